@@ -1,0 +1,246 @@
+import { hostname } from 'node:os';
+import { Config } from './config/config.ts';
+import type { Clarification } from './core/clarification.ts';
+import type { Clock } from './core/clock.ts';
+import type { EndUser } from './core/end-user.ts';
+import { PortiaError } from './core/errors.ts';
+import type { RunEvent, RunNotice } from './core/event.ts';
+import { type ClarificationUUID, PlanRunUUID, type PlanUUID } from './core/ids.ts';
+import type { JsonValue } from './core/json.ts';
+import type { Plan } from './core/plan.ts';
+import { type PlanRun, planRunView } from './core/plan-run.ts';
+import type { RunState } from './core/run-state.ts';
+import type { Infer, Schema } from './core/schema.ts';
+import type { AnyTool } from './core/tool.ts';
+import { ModelSet } from './model/models.ts';
+import { logEvent } from './observe/log-events.ts';
+import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
+import { llmToolId } from './plan/compile.ts';
+import { makePlan, type PlanOptions } from './plan/make-plan.ts';
+import { type Answer, type Resolver, resolveClarification } from './run/answers.ts';
+import { cancelRun, type CancelOptions } from './run/cancel.ts';
+import { createRun, type RunOptions, startRun } from './run/create-run.ts';
+import { drive } from './run/drive.ts';
+import { DriverPool } from './run/driver-pool.ts';
+import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
+import { EventBus } from './run/event-bus.ts';
+import { follow, type FollowOptions } from './run/follow.ts';
+import type { ExecutionHooks } from './run/hooks.ts';
+import { PlanShelf } from './run/plan-shelf.ts';
+import { type BatchCounts, type BatchItem, runMany, type RunManyOptions } from './run/run-many.ts';
+import { advance } from './run/runner.ts';
+import type { Runtime } from './run/runtime.ts';
+import { failByHandler, retryRun } from './run/retry.ts';
+import { systemClock } from './run/system-clock.ts';
+import { waitForReady, type WaitOptions } from './run/wait-for-ready.ts';
+import { work, type WorkCounts, type WorkOptions } from './run/worker.ts';
+import { openStorage } from './storage/open-storage.ts';
+import { Storage } from './storage/storage.ts';
+import { llmTool } from './tool/library/llm-tool.ts';
+import { ToolRegistry } from './tool/registry.ts';
+
+/** What a client is made from. */
+export interface PortiaOptions {
+  /** `Config.fromDefault()` unless given. */
+  readonly config?: Config | undefined;
+  /** The tools plans may use: a registry or a list. The LLM tool is always there. */
+  readonly tools?: ToolRegistry | Iterable<AnyTool> | undefined;
+  readonly executionHooks?: ExecutionHooks | undefined;
+  /** Where log lines go; without it, stderr when the config sets a level, else nowhere. */
+  readonly logger?: Logger | undefined;
+  /** The time; the system's unless given. */
+  readonly clock?: Clock | undefined;
+}
+
+/** How a query is planned and run in one go. */
+export type QueryOptions<Out extends Schema = Schema> = PlanOptions<Out> & RunOptions<Out>;
+
+/** What identifies an answer: the run and the clarification, each by id or as the object. */
+export interface ResolveOptions {
+  readonly planRunId?: PlanRunUUID | string | undefined;
+  readonly planRun?: { readonly id: PlanRunUUID } | undefined;
+  readonly clarificationId?: ClarificationUUID | string | undefined;
+  readonly clarification?: Clarification | undefined;
+  readonly response: unknown;
+  readonly resolvedBy?: Resolver | undefined;
+  readonly via?: Answer['via'] | undefined;
+}
+
+type RunRef = { readonly planRunId?: PlanRunUUID | string | undefined; readonly planRun?: { readonly id: PlanRunUUID } | undefined };
+
+interface Opened {
+  readonly runtime: Runtime;
+  readonly plans: PlanShelf;
+  readonly storage: Runtime['storage'];
+}
+
+/**
+ * A client: plans queries, runs plans, and lets people answer, from any process that shares its storage. Making one
+ * does nothing; storage and models are opened when they are first needed.
+ */
+export class Portia {
+  readonly config: Config;
+  readonly tools: ToolRegistry;
+  /** What the store holds. */
+  readonly storage: Storage;
+  readonly #options: PortiaOptions;
+  #opened: Promise<Opened> | undefined;
+
+  constructor(options: PortiaOptions = {}) {
+    this.#options = options;
+    this.config = options.config ?? Config.fromDefault();
+    this.tools = options.tools instanceof ToolRegistry ? options.tools : new ToolRegistry(options.tools ?? []);
+    this.storage = new Storage(() => this.#open());
+  }
+
+  #open(): Promise<Opened> {
+    this.#opened ??= this.#openNow();
+    return this.#opened;
+  }
+
+  async #openNow(): Promise<Opened> {
+    const { config } = this;
+    const { executionHooks: hooks = {}, clock = systemClock } = this.#options;
+    const logger = this.#options.logger ?? (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel) : silentLogger);
+    const storage = await openStorage(config.storage);
+    const bus = new EventBus();
+    if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
+    const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);
+    const drivers = new DriverPool(storage, logger);
+    const runtime: Runtime = { config, storage, models: new ModelSet(config), tools, hooks, clock, logger, bus, drivers, host: hostname() };
+    return { runtime, plans: new PlanShelf(storage), storage };
+  }
+
+  /** Makes a plan for a query and stores it. @throws PortiaError `PLANNING_FAILED`, and what the model throws. */
+  async plan<Out extends Schema = Schema>(query: string, options: PlanOptions<Out> = {}): Promise<Plan> {
+    const { runtime, plans } = await this.#open();
+    return makePlan(runtime, plans, query, options);
+  }
+
+  /** Plans a query and runs the plan. */
+  async run<Out extends Schema = Schema>(query: string, options: QueryOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+    return this.runPlan<Out>(await this.plan(query, options), options);
+  }
+
+  /**
+   * Runs a plan until it is finished or waits for a person, and gives the run, failed or not. Throws only for what
+   * never became a run.
+   * @throws PortiaError `PLAN_NOT_FOUND`, `PLAN_CHANGED`, `PLAN_INVALID`, `INPUT_MISSING`, `INPUT_INVALID`,
+   * `RUN_KEY_CONFLICT`; `RUN_BUSY` when the run key belongs to a run that is being driven.
+   */
+  async runPlan<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await startRun(runtime, plans, plan, options, advance));
+  }
+
+  /** Stores a new run without driving it: `resume` begins it. The errors are those of {@link runPlan}. */
+  async createPlanRun<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await createRun(runtime, plans, plan, options));
+  }
+
+  /** Stores a new run for whichever worker comes first ({@link work}), now or at `startAt`. Answers at once. */
+  async start<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<{ readonly planRunId: PlanRunUUID }> {
+    const { runtime, plans } = await this.#open();
+    const state = await createRun(runtime, plans, plan, { startAt: runtime.clock.now(), ...options });
+    return { planRunId: state.header.id };
+  }
+
+  /**
+   * Goes on with a run from where its record ends, in whatever process. A finished run is given back as it is.
+   * @throws PortiaError `PLAN_RUN_NOT_FOUND`; `RUN_BUSY` while another driver is alive; `TOOL_NOT_FOUND` when a tool
+   * of the plan is not registered here.
+   */
+  async resume(options: RunRef & { readonly signal?: AbortSignal | undefined }): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await drive(runtime, plans, runId(options), advance, { signal: options.signal }));
+  }
+
+  /**
+   * Answers a clarification, from this or any other process. The run goes on with `resume`, or by itself where a worker
+   * or a live driver is. The errors are those of the answer; none changes anything.
+   */
+  async resolveClarification(options: ResolveOptions): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    const { clarification, response, resolvedBy, via } = options;
+    const clarificationId = (options.clarificationId ?? clarification?.id) as ClarificationUUID | undefined;
+    if (clarificationId === undefined) throw missing('clarification', 'clarificationId');
+    const planRunId = runId({ ...options, planRunId: options.planRunId ?? options.planRun?.id ?? clarification?.planRunId ?? undefined });
+    return planRunView(await resolveClarification(runtime, plans, { planRunId, clarificationId, response, resolvedBy, via }));
+  }
+
+  /** Gives up on a clarification: the run fails with `CLARIFICATION_FAILED` and the error's message. */
+  async errorClarification(options: RunRef & { readonly clarification: Clarification; readonly error: Error }): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    const id = runId({ ...options, planRunId: options.planRunId ?? options.planRun?.id ?? options.clarification.planRunId ?? undefined });
+    return planRunView(await failByHandler(runtime, plans, id, options.clarification, options.error));
+  }
+
+  /** Waits until a run can go on: until its clarifications are answered, here or elsewhere, and its tools are ready. */
+  async waitForReady(options: RunRef & WaitOptions): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await waitForReady(runtime, plans, runId(options), options));
+  }
+
+  /** Ends a run: FAILED with `RUN_CANCELLED`, after a moment for receipts of calls in flight. */
+  async cancel(options: RunRef & CancelOptions): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await cancelRun(runtime, plans, runId(options), options));
+  }
+
+  /** A FAILED run goes on from the failed step; outputs and calls that succeeded are kept. */
+  async retry(options: RunRef & { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined }): Promise<PlanRun> {
+    const { runtime, plans } = await this.#open();
+    return planRunView(await retryRun(runtime, plans, runId(options), options));
+  }
+
+  /** What happened to a run and what happens to it, live; ends with the run. */
+  async *events(planRunId: PlanRunUUID | string, options: FollowOptions = {}): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
+    const { runtime } = await this.#open();
+    yield* follow(runtime, PlanRunUUID.fromString(planRunId), options);
+  }
+
+  /** Drives the runs of the store that are ready, until the signal is aborted. */
+  async work(options: WorkOptions = {}): Promise<WorkCounts> {
+    const { runtime, plans } = await this.#open();
+    return work(runtime, plans, options);
+  }
+
+  /** Runs a plan over many items. Given the same items again, it goes on where it stopped. */
+  async runMany(plan: Plan | PlanUUID, items: Iterable<BatchItem> | AsyncIterable<BatchItem>, options: RunManyOptions = {}): Promise<BatchCounts> {
+    const { runtime, plans } = await this.#open();
+    const runItem = async (item: BatchItem, { signal }: { readonly signal: AbortSignal | undefined }): Promise<PlanRun> =>
+      planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance));
+    return runMany(items, runItem, options);
+  }
+
+  /** The end user a run would get: the default one, one by id, or one given whole, which is saved. */
+  async initializeEndUser(endUser?: string | EndUserInit): Promise<EndUser> {
+    const { storage } = await this.#open();
+    return initializeEndUser(storage, endUser);
+  }
+
+  /** Stops driving and closes the store. Runs stay resumable. */
+  async close(): Promise<void> {
+    if (!this.#opened) return;
+    const { runtime, storage } = await this.#opened;
+    this.#opened = undefined;
+    runtime.drivers.close();
+    await storage.close();
+  }
+}
+
+/** The type of a run's final value: the schema's, or any JSON. */
+export type ValueOf<Out extends Schema> = Schema extends Out ? JsonValue : Infer<Out>;
+
+function runId({ planRunId, planRun }: RunRef): PlanRunUUID {
+  const id = planRunId ?? planRun?.id;
+  if (id === undefined) throw missing('planRun', 'planRunId');
+  return PlanRunUUID.fromString(id);
+}
+
+function missing(object: string, id: string): PortiaError {
+  return new PortiaError({ code: 'ID_INVALID', message: `Either ${object} or ${id} must be provided` });
+}
+
+export type { RunState };

@@ -1,0 +1,271 @@
+import { inspect } from 'node:util';
+import { PortiaError } from '../core/errors.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import type { Model } from '../core/model.ts';
+import { parseModelName, providerHint, providerNamed } from '../model/model-name.ts';
+import { LLMProvider, type ModelAgent, modelAgents, providers } from '../model/providers.ts';
+import { LogLevel } from '../observe/logger.ts';
+import { type ConfigOptions, ExecutionAgentType, type ModelSetting, type StorageClass } from './config-options.ts';
+import { asFlag, invalid, SettingReader, unknownName } from './setting-reader.ts';
+import { readStorage, type StorageChoice } from './storage-choice.ts';
+
+const secretNames = {
+  portiaApiKey: ['PORTIA_API_KEY'],
+  tavilyApiKey: ['TAVILY_API_KEY'],
+  openweathermapApiKey: ['OPENWEATHERMAP_API_KEY'],
+} as const;
+
+/** Switches that are known; others may be set too. */
+export interface FeatureFlags extends Readonly<Record<string, boolean>> {
+  /** Large outputs are kept in agent memory. */
+  readonly agentMemoryEnabled: boolean;
+}
+
+/**
+ * The settings of a client, read and checked once. Secrets are kept apart: they are in no printed form, no JSON and
+ * no spread copy.
+ */
+export class Config {
+  /** The provider whose models are used where none is named; chosen by the keys that are set unless given. */
+  readonly llmProvider: LLMProvider | undefined;
+  /** What was named, or chosen with the provider; unset ones use `default`. */
+  readonly models: { readonly [Agent in ModelAgent]?: ModelSetting };
+  /** Milliseconds. */
+  readonly modelTimeoutMs: number;
+  readonly storage: StorageChoice;
+  readonly storageDir: string;
+  /** Absent: nothing is logged. */
+  readonly defaultLogLevel: LogLevel | undefined;
+  readonly executionAgentType: ExecutionAgentType;
+  readonly largeOutputThresholdTokens: number;
+  readonly featureFlags: FeatureFlags;
+  readonly argumentClarificationsEnabled: boolean;
+  readonly portiaApiEndpoint: string;
+  readonly portiaDashboardUrl: string;
+  readonly tavilyBaseUrl: string;
+  readonly openweathermapBaseUrl: string;
+  readonly #baseUrls: ReadonlyMap<LLMProvider, string>;
+  readonly #secrets: ReadonlyMap<string, string>;
+
+  /**
+   * The settings given, and defaults; the environment is read only from `options.env`.
+   * @throws PortiaError `CONFIG_INVALID` or `MODEL_UNKNOWN`, naming the setting.
+   */
+  constructor(options: ConfigOptions = {}) {
+    const read = new SettingReader(options);
+    const secrets = readSecrets(read);
+    this.#secrets = new Map([...secrets].map(([name, { value }]) => [name, value]));
+    this.#baseUrls = readBaseUrls(read);
+    this.llmProvider = readProvider(read, secrets);
+    this.models = readModels(read, this.llmProvider);
+    this.modelTimeoutMs = read.count('modelTimeoutMs', ['PORTIA_MODEL_TIMEOUT_MS']) ?? 120_000;
+    this.storageDir = read.text('storageDir', ['PORTIA_STORAGE_DIR']) ?? '.portia';
+    this.storage = readStorage(read, this.storageDir);
+    this.defaultLogLevel = read.choice('defaultLogLevel', ['PORTIA_LOG_LEVEL'], { ...LogLevel, WARN: LogLevel.WARNING });
+    this.executionAgentType =
+      read.choice('executionAgentType', ['PORTIA_EXECUTION_AGENT_TYPE'], ExecutionAgentType) ?? ExecutionAgentType.ONE_SHOT;
+    this.largeOutputThresholdTokens =
+      read.count('largeOutputThresholdTokens', ['PORTIA_LARGE_OUTPUT_THRESHOLD_TOKENS']) ?? 1000;
+    this.featureFlags = readFlags(read);
+    this.argumentClarificationsEnabled =
+      read.flag('argumentClarificationsEnabled', ['PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED']) ?? false;
+    this.portiaApiEndpoint = read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? 'https://api.portialabs.ai';
+    this.portiaDashboardUrl = read.url('portiaDashboardUrl', ['PORTIA_DASHBOARD_URL']) ?? 'https://app.portialabs.ai';
+    this.tavilyBaseUrl = read.url('tavilyBaseUrl', ['TAVILY_BASE_URL']) ?? 'https://api.tavily.com';
+    this.openweathermapBaseUrl =
+      read.url('openweathermapBaseUrl', ['OPENWEATHERMAP_BASE_URL']) ?? 'https://api.openweathermap.org';
+    Object.freeze(this);
+  }
+
+  /** The settings given, then those of the environment (`options.env`, else the process's own), then the defaults. */
+  static fromDefault(options: ConfigOptions = {}): Config {
+    return new Config({ ...options, env: options.env ?? process.env });
+  }
+
+  get storageClass(): StorageClass | 'CUSTOM' {
+    return this.storage.class;
+  }
+  get portiaApiKey(): string | undefined {
+    return this.#secrets.get('portiaApiKey');
+  }
+  get tavilyApiKey(): string | undefined {
+    return this.#secrets.get('tavilyApiKey');
+  }
+  get openweathermapApiKey(): string | undefined {
+    return this.#secrets.get('openweathermapApiKey');
+  }
+
+  /** The key of a provider. */
+  apiKey(provider: LLMProvider): string | undefined {
+    return this.#secrets.get(keyOption(provider));
+  }
+
+  /** The base URL set for a provider; `undefined` when it is the provider's own. */
+  baseUrl(provider: LLMProvider): string | undefined {
+    return this.#baseUrls.get(provider);
+  }
+
+  /** All secrets that are set, for whoever has to keep them out of what is printed. */
+  get secrets(): readonly string[] {
+    return [...this.#secrets.values()];
+  }
+
+  /** A setting that has to be there. @throws PortiaError `CONFIG_NOT_FOUND` */
+  mustGet<Name extends Extract<keyof Config, string>>(name: Name): NonNullable<Config[Name]> {
+    const value = this[name];
+    if (value !== undefined && value !== null) return value;
+    const known = Object.hasOwn(secretNames, name) ? ` or set ${secretNames[name as keyof typeof secretNames].join(' or ')}` : '';
+    throw new PortiaError({
+      code: 'CONFIG_NOT_FOUND',
+      message: `the setting ${name} is needed and not set`,
+      hint: `give it to Config.fromDefault({ ${name}: … })${known}`,
+      details: { setting: name },
+    });
+  }
+
+  /** The settings without secrets: of those it says only that they are set. */
+  toJSON(): JsonObject {
+    const shown: Record<string, JsonValue> = {};
+    for (const [name, value] of Object.entries(this)) {
+      if (value === undefined) continue;
+      shown[name] = name === 'storage' ? this.storage.name : name === 'models' ? modelIds(this.models) : (value as JsonValue);
+    }
+    for (const [provider, url] of this.#baseUrls) shown[`${provider}BaseUrl`] = withoutPassword(url);
+    for (const name of this.#secrets.keys()) shown[name] = '[set]';
+    return shown;
+  }
+
+  toString(): string {
+    return `Config ${JSON.stringify(this)}`;
+  }
+
+  [inspect.custom](): string {
+    return `Config ${inspect(this.toJSON())}`;
+  }
+}
+
+/** The settings of the environment and the defaults. */
+export function defaultConfig(): Config {
+  return Config.fromDefault();
+}
+
+type Secrets = ReadonlyMap<string, { readonly value: string; readonly inCode: boolean }>;
+
+const allProviders = Object.keys(providers) as LLMProvider[];
+
+function keyOption(provider: LLMProvider): string {
+  return `${provider}ApiKey`;
+}
+
+function readSecrets(read: SettingReader): Secrets {
+  const secrets = new Map<string, { readonly value: string; readonly inCode: boolean }>();
+  const add = (option: string, envNames: readonly string[]): void => {
+    const found = read.foundText(option, envNames);
+    if (found) secrets.set(option, found);
+  };
+  for (const provider of allProviders) add(keyOption(provider), providers[provider].keyEnv);
+  for (const [option, envNames] of Object.entries(secretNames)) add(option, envNames);
+  return secrets;
+}
+
+function readBaseUrls(read: SettingReader): ReadonlyMap<LLMProvider, string> {
+  const urls = new Map<LLMProvider, string>();
+  for (const provider of allProviders) {
+    const url = read.url(`${provider}BaseUrl`, providers[provider].baseUrlEnv);
+    if (url !== undefined) urls.set(provider, url);
+  }
+  return urls;
+}
+
+function readProvider(read: SettingReader, secrets: Secrets): LLMProvider | undefined {
+  const found = read.foundText('llmProvider', ['PORTIA_LLM_PROVIDER']);
+  if (found) {
+    const provider = providerNamed(found.value);
+    if (!provider) throw invalid(found.where, `names the unknown provider ${JSON.stringify(found.value)}`, providerHint(found.value));
+    return provider;
+  }
+  const withKey = (inCode: boolean): LLMProvider | undefined =>
+    allProviders.find((provider) => secrets.get(keyOption(provider))?.inCode === inCode);
+  return withKey(true) ?? withKey(false);
+}
+
+function readModels(read: SettingReader, provider: LLMProvider | undefined): { readonly [Agent in ModelAgent]?: ModelSetting } {
+  const grouped = read.find('models')?.value ?? {};
+  if (!isPlainObject(grouped)) throw invalid('models', 'is not an object', 'write { default: "openai/gpt-4.1" }');
+  const inGroup = modelsInGroup(grouped);
+  const models: { [Agent in ModelAgent]?: ModelSetting } = {};
+  for (const agent of modelAgents) {
+    const flat = `${agent}Model`;
+    const found = read.find(flat, [`PORTIA_${agent.toUpperCase()}_MODEL`]);
+    const group = inGroup.get(agent);
+    if (group !== undefined && found?.inCode) throw invalid(flat, `is given twice: also as models.${agent}`, 'give one of the two');
+    const setting = group === undefined ? found?.value : group;
+    if (setting !== undefined) models[agent] = asModel(setting, group === undefined ? (found?.where ?? flat) : `models.${agent}`);
+  }
+  // Whoever names a default model means it for everything; a provider's own choice is taken only without one.
+  if (models.default === undefined && provider) {
+    for (const [agent, model] of Object.entries(providers[provider].models)) models[agent as ModelAgent] ??= `${provider}/${model}`;
+  }
+  return Object.freeze(models);
+}
+
+// `default_model`, as Portia writes it in its groups, is the same as `default`.
+function modelsInGroup(grouped: Readonly<Record<string, unknown>>): ReadonlyMap<ModelAgent, unknown> {
+  const models = new Map<ModelAgent, unknown>();
+  for (const [name, setting] of Object.entries(grouped)) {
+    const agent = name.replace(/_?model$/i, '') as ModelAgent;
+    if (!modelAgents.includes(agent)) throw unknownName(name, modelAgents, 'one of the models');
+    if (setting !== undefined && setting !== null && setting !== '') models.set(agent, setting);
+  }
+  return models;
+}
+
+function asModel(setting: unknown, where: string): ModelSetting {
+  if (typeof setting === 'string') {
+    try {
+      const { provider, model } = parseModelName(setting);
+      return `${provider}/${model}`;
+    } catch (error) {
+      if (!PortiaError.isInstance(error)) throw error;
+      throw new PortiaError({ code: error.code, message: `${where}: ${error.message}`, hint: error.hint, details: error.details });
+    }
+  }
+  const object = setting as { readonly generate?: unknown; readonly doGenerate?: unknown } | null;
+  if (typeof object?.generate === 'function') return setting as Model;
+  throw invalid(
+    where,
+    'is not a model',
+    typeof object?.doGenerate === 'function'
+      ? 'wrap it: fromAiSdk(model), from portia-ts/ai-sdk'
+      : 'give a name such as openai/gpt-4.1, or a Model',
+  );
+}
+
+function modelIds(models: { readonly [Agent in ModelAgent]?: ModelSetting }): JsonObject {
+  return Object.fromEntries(Object.entries(models).map(([agent, model]) => [agent, typeof model === 'string' ? model : model.id]));
+}
+
+function readFlags(read: SettingReader): FeatureFlags {
+  const given = read.find('featureFlags')?.value ?? {};
+  if (!isPlainObject(given)) throw invalid('featureFlags', 'is not an object', 'write { agentMemoryEnabled: false }');
+  const fromCode = Object.entries(given).map(([name, on]) => [flagName(name), asFlag(on, `featureFlags.${name}`)] as const);
+  const fromEnv = read.flagsByPrefix('PORTIA_FEATURE_').map(([name, on]) => [flagName(name), on] as const);
+  return Object.freeze({ agentMemoryEnabled: true, ...Object.fromEntries(fromEnv), ...Object.fromEntries(fromCode) });
+}
+
+// `feature_flag_agent_memory_enabled`, as Portia writes it, and `agentMemoryEnabled` are the same flag.
+function flagName(name: string): string {
+  if (!/[_-]/.test(name) && name !== name.toUpperCase()) return name;
+  return name
+    .toLowerCase()
+    .replace(/^(feature_)?flag_/, '')
+    .replace(/[_-]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function withoutPassword(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.username === '' && parsed.password === '') return url;
+  parsed.username = '';
+  parsed.password = '';
+  return parsed.href;
+}

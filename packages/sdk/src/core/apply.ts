@@ -1,0 +1,255 @@
+import { clarificationFromWire, placed, resolved } from './clarification.ts';
+import type { RunEvent, RunEventBody, StoredOutput } from './event.ts';
+import type { PlanRunUUID } from './ids.ts';
+import type { JsonObject } from './json.ts';
+import { AgentMemoryValue, isMarker, LocalDataValue, type Output } from './output.ts';
+import type { Program } from './program.ts';
+import {
+  type CallState,
+  type ClarificationRecord,
+  initialState,
+  noUsage,
+  type RunHeader,
+  type RunState,
+  type StepUsage,
+  type Visit,
+  visitKey,
+} from './run-state.ts';
+
+/** The state after all these events. */
+export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
+  const state = initialState(header, program);
+  for (const event of events) {
+    apply(state, event, event.at);
+    state.seq = event.seq;
+  }
+  return state;
+}
+
+type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: Type }>;
+
+/** Changes the state by one event: deterministic, no clock, no randomness, no IO. The only code that does. */
+export function apply(state: RunState, event: RunEventBody, at: number): void {
+  state.updatedAt = at;
+  switch (event.type) {
+    case 'run-start':
+      state.state = 'IN_PROGRESS';
+      state.startedAt ??= at;
+      state.host = event.host;
+      state.version = event.version;
+      return;
+    case 'step-start':
+      enterVisit(state, event.step, event.visit ?? 0, at);
+      return;
+    case 'step-end':
+      return endStep(state, event);
+    case 'model-call-end':
+      return recordAnswer(state, event, at);
+    case 'tool-call-propose':
+    case 'tool-call-start':
+    case 'tool-call-repeat':
+    case 'tool-call-unknown':
+      return beginCall(state, event, at);
+    case 'tool-call-end':
+      return endCall(state, event, at);
+    case 'clarification-raised':
+      return raise(state, event, at);
+    case 'clarification-resolved':
+      return resolve(state, event);
+    case 'run-wait':
+      state.state = state.outstanding > 0 ? 'NEED_CLARIFICATION' : 'READY_TO_RESUME';
+      return;
+    case 'run-end':
+      return endRun(state, event, at);
+    case 'run-retry':
+      return retry(state);
+  }
+}
+
+/** The visit of a step that is in flight, entered now if it is not. */
+export function enterVisit(state: RunState, step: number, visit: number, at: number): Visit {
+  const key = visitKey(step, visit);
+  let found = state.visits.get(key);
+  if (!found) {
+    found = { step, visit, startedAt: at, calls: [], lastCall: undefined, answers: new Map() };
+    state.visits.set(key, found);
+  }
+  return found;
+}
+
+/** An output as the record shows it, from how events hold it. */
+export function outputOf(stored: StoredOutput, planRunId: PlanRunUUID): Output {
+  return 'memory' in stored
+    ? AgentMemoryValue({ outputName: stored.memory, planRunId, summary: stored.summary })
+    : LocalDataValue(stored.value, stored.summary ?? null);
+}
+
+function endStep(state: RunState, event: EventOf<'step-end'>): void {
+  const { step, visit = 0 } = event;
+  const key = visitKey(step, visit);
+  const name = state.program.instructions[step]?.output;
+  const output = event.output ? outputOf(event.output, state.header.id) : lastValue(state.visits.get(key));
+  if (name !== undefined && output && event.skipped !== 'hook') {
+    const before = state.stepOutputs.get(name);
+    const marker = event.skipped === 'condition';
+    if (!marker) state.lastOutput = name;
+    if (!marker || !before || isMarker(before)) state.stepOutputs.set(name, output);
+  }
+  state.visits.delete(key);
+  if (visit > 0 || event.next !== undefined) state.visitCounts.set(step, visit + 1);
+  state.lastExecuted = step;
+  state.next = event.next ?? Math.max(state.next, step + 1);
+  if (event.ms) usageOf(state, step).ms += event.ms;
+}
+
+function lastValue(visit: Visit | undefined): Output | undefined {
+  const outcome = visit?.lastCall?.outcome;
+  return outcome?.status === 'SUCCESS' ? LocalDataValue(outcome.value, outcome.summary ?? null) : undefined;
+}
+
+function recordAnswer(state: RunState, event: EventOf<'model-call-end'>, at: number): void {
+  const visit = enterVisit(state, event.step, event.visit ?? 0, at);
+  visit.answers.set(event.call, { purpose: event.purpose, messages: event.messages ?? [], answer: event.answer });
+  const usage = usageOf(state, event.step);
+  usage.modelCalls += 1;
+  usage.inputTokens += event.answer.usage?.inputTokens ?? 0;
+  usage.outputTokens += event.answer.usage?.outputTokens ?? 0;
+  usage.cachedInputTokens += event.answer.usage?.cachedInputTokens ?? 0;
+}
+
+function usageOf(state: RunState, step: number): StepUsage {
+  let usage = state.usage.get(step);
+  if (!usage) {
+    usage = noUsage();
+    state.usage.set(step, usage);
+  }
+  return usage;
+}
+
+/** The place of a call among the calls of its visit, from its id. */
+export function callPosition(callId: string): number {
+  return Number(callId.slice(callId.lastIndexOf('.') + 1)) - 1;
+}
+
+function callOf(state: RunState, step: number, visit: number, call: string, tool: string, args: JsonObject, at: number): CallState {
+  const { calls } = enterVisit(state, step, visit, at);
+  const position = callPosition(call);
+  let found = calls[position];
+  if (!found || found.call !== call) {
+    found = { call, tool, args, status: 'proposed', outcome: undefined, attempts: 0 };
+    calls[position] = found;
+  }
+  return found;
+}
+
+type BeginEvent = EventOf<'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown'>;
+
+function beginCall(state: RunState, event: BeginEvent, at: number): void {
+  const identity = 'tool' in event ? event : { tool: '', args: {} };
+  const call = callOf(state, event.step, event.visit ?? 0, event.call, identity.tool, identity.args, at);
+  if (event.type === 'tool-call-propose') return;
+  if (event.type === 'tool-call-unknown') {
+    call.status = 'unknown';
+    return;
+  }
+  call.status = 'started';
+  countAttempt(state, event.step, call);
+}
+
+function endCall(state: RunState, event: EventOf<'tool-call-end'>, at: number): void {
+  const visit = enterVisit(state, event.step, event.visit ?? 0, at);
+  const call = callOf(state, event.step, event.visit ?? 0, event.call, event.tool ?? '', event.args ?? {}, at);
+  if (call.status === 'ended') return;
+  // A call without effects has no intent: its receipt is the first that is heard of it.
+  if (call.attempts === 0) countAttempt(state, event.step, call);
+  call.status = 'ended';
+  call.outcome = event.outcome;
+  visit.lastCall = call;
+}
+
+function countAttempt(state: RunState, step: number, call: CallState): void {
+  if (call.attempts === 0) usageOf(state, step).toolCalls += 1;
+  call.attempts += 1;
+}
+
+function raise(state: RunState, event: EventOf<'clarification-raised'>, at: number): void {
+  const clarification = placed(clarificationFromWire(event.clarification), state.header.id, event.step);
+  const record: ClarificationRecord = {
+    clarification,
+    step: event.step,
+    visit: event.visit ?? 0,
+    key: event.key,
+    audience: event.audience,
+    raisedAt: at,
+    approves: event.approves,
+    expiresAt: event.expiresAt,
+    onExpiry: event.onExpiry ?? 'fail',
+    resolvedBy: null,
+    resolvedAs: null,
+    via: null,
+  };
+  state.clarifications.push(record);
+  const asked = state.questions.get(event.key);
+  if (asked) asked.push(record);
+  else state.questions.set(event.key, [record]);
+  state.outstanding += 1;
+}
+
+function resolve(state: RunState, event: EventOf<'clarification-resolved'>): void {
+  const record = state.clarifications.find(({ clarification }) => clarification.id === event.id);
+  if (!record || record.clarification.resolved) return;
+  record.clarification = resolved(record.clarification, event.response);
+  record.resolvedBy = event.resolvedBy;
+  record.resolvedAs = event.as;
+  record.via = event.via;
+  state.outstanding -= 1;
+  if (state.outstanding === 0 && state.state === 'NEED_CLARIFICATION') state.state = 'READY_TO_RESUME';
+}
+
+function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
+  state.state = event.state;
+  state.endedAt = at;
+  state.error = event.error;
+  if (event.error) {
+    const told = LocalDataValue(event.error.message);
+    const name = event.error.step === undefined ? undefined : state.program.instructions[event.error.step]?.output;
+    if (name !== undefined) state.stepOutputs.set(name, told);
+    state.finalOutput = told;
+  } else if (event.finalOutput) {
+    state.finalOutput = outputOf(event.finalOutput, state.header.id);
+  }
+}
+
+function retry(state: RunState): void {
+  const failed = state.error?.step;
+  const name = failed === undefined ? undefined : state.program.instructions[failed]?.output;
+  if (name !== undefined) state.stepOutputs.delete(name);
+  state.state = 'READY_TO_RESUME';
+  state.retries += 1;
+  state.error = undefined;
+  state.finalOutput = undefined;
+  state.endedAt = undefined;
+  for (const visit of [...state.visits.values()]) {
+    state.visits.delete(visitKey(visit.step, visit.visit));
+    const again = afresh(visit);
+    state.visits.set(visitKey(again.step, again.visit), again);
+    if (again.visit > 0) state.visitCounts.set(again.step, again.visit);
+  }
+}
+
+/**
+ * The visit that a retry makes of a failed one: calls that succeeded, or of which it is not known, are kept and not
+ * made again; without any, the step begins from nothing.
+ */
+function afresh(visit: Visit): Visit {
+  const kept = visit.calls.map((call) => (call?.status === 'ended' && call.outcome?.status !== 'SUCCESS' ? undefined : call));
+  const keeps = kept.some((call) => call && call.status !== 'proposed');
+  return {
+    step: visit.step,
+    visit: visit.visit + 1,
+    startedAt: visit.startedAt,
+    calls: keeps ? kept.map((call) => (call?.status === 'proposed' ? undefined : call)) : [],
+    lastCall: keeps ? visit.lastCall : undefined,
+    answers: new Map([...visit.answers].filter(([, { purpose }]) => keeps && purpose !== 'step-summary')),
+  };
+}

@@ -1,0 +1,72 @@
+import type { JsonObject, JsonValue } from './json.ts';
+
+/** A message of a conversation with a model, as it is stored. */
+export type ModelMessage =
+  | { readonly role: 'system'; readonly content: string }
+  | { readonly role: 'user'; readonly content: string }
+  | {
+      readonly role: 'assistant';
+      readonly content: string;
+      readonly toolCalls?: readonly ModelToolCall[];
+      /** What the provider wants back untouched, such as signed reasoning. */
+      readonly providerParts?: JsonValue;
+    }
+  | { readonly role: 'tool'; readonly callId: string; readonly toolName: string; readonly content: string; readonly isError?: true };
+
+/** A tool call a model asks for. `args` is what it wrote, parsed; text that is not JSON stays a string. */
+export interface ModelToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly args: JsonValue;
+}
+
+/** A tool as a model sees it. */
+export interface ModelTool {
+  /** Letters, digits, `_` and `-`; at most 64 characters. */
+  readonly name: string;
+  readonly description: string;
+  readonly argsSchema: JsonObject;
+}
+
+/** One question to a model. */
+export interface ModelRequest {
+  readonly messages: readonly ModelMessage[];
+  readonly tools?: readonly ModelTool[];
+  /** `required`: some tool must be called. Default `auto`. */
+  readonly toolChoice?: 'auto' | 'required' | 'none';
+  /** Ask for one JSON value of this schema, by the provider's native way where it has one. */
+  readonly schema?: { readonly name: string; readonly jsonSchema: JsonObject };
+  readonly maxOutputTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Tokens of one call; absent where the provider does not say. */
+export interface ModelUsage {
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+  /** Of the input tokens, those read from the provider's prompt cache. */
+  readonly cachedInputTokens?: number;
+}
+
+/** What a model answered. */
+export interface ModelAnswer {
+  readonly text: string;
+  readonly toolCalls?: readonly ModelToolCall[];
+  /** The parsed value when a schema was asked for; absent when the text is not JSON. Not yet validated. */
+  readonly object?: JsonValue;
+  readonly finishReason: 'stop' | 'length' | 'content-filter' | 'tool-calls' | 'error' | 'other';
+  readonly usage?: ModelUsage;
+  readonly providerParts?: JsonValue;
+}
+
+/**
+ * The door to a language model. `generate` either answers or throws a PortiaError (`MODEL_FAILED`, `MODEL_TIMEOUT`,
+ * `MODEL_KEY_MISSING`, `PACKAGE_MISSING`); retries of rate limits and overload are the door's own business.
+ */
+export interface Model {
+  /** `provider/model`, such as `openai/gpt-4.1`. */
+  readonly id: string;
+  /** Tokens that fit into one request; 100,000 when unknown. */
+  readonly contextWindow: number;
+  generate(request: ModelRequest): Promise<ModelAnswer>;
+}

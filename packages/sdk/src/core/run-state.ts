@@ -1,0 +1,187 @@
+import type { Audience, Clarification } from './clarification.ts';
+import type { CallOutcome, ExpiryPolicy, ModelPurpose, RunError } from './event.ts';
+import type { PlanRunUUID, PlanUUID } from './ids.ts';
+import { freezeJson, type JsonObject } from './json.ts';
+import type { ModelAnswer, ModelMessage } from './model.ts';
+import type { LocalDataValue, Output } from './output.ts';
+import type { Program } from './program.ts';
+
+/** The six states of a run. */
+export const PlanRunState = {
+  NOT_STARTED: 'NOT_STARTED',
+  IN_PROGRESS: 'IN_PROGRESS',
+  NEED_CLARIFICATION: 'NEED_CLARIFICATION',
+  READY_TO_RESUME: 'READY_TO_RESUME',
+  COMPLETE: 'COMPLETE',
+  FAILED: 'FAILED',
+} as const;
+/** The six states of a run. */
+export type PlanRunState = (typeof PlanRunState)[keyof typeof PlanRunState];
+
+/** What is fixed when a run is created. */
+export interface RunHeader {
+  readonly id: PlanRunUUID;
+  readonly planId: PlanUUID;
+  readonly endUserId: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly inputs: Readonly<Record<string, LocalDataValue>>;
+  /** When a worker may begin with it; absent for runs that only their creator begins. Epoch milliseconds. */
+  readonly startAt?: number | undefined;
+  /** Your own name for this run, unique in the store: starting it twice gives the same run. */
+  readonly runKey?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** JSON Schema the final output must fit, when the caller asked for one. */
+  readonly outputSchema?: JsonObject | undefined;
+}
+
+/** A clarification with what stands beside it. */
+export interface ClarificationRecord {
+  clarification: Clarification;
+  readonly step: number;
+  readonly visit: number;
+  readonly key: string;
+  readonly audience: Audience;
+  readonly raisedAt: number;
+  readonly approves: { readonly call: string; readonly argsHash: string } | undefined;
+  readonly expiresAt: number | undefined;
+  readonly onExpiry: ExpiryPolicy;
+  resolvedBy: string | null;
+  resolvedAs: Audience | null;
+  via: string | null;
+}
+
+/** One tool call as the ledger knows it. */
+export interface CallState {
+  readonly call: string;
+  readonly tool: string;
+  readonly args: JsonObject;
+  status: 'proposed' | 'started' | 'unknown' | 'ended';
+  outcome: CallOutcome | undefined;
+  /** How often it was handed to the tool. */
+  attempts: number;
+}
+
+/** The n-th time the run is in a step, while it is in flight. */
+export interface Visit {
+  readonly step: number;
+  readonly visit: number;
+  readonly startedAt: number;
+  /** By their number within the visit, less one. A retry keeps what succeeded, so an id may name an earlier visit. */
+  readonly calls: (CallState | undefined)[];
+  /** The call that ended last. */
+  lastCall: CallState | undefined;
+  /** Stored answers of models, by their number within the visit: `m1`, or `2.m1` for one asked inside the second call. */
+  readonly answers: Map<string, StoredAnswer>;
+}
+
+/** A model's answer, with the messages that were new when it was asked. */
+export interface StoredAnswer {
+  readonly purpose: ModelPurpose;
+  readonly messages: readonly ModelMessage[];
+  readonly answer: ModelAnswer;
+}
+
+/** What one step took. */
+export interface StepUsage {
+  ms: number;
+  modelCalls: number;
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+  /** Calls handed to a tool, each counted once however often it was repeated. */
+  toolCalls: number;
+}
+
+/** Nothing spent. */
+export function noUsage(): StepUsage {
+  return { ms: 0, modelCalls: 0, inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, toolCalls: 0 };
+}
+
+/**
+ * All that is known of a run. Owned and changed in place by its driver, only through {@link apply}; folding the stored
+ * events over {@link initialState} gives the same.
+ */
+export interface RunState {
+  readonly header: RunHeader;
+  readonly program: Program;
+  seq: number;
+  updatedAt: number;
+  state: PlanRunState;
+  /** The next instruction to enter. */
+  next: number;
+  lastExecuted: number;
+  /** How often the run was retried after it had failed. */
+  retries: number;
+  startedAt: number | undefined;
+  endedAt: number | undefined;
+  host: string | undefined;
+  version: string | undefined;
+  /** By output name; the last visit's. */
+  readonly stepOutputs: Map<string, Output>;
+  /** Where the last output that is not a marker stands. */
+  lastOutput: string | undefined;
+  readonly clarifications: ClarificationRecord[];
+  /** The same records, by what raised them. */
+  readonly questions: Map<string, ClarificationRecord[]>;
+  outstanding: number;
+  /** In flight, by `<step>.<visit>`. */
+  readonly visits: Map<string, Visit>;
+  /** How often a step was left, where the next visit is not the first. */
+  readonly visitCounts: Map<number, number>;
+  /** By step; `-1` for what belongs to the whole run. Only where models, tools or time were spent. */
+  readonly usage: Map<number, StepUsage>;
+  finalOutput: Output | undefined;
+  error: RunError | undefined;
+}
+
+/** The step number of what belongs to the run as a whole: its final summary. */
+export const wholeRun = -1;
+
+/** A run of which nothing is known but how it was created. */
+export function initialState(header: RunHeader, program: Program): RunState {
+  freezeJson(header.inputs);
+  return {
+    header,
+    program,
+    seq: 0,
+    updatedAt: header.createdAt,
+    state: 'NOT_STARTED',
+    next: 0,
+    lastExecuted: 0,
+    retries: 0,
+    startedAt: undefined,
+    endedAt: undefined,
+    host: undefined,
+    version: undefined,
+    stepOutputs: new Map(),
+    lastOutput: undefined,
+    clarifications: [],
+    questions: new Map(),
+    outstanding: 0,
+    visits: new Map(),
+    visitCounts: new Map(),
+    usage: new Map(),
+    finalOutput: undefined,
+    error: undefined,
+  };
+}
+
+/** The key of a visit in {@link RunState.visits}. */
+export function visitKey(step: number, visit: number): string {
+  return `${step}.${visit}`;
+}
+
+/** The lowest step that is ready, running or waiting; of a finished run, the last one executed. */
+export function currentStepIndex(state: RunState): number {
+  if (state.error?.step !== undefined && state.state === 'FAILED') return state.error.step;
+  if (state.state === 'COMPLETE' || state.state === 'FAILED') return state.lastExecuted;
+  let lowest = Math.min(state.next, Math.max(0, state.program.instructions.length - 1));
+  for (const visit of state.visits.values()) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
+  return lowest;
+}
+
+/** Whether nothing more can happen to the run, unless it is retried. */
+export function isFinished(state: { readonly state: PlanRunState }): boolean {
+  return state.state === 'COMPLETE' || state.state === 'FAILED';
+}

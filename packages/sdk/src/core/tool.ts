@@ -1,0 +1,86 @@
+import type { Clarification } from './clarification.ts';
+import type { EndUser } from './end-user.ts';
+import type { PlanRunUUID } from './ids.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import type { Model } from './model.ts';
+import type { Schema } from './schema.ts';
+
+/** What a tool is told about the call it is in. */
+export interface ToolRunContext {
+  /** The same on every attempt of this call: give it to the other side so that it can tell a repetition. */
+  readonly idempotencyKey: string;
+  /** `<step>.<visit>.<n>`. */
+  readonly callId: string;
+  readonly planRunId: PlanRunUUID;
+  readonly endUser: EndUser;
+  /** The clarifications of this step visit, answered ones included. */
+  readonly clarifications: readonly Clarification[];
+  /** Aborted when the call times out or the run is cancelled. */
+  readonly signal: AbortSignal;
+  /** The model the run uses for tools (the default model unless the tool names one). */
+  model(name?: string): Model;
+  /** Shows progress to whoever watches the run; never stored. */
+  progress(progress: JsonValue): void;
+  /** Changes the end user's `additionalData`; saved after the call, and never the reason that a call fails. */
+  updateEndUser(additionalData: Readonly<Record<string, string | null>>): void;
+}
+
+/** What a tool's `ready` is told. */
+export interface ToolReadyContext {
+  readonly planRunId: PlanRunUUID;
+  readonly endUser: EndUser;
+  readonly signal: AbortSignal;
+}
+
+/** Whether a tool can be called now; if not, what a person has to do first. */
+export interface ReadyResponse {
+  readonly ready: boolean;
+  readonly clarifications?: readonly Clarification[];
+  /** Why not, in words. */
+  readonly reason?: string;
+}
+
+/** What a tool gives back: a JSON value, or questions that must be answered before it can work. */
+export type ToolResult<Out> = Out | Clarification | readonly Clarification[];
+
+/** What became of a call that may have happened: its receipt, that it did not happen, or that nobody knows. */
+export type Reconciled<Out> = Out | 'not-happened' | 'unknown';
+
+/**
+ * Something that can be called, with a schema. Functions ({@link tool}), classes and MCP tools are all this.
+ *
+ * A tool has effects unless it is marked: `readOnly` (no effect; may be repeated freely) or `idempotent` (the same
+ * idempotency key has the same effect). After a crash in the middle of a call, a marked tool is called again; one
+ * with `reconcile` is asked; for any other a person decides.
+ */
+export interface Tool<Args = never, Out = unknown> {
+  /** Unique in a registry; no commas. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** Absent: the tool takes no arguments. */
+  readonly argsSchema?: Schema<Args> | undefined;
+  /** The JSON Schema of the arguments, when `argsSchema` cannot give it. */
+  readonly argsJsonSchema?: JsonObject | undefined;
+  /** What comes out: a type and a description, in words, for planners. */
+  readonly outputDescription?: readonly [type: string, description: string] | undefined;
+  /** The shape of the result; a result that does not fit is an error (`OUTPUT_INVALID`). */
+  readonly outputSchema?: Schema<Out> | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly idempotent?: boolean | undefined;
+  /** Whether the result should be summarised for later prompts. */
+  readonly shouldSummarize?: boolean | undefined;
+  /** Milliseconds; 60,000 unless given. */
+  readonly timeoutMs?: number | undefined;
+  ready?(context: ToolReadyContext): ReadyResponse | Promise<ReadyResponse>;
+  /** Looks up a call that may have happened, by its idempotency key. */
+  reconcile?(args: Args, context: ToolRunContext): Reconciled<Out> | Promise<Reconciled<Out>>;
+  run(args: Args, context: ToolRunContext): ToolResult<Out> | Promise<ToolResult<Out>>;
+}
+
+/** A tool of any type, as registries and the engine hold it. */
+// biome-ignore lint/suspicious/noExplicitAny: tools of all argument types live together; arguments are checked at the call
+export type AnyTool = Tool<any, any>;
+
+/** Longest rendered description a tool may have, in characters. */
+export const maxToolDescription = 16_384;

@@ -1,0 +1,128 @@
+import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { ModelMessage, ModelRequest } from '../../core/model.ts';
+import type { CallDefaults } from '../providers.ts';
+import type { AiSdkLanguageModel, CallOptions, PromptMessage, PromptPart, ProviderData } from './language-model.ts';
+import { type SchemaFormat, schemaFormat } from './schema-format.ts';
+
+type AssistantMessage = Extract<ModelMessage, { role: 'assistant' }>;
+
+/**
+ * An assistant's turn as its provider wants it back, beside the message: the order of its parts, and what the
+ * provider attached to them. Text that is the whole content, and tool calls, are not repeated.
+ */
+export interface KeptTurn {
+  readonly provider: string;
+  readonly parts: readonly KeptPart[];
+}
+
+/** A part of a {@link KeptTurn}. */
+export interface KeptPart {
+  readonly type: 'text' | 'reasoning' | 'tool-call';
+  readonly text?: string;
+  readonly id?: string;
+  readonly data?: JsonValue;
+}
+
+/** Our request as the AI SDK's language models take it. */
+export function toCallOptions(
+  model: AiSdkLanguageModel,
+  request: ModelRequest,
+  defaults: CallDefaults,
+  abortSignal: AbortSignal,
+): CallOptions {
+  const options: CallOptions = { prompt: toPrompt(model, request.messages), abortSignal };
+  if (request.maxOutputTokens !== undefined) options.maxOutputTokens = request.maxOutputTokens;
+  if (defaults.temperature !== undefined) options.temperature = defaults.temperature;
+  if (defaults.providerOptions) options.providerOptions = defaults.providerOptions;
+  if (request.tools && request.tools.length > 0) {
+    options.tools = request.tools.map(({ name, description, argsSchema }) => ({
+      type: 'function',
+      name,
+      description,
+      inputSchema: argsSchema,
+    }));
+    options.toolChoice = { type: request.toolChoice ?? 'auto' };
+  }
+  if (request.schema) askForJson(model, options, request.schema.name, schemaFormat(request.schema.jsonSchema));
+  return options;
+}
+
+function askForJson(model: AiSdkLanguageModel, options: CallOptions, name: string, format: SchemaFormat): void {
+  if (model.supportsStructuredOutputs === false) {
+    options.responseFormat = { type: 'json' };
+    writeSchema(options.prompt, format.jsonSchema);
+    return;
+  }
+  options.responseFormat = { type: 'json', schema: format.jsonSchema, name };
+  if (format.strict) return;
+  // Strict is what these providers assume, and then refuse most schemas.
+  const lax = { strictJsonSchema: false };
+  const { openai, openaiCompatible, ...others } = options.providerOptions ?? {};
+  options.providerOptions = { ...others, openai: { ...(openai as object), ...lax }, openaiCompatible: { ...(openaiCompatible as object), ...lax } };
+}
+
+function writeSchema(prompt: PromptMessage[], schema: JsonObject): void {
+  const demand = `Answer with one JSON value that fits this JSON Schema, and with nothing else:\n${JSON.stringify(schema)}`;
+  const first = prompt[0];
+  if (first?.role === 'system') prompt[0] = { role: 'system', content: `${first.content}\n\n${demand}` };
+  else prompt.unshift({ role: 'system', content: demand });
+}
+
+function toPrompt(model: AiSdkLanguageModel, messages: readonly ModelMessage[]): PromptMessage[] {
+  const prompt: PromptMessage[] = [];
+  for (const message of messages) {
+    if (message.role === 'system') prompt.push({ role: 'system', content: message.content });
+    else if (message.role === 'user') prompt.push({ role: 'user', content: [{ type: 'text', text: message.content }] });
+    else if (message.role === 'tool') pushResult(prompt, message);
+    else {
+      const content = assistantParts(model, message);
+      // Providers refuse a turn without content.
+      if (content.length > 0) prompt.push({ role: 'assistant', content });
+    }
+  }
+  return prompt;
+}
+
+function pushResult(prompt: PromptMessage[], message: Extract<ModelMessage, { role: 'tool' }>): void {
+  const part: PromptPart = {
+    type: 'tool-result',
+    toolCallId: message.callId,
+    toolName: message.toolName,
+    output: { type: message.isError ? 'error-text' : 'text', value: message.content },
+  };
+  const last = prompt.at(-1);
+  if (last?.role === 'tool') last.content.push(part);
+  else prompt.push({ role: 'tool', content: [part] });
+}
+
+function assistantParts(model: AiSdkLanguageModel, message: AssistantMessage): PromptPart[] {
+  const kept = keptTurn(message.providerParts);
+  if (kept?.provider === model.provider) return keptParts(kept, message);
+  const parts: PromptPart[] = message.content === '' ? [] : [{ type: 'text', text: message.content }];
+  for (const call of message.toolCalls ?? []) parts.push(callPart(call));
+  return parts;
+}
+
+function keptTurn(value: JsonValue | undefined): KeptTurn | undefined {
+  return isPlainObject(value) && Array.isArray(value['parts']) ? (value as unknown as KeptTurn) : undefined;
+}
+
+function keptParts(kept: KeptTurn, message: AssistantMessage): PromptPart[] {
+  const calls = new Map((message.toolCalls ?? []).map((call) => [call.id, call]));
+  const parts: PromptPart[] = [];
+  for (const { type, text, id, data } of kept.parts) {
+    const options = data === undefined ? {} : { providerOptions: data as ProviderData };
+    if (type !== 'tool-call') {
+      parts.push({ type, text: text ?? message.content, ...options });
+      continue;
+    }
+    const call = calls.get(id ?? '');
+    if (call) parts.push({ ...callPart(call), ...options });
+  }
+  return parts;
+}
+
+function callPart({ id, name, args }: NonNullable<AssistantMessage['toolCalls']>[number]): PromptPart & { type: 'tool-call' } {
+  // Some providers take nothing but an object here; the tool's error tells the model what was wrong with it.
+  return { type: 'tool-call', toolCallId: id, toolName: name, input: isPlainObject(args) ? args : { unreadable: args } };
+}

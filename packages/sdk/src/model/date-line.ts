@@ -1,0 +1,7 @@
+const weekdays = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
+
+/** What day it is, for a prompt. `now` is epoch milliseconds; the day is that of UTC. */
+export function dateLine(now: number): string {
+  const date = new Date(now);
+  return `Today is ${weekdays[date.getUTCDay()]}, ${date.toISOString().slice(0, 10)} (UTC).`;
+}

@@ -1,0 +1,45 @@
+import { PortiaError } from '../core/errors.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import type { ModelAnswer } from '../core/model.ts';
+
+/**
+ * The JSON value a model answered with; `undefined` when there is none. JSON in a code fence, or with a sentence
+ * before and after it, is found too.
+ */
+export function jsonOf(answer: ModelAnswer): JsonValue | undefined {
+  if (answer.object !== undefined) return answer.object;
+  const text = answer.text.trim();
+  const begin = text.indexOf('{');
+  return parsed(text) ?? (begin < 0 ? undefined : parsed(text.slice(begin, text.lastIndexOf('}') + 1)));
+}
+
+function parsed(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The JSON object a model answered with. @throws PortiaError `MODEL_ANSWER_INVALID` when it is anything else. */
+export function jsonObjectOf(answer: ModelAnswer, who: string): JsonObject {
+  const value = jsonOf(answer);
+  if (!isPlainObject(value)) throw answerInvalid(who, `no JSON object${whyNot(answer)}`);
+  return value as JsonObject;
+}
+
+/** Why an answer that holds nothing usable may be so, in words to be added to a message; often nothing. */
+export function whyNot(answer: ModelAnswer): string {
+  if (answer.finishReason === 'length') return ' (it was cut off at its output limit)';
+  if (answer.finishReason === 'content-filter') return " (the provider's content filter stopped it)";
+  return '';
+}
+
+/** The error for an answer that does not fit what was asked for. */
+export function answerInvalid(who: string, found: string): PortiaError {
+  return new PortiaError({
+    code: 'MODEL_ANSWER_INVALID',
+    message: `${who} got ${found} from the model`,
+    hint: 'use a model that is good at structured output, or try again',
+  });
+}

@@ -1,0 +1,28 @@
+import type { Plan } from '../core/plan.ts';
+import type { Instruction, Program } from '../core/program.ts';
+
+/** The tool that answers steps which name no tool. */
+export const llmToolId = 'llm_tool';
+
+const compiled = new WeakMap<Plan, Program>();
+
+/** The program of a plan: made once per plan object, and never changed by running it. */
+export function compile(plan: Plan): Program {
+  let program = compiled.get(plan);
+  if (!program) {
+    program = { instructions: plan.steps.map(toInstruction) };
+    compiled.set(plan, program);
+  }
+  return program;
+}
+
+function toInstruction(step: Plan['steps'][number], index: number): Instruction {
+  return {
+    index,
+    key: String(index),
+    output: step.output,
+    step,
+    toolId: step.toolId ?? llmToolId,
+    condition: step.condition === '' ? null : step.condition,
+  };
+}

@@ -1,0 +1,198 @@
+import { InputClarification } from '../../core/clarification.ts';
+import { PortiaError } from '../../core/errors.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
+import { textOf } from '../../core/output.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import { llmToolId } from '../../plan/compile.ts';
+import { toolToModelTool } from '../../tool/tool.ts';
+import { askModel, type Conversation, conversation } from '../model-call.ts';
+import { earlierOutputs, type StepInput } from '../step-inputs.ts';
+import { type CallResult, callTool } from '../tool-call.ts';
+import type { VisitRun } from '../visit-run.ts';
+import { type Waiting, waiting } from '../waiting.ts';
+import { executionPrompt } from './prompts/execution.ts';
+import { fillPlaceholders } from './prompts/placeholders.ts';
+
+/** Soft errors in a row after which a step fails, as in Portia 0.9: four attempts in all. */
+const maxSoftErrors = 4;
+
+/** Longest tool result a model is shown, in characters. */
+const maxResultText = 50_000;
+
+/**
+ * Executes a step that has a tool. Arguments that are known are used as they are: a tool without arguments and the
+ * LLM tool cost no model call for them. For all else one model call settles the arguments; soft errors are shown to
+ * the model, which may try again.
+ */
+export async function runOneShotAgent(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): Promise<CallResult> {
+  const known = knownArgs(visit, tool, inputs);
+  return known ? callWithKnownArgs(visit, tool, known) : converse(visit, tool, inputs);
+}
+
+function knownArgs(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): JsonObject | undefined {
+  if (tool.id === llmToolId) {
+    const data: Record<string, JsonValue> = {};
+    for (const { name, value } of inputs) data[name] = value;
+    return { task: visit.instruction.step.task, task_data: inputs.length === 0 ? null : data };
+  }
+  return tool.argsSchema || tool.argsJsonSchema ? undefined : {};
+}
+
+async function callWithKnownArgs(visit: VisitRun, tool: AnyTool, args: JsonObject): Promise<CallResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await callTool(visit, tool, args);
+    if (result === waiting || result.ok || !result.soft) return result;
+    if (attempt >= maxSoftErrors || result.error.code === 'TOOL_ARGS_INVALID' || visit.driver.ending) return { ...result, soft: false };
+  }
+}
+
+async function converse(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): Promise<CallResult> {
+  const { runtime } = visit.run;
+  const model = runtime.models.get('execution');
+  const asksPeople = runtime.config.argumentClarificationsEnabled;
+  const tools: ModelTool[] = [toolToModelTool(tool), ...(asksPeople ? [clarificationTool] : [])];
+  const talk = conversation(
+    executionPrompt({
+      task: visit.instruction.step.task,
+      tool: toolToModelTool(tool),
+      inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
+      earlier: earlierOutputs(visit),
+      answers: [],
+      endUser: visit.run.endUser,
+      now: visit.driver.now(),
+      contextWindow: model.contextWindow,
+    }),
+  );
+  let softErrors = 0;
+  let idleTurns = 0;
+  for (;;) {
+    const answer = await ask(visit, talk, tools);
+    const turn = await takeTurn(visit, tool, talk, answer, inputs);
+    if (turn === waiting) return waiting;
+    if (turn === 'told') continue;
+    if (turn === 'idle') {
+      idleTurns += 1;
+      if (idleTurns > 1) return noCall(visit, tool, answer);
+      continue;
+    }
+    if (turn.ok || !turn.soft) return turn;
+    softErrors += 1;
+    if (softErrors >= maxSoftErrors) {
+      const { code, message, toolCallId } = turn.error;
+      const last = code === 'TOOL_ARGS_INVALID' || code === 'TOOL_TIMEOUT' ? code : 'TOOL_RETRIES_EXHAUSTED';
+      return { ok: false, soft: false, error: visit.error(last, `${tool.id} failed after retries: ${message}`, toolCallId) };
+    }
+  }
+}
+
+function ask(visit: VisitRun, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
+  visit.asked += 1;
+  const { driver, step, visit: number, asked } = visit;
+  const model = visit.run.runtime.models.get('execution');
+  return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, { tools, toolChoice: 'required' });
+}
+
+function noCall(visit: VisitRun, tool: AnyTool, answer: ModelAnswer): CallResult {
+  const said = answer.text === '' ? '' : `: ${answer.text.slice(0, 500)}`;
+  return { ok: false, soft: false, error: visit.error('AGENT_FAILED', `the model did not call ${tool.id}, also when told to${said}`) };
+}
+
+/** `idle`: the model called nothing. `told`: it asked a person and has the answer. */
+type Turn = CallResult | 'idle' | 'told';
+
+/** Makes the calls of one answer, in order. Several values become a list; the first call that fails ends the turn. */
+async function takeTurn(
+  visit: VisitRun,
+  tool: AnyTool,
+  talk: Conversation,
+  answer: ModelAnswer,
+  inputs: readonly StepInput[],
+): Promise<Turn> {
+  const calls = answer.toolCalls ?? [];
+  if (calls.length === 0) {
+    talk.messages.push({ role: 'user', content: `Call the tool ${toolToModelTool(tool).name} now; answer with nothing else.` });
+    return 'idle';
+  }
+  const values: JsonValue[] = [];
+  let failed: Extract<CallResult, { ok: false }> | undefined;
+  for (const call of calls) {
+    if (call.name === clarificationTool.name) {
+      const told = askPerson(visit, call);
+      if (told === waiting) return waiting;
+      talk.messages.push({ role: 'tool', callId: call.id, toolName: call.name, content: told });
+      continue;
+    }
+    const result: CallResult = failed ? failed : await makeCall(visit, tool, call, inputs);
+    if (result === waiting) return waiting;
+    talk.messages.push(toolMessage(call, result));
+    if (result.ok) values.push(result.value);
+    else failed = result;
+  }
+  if (failed) return failed;
+  if (values.length === 0) return 'told';
+  return { ok: true, value: values.length === 1 ? (values[0] ?? null) : values.flat() };
+}
+
+async function makeCall(visit: VisitRun, tool: AnyTool, call: ModelToolCall, inputs: readonly StepInput[]): Promise<CallResult> {
+  const { name } = toolToModelTool(tool);
+  if (call.name !== name) return invalidCall(visit, `there is no tool ${call.name}; call ${name}`);
+  if (!isPlainObject(call.args)) return invalidCall(visit, `the arguments of ${name} must be a JSON object`);
+  const values = new Map(inputs.map((input) => [input.name, input.value]));
+  const filled = fillPlaceholders(call.args as JsonObject, values, toolToModelTool(tool).argsSchema);
+  if (filled.unknown.length > 0) return invalidCall(visit, `nothing is named ${filled.unknown.join(', ')}`);
+  return callTool(visit, tool, filled.args as JsonObject);
+}
+
+function invalidCall(visit: VisitRun, message: string): CallResult {
+  return { ok: false, soft: true, error: visit.error('TOOL_ARGS_INVALID', message) };
+}
+
+function toolMessage(call: ModelToolCall, result: Exclude<CallResult, Waiting>): Conversation['messages'][number] {
+  const base = { role: 'tool' as const, callId: call.id, toolName: call.name };
+  return result.ok
+    ? { ...base, content: shorten(textOf(result.value)) }
+    : { ...base, content: shorten(result.error.message), isError: true };
+}
+
+function shorten(text: string): string {
+  return text.length <= maxResultText ? text : `${text.slice(0, maxResultText)} … [cut: ${text.length} characters in all]`;
+}
+
+/** Lets the agent ask for an argument instead of making one up. */
+const clarificationTool: ModelTool = {
+  name: 'clarification_tool',
+  description: 'Asks the person for the value of an argument that is not known. Use it instead of guessing.',
+  argsSchema: {
+    type: 'object',
+    properties: {
+      argument_name: { type: 'string', description: 'The argument whose value is missing' },
+      user_guidance: { type: 'string', description: 'The question to the person, in one sentence' },
+    },
+    required: ['argument_name'],
+    additionalProperties: false,
+  },
+};
+
+/** The question of an agent; the person's answer comes back as the result, so that the agent calls its tool with it. */
+function askPerson(visit: VisitRun, call: ModelToolCall): string | Waiting {
+  const args = isPlainObject(call.args) ? call.args : {};
+  const argumentName = typeof args['argument_name'] === 'string' && args['argument_name'] !== '' ? args['argument_name'] : 'value';
+  const guidance = typeof args['user_guidance'] === 'string' ? args['user_guidance'] : `Missing Argument: ${argumentName}`;
+  const key = `agent:${visit.callId(0)}${visit.asked}:${argumentName}`;
+  const [asked] = visit.questions(key);
+  if (!asked) {
+    const clarification = InputClarification({ userGuidance: guidance, argumentName, source: 'Clarification tool' });
+    visit.raise(key, [{ clarification }], { audience: 'endUser' });
+    return waiting;
+  }
+  if (!asked.clarification.resolved) return waiting;
+  return `${argumentName}: ${textOf(asked.clarification.response)}`;
+}
+
+/** The error of a step as its run shows it. */
+export function asStepError(visit: VisitRun, thrown: unknown): Extract<CallResult, { ok: false }> {
+  if (PortiaError.isInstance(thrown)) return { ok: false, soft: false, error: visit.error(thrown.code, thrown.message) };
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  return { ok: false, soft: false, error: visit.error('STEP_FAILED', message) };
+}

@@ -1,0 +1,62 @@
+import { isPlainObject, type JsonObject, type JsonValue } from '../../../core/json.ts';
+import type { ModelAnswer, ModelRequest } from '../../../core/model.ts';
+import { answerInvalid, jsonObjectOf, whyNot } from '../../../model/json-answer.ts';
+
+/** A value in the form asked for (not yet validated), and its summary. */
+export interface ResultWithSummary {
+  readonly result: JsonValue;
+  readonly summary: string;
+}
+
+/** The longest summary asked for, in characters. */
+export const summaryLimit = 500;
+
+/**
+ * The JSON Schema of `{ result, summary }` around any schema, also one that is not an object. Definitions move to the
+ * root, and references into the schema are written anew, so that they still lead where they led.
+ */
+export function resultSchema(schema: JsonObject): NonNullable<ModelRequest['schema']> {
+  const { $schema: _dialect, $defs, definitions, ...result } = rebased(schema) as JsonObject;
+  return {
+    name: 'result_with_summary',
+    jsonSchema: {
+      type: 'object',
+      properties: { result, summary: { type: 'string' } },
+      required: ['result', 'summary'],
+      additionalProperties: false,
+      ...($defs !== undefined && { $defs }),
+      ...(definitions !== undefined && { definitions }),
+    },
+  };
+}
+
+function rebased(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(rebased);
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value as JsonObject).map(([key, item]) => [
+      key,
+      key === '$ref' && typeof item === 'string' ? rebasedReference(item) : rebased(item),
+    ]),
+  );
+}
+
+function rebasedReference(reference: string): string {
+  if (reference !== '#' && !reference.startsWith('#/')) return reference;
+  return /^#\/(\$defs|definitions)\//.test(reference) ? reference : `#/properties/result${reference.slice(1)}`;
+}
+
+/** Reads `{ result, summary }`. @throws PortiaError `MODEL_ANSWER_INVALID` when either is missing. */
+export function parseResultWithSummary(answer: ModelAnswer, who: string): ResultWithSummary {
+  const { result, summary } = jsonObjectOf(answer, who);
+  if (result === undefined) throw answerInvalid(who, 'no result');
+  if (typeof summary !== 'string') throw answerInvalid(who, 'no summary');
+  return { result, summary: summary.trim() };
+}
+
+/** Reads a summary that is plain text. @throws PortiaError `MODEL_ANSWER_INVALID` when there is none. */
+export function parseSummary(answer: ModelAnswer, who: string): string {
+  const text = answer.text.trim();
+  if (text === '') throw answerInvalid(who, `no text${whyNot(answer)}`);
+  return text;
+}

@@ -1,0 +1,111 @@
+import { PortiaError } from '../../core/errors.ts';
+import { type JsonValue, toJson } from '../../core/json.ts';
+import { textOf } from '../../core/output.ts';
+import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import { cutText, exceedsThreshold } from '../../model/tokens.ts';
+import { llmToolId } from '../../plan/compile.ts';
+import type { VisitRun } from '../visit-run.ts';
+import { askStructured } from './ask-structured.ts';
+import { parseStepSummary, parseStructuredStepSummary, stepSummaryPrompt } from './prompts/step-summary.ts';
+import { resultSchema, summaryLimit } from './prompts/with-summary.ts';
+
+/** The value of a step, in its schema if it has one, and a summary where one is needed. */
+export interface ShapedResult {
+  readonly value: JsonValue;
+  readonly summary: string | null;
+}
+
+/**
+ * Makes the output of a step from what its tool gave. A value that fits its schema already costs no call; a large
+ * one, or one of a tool that says so, is summarised; one that does not fit its schema is brought into it.
+ */
+export async function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue): Promise<ShapedResult> {
+  const schema = visit.instruction.step.structuredOutputSchema;
+  const fitting = schema ? await fit(schema, raw) : { value: raw };
+  if (schema && !fitting) return structured(visit, tool, schema, raw);
+  const value = fitting ? fitting.value : raw;
+  const summarise = tool.shouldSummarize === true || isLarge(visit, value);
+  return { value, summary: summarise ? await summarised(visit, tool, value) : null };
+}
+
+function isLarge(visit: VisitRun, value: JsonValue): boolean {
+  const { largeOutputThresholdTokens } = visit.run.runtime.config;
+  if (typeof value !== 'object' && String(value).length <= largeOutputThresholdTokens) return false;
+  return exceedsThreshold(textOf(value), largeOutputThresholdTokens);
+}
+
+/** The value in its schema, when it fits as it is or as the JSON it is the text of. */
+export async function fit(schema: Schema, raw: JsonValue): Promise<{ readonly value: JsonValue } | undefined> {
+  const direct = await validate(schema, raw);
+  if (direct.ok) return { value: toJson(direct.value) };
+  if (typeof raw !== 'string') return undefined;
+  try {
+    const parsed = await validate(schema, JSON.parse(raw));
+    return parsed.ok ? { value: toJson(parsed.value) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function structured(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue): Promise<ShapedResult> {
+  return askStructured(visit, {
+    model: visit.run.runtime.models.get('execution'),
+    purpose: 'step-summary',
+    messages: prompt(visit, tool, raw, true),
+    schema: resultSchema(jsonSchemaOf(schema, `step ${visit.step}`, 'output')),
+    read: async (answer) => {
+      const { result, summary } = parseStructuredStepSummary(answer);
+      return { value: await checked(schema, result), summary };
+    },
+  });
+}
+
+/** @throws PortiaError `OUTPUT_INVALID` with what does not fit. */
+export async function checked(schema: Schema, value: JsonValue): Promise<JsonValue> {
+  const validation = await validate(schema, value);
+  if (validation.ok) return toJson(validation.value);
+  throw new PortiaError({ code: 'OUTPUT_INVALID', message: `the value does not fit its schema: ${validation.issues.join('; ')}` });
+}
+
+/** A summary that cannot be had fails nothing: the beginning of the value stands in for it. */
+async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue): Promise<string> {
+  try {
+    return await askStructured(visit, {
+      model: visit.run.runtime.models.get('execution'),
+      purpose: 'step-summary',
+      messages: prompt(visit, tool, value, false),
+      read: parseStepSummary,
+    });
+  } catch (error) {
+    if (!PortiaError.isInstance(error) || visit.driver.ending || !isModelTrouble(error)) throw error;
+    visit.run.runtime.logger.warn('a step could not be summarised; the beginning of its output stands in', {
+      planRunId: visit.driver.id,
+      step: visit.step,
+      error: error.message,
+    });
+    return cutText(textOf(value), summaryLimit);
+  }
+}
+
+/** Whether an error comes from a model rather than from storage or the driver. */
+export function isModelTrouble({ code }: PortiaError): boolean {
+  return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING';
+}
+
+function prompt(visit: VisitRun, tool: AnyTool, value: JsonValue, isStructured: boolean): ReturnType<typeof stepSummaryPrompt> {
+  const args = visit.stored?.lastCall?.args;
+  return stepSummaryPrompt({
+    task: visit.instruction.step.task,
+    outputs: [
+      {
+        name: tool.id,
+        text: textOf(value),
+        ...(args && tool.id !== llmToolId && { description: cutText(JSON.stringify(args), 500) }),
+      },
+    ],
+    toolDescription: cutText(tool.description, 500),
+    structured: isStructured,
+    contextWindow: visit.run.runtime.models.get('execution').contextWindow,
+  });
+}

@@ -1,0 +1,103 @@
+import { PortiaError } from '../core/errors.ts';
+import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
+import type { Plan } from '../core/plan.ts';
+import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
+import { jsonSchemaOf, type Schema } from '../core/schema.ts';
+import { compile } from '../plan/compile.ts';
+import { validatePlan } from '../plan/planner.ts';
+import { readState } from './answers.ts';
+import { createAndDrive, drive, type Work } from './drive.ts';
+import { type EndUserInit, initializeEndUser } from './end-users.ts';
+import type { PlanShelf } from './plan-shelf.ts';
+import { type PlanRunInputs, planRunInputs } from './plan-run-inputs.ts';
+import type { Runtime } from './runtime.ts';
+
+/** How a run is made. */
+export interface RunOptions<Out extends Schema = Schema> {
+  readonly planRunInputs?: PlanRunInputs | undefined;
+  /** On whose behalf. */
+  readonly endUser?: string | EndUserInit | undefined;
+  /** Your own name for the run, unique in the store: giving it twice gives the same run. */
+  readonly runKey?: string | undefined;
+  /** What runs can be listed by. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** What the final output must be. */
+  readonly structuredOutputSchema?: Out | undefined;
+  /** For `start`: not before this time. Epoch milliseconds. */
+  readonly startAt?: number | undefined;
+  /** Stops driving when aborted; the run stays resumable. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Stores a run that nobody drives yet. A run key that is taken gives the run that has it. */
+export async function createRun(runtime: Runtime, plans: PlanShelf, given: Plan | PlanUUID, options: RunOptions): Promise<RunState> {
+  const plan = await planFor(runtime, plans, given);
+  const header = await headerFor(runtime, plan, options);
+  const made = await runtime.storage.createRun(header);
+  if (made.created) return initialState(made.header, compile(plan));
+  checkSamePlan(made.header, plan);
+  return readState(runtime, plans, made.header.id);
+}
+
+/** Stores a run and drives it; one that is there under this run key goes on instead. */
+export async function startRun(
+  runtime: Runtime,
+  plans: PlanShelf,
+  given: Plan | PlanUUID,
+  options: RunOptions,
+  work: Work,
+): Promise<RunState> {
+  const plan = await planFor(runtime, plans, given);
+  const header = await headerFor(runtime, plan, options);
+  const { structuredOutputSchema: outputSchema, signal } = options;
+  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal });
+  if (made.created) return made.state;
+  checkSamePlan(made.header, plan);
+  const state = await readState(runtime, plans, made.header.id);
+  return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal });
+}
+
+async function planFor(runtime: Runtime, plans: PlanShelf, given: Plan | PlanUUID): Promise<Plan> {
+  const plan = typeof given === 'string' ? await plans.get(PlanIds.fromString(given)) : given;
+  checkOnce(runtime, plan);
+  if (typeof given !== 'string') await plans.put(plan, runtime.clock.now());
+  return plan;
+}
+
+const checkedPlans = new WeakMap<object, WeakSet<Plan>>();
+
+/** A plan is checked against a set of tools once, not once per run. */
+function checkOnce({ tools }: Runtime, plan: Plan): void {
+  const known = checkedPlans.get(tools) ?? new WeakSet();
+  checkedPlans.set(tools, known);
+  if (known.has(plan)) return;
+  validatePlan(plan, tools.toolIds());
+  known.add(plan);
+}
+
+async function headerFor(runtime: Runtime, plan: Plan, options: RunOptions): Promise<RunHeader> {
+  const { runKey, labels, structuredOutputSchema, startAt } = options;
+  const inputs = planRunInputs(plan, options.planRunInputs, runtime.logger);
+  const endUser = await initializeEndUser(runtime.storage, options.endUser);
+  return {
+    id: PlanRunUUID.random(),
+    planId: plan.id,
+    endUserId: endUser.externalId,
+    createdAt: runtime.clock.now(),
+    inputs,
+    runKey,
+    labels,
+    startAt,
+    outputSchema: structuredOutputSchema && jsonSchemaOf(structuredOutputSchema, 'the final output', 'output'),
+  };
+}
+
+function checkSamePlan(header: RunHeader, plan: Plan): void {
+  if (header.planId === plan.id) return;
+  throw new PortiaError({
+    code: 'RUN_KEY_CONFLICT',
+    message: `run key ${JSON.stringify(header.runKey)} belongs to run ${header.id} of plan ${header.planId}`,
+    hint: 'give every run a key of its own, for example with the name of the plan in it',
+    planRunId: header.id,
+  });
+}

@@ -1,0 +1,235 @@
+import { apply } from '../core/apply.ts';
+import type { Clock } from '../core/clock.ts';
+import { PortiaError } from '../core/errors.ts';
+import { type CallOutcome, type RunEvent, type RunEventBody, type RunNotice, eventVersion, toCommit } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { RunState } from '../core/run-state.ts';
+import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
+import { type EventBus, isWatched } from './event-bus.ts';
+
+/**
+ * The one writer of a run. Events change the state at once and are written together at the next {@link commit};
+ * what it writes is refused once another driver has taken over.
+ */
+export class Driver {
+  readonly state: RunState;
+  readonly record: DriverRecord;
+  /** Set when somebody asked for the run to end. */
+  cancelled: Extract<Command, { type: 'cancel' }> | undefined;
+  /** Set when the host program asked to stop driving; the run stays resumable. */
+  stopped = false;
+  /** When the oldest event not yet written became true. Epoch milliseconds; 0 when all is written. */
+  pendingSince = 0;
+  readonly #storage: StorageBackend;
+  readonly #clock: Clock;
+  readonly #bus: EventBus;
+  #pending: RunEventBody[] = [];
+  #writing: Promise<void> | undefined;
+  #status: RunStatus;
+  #controller: AbortController | undefined;
+  readonly #whenEnding = new Set<() => void>();
+  readonly #seen = new Set<string>();
+
+  constructor(init: {
+    readonly state: RunState;
+    readonly record: DriverRecord;
+    readonly status: RunStatus;
+    readonly storage: StorageBackend;
+    readonly clock: Clock;
+    readonly bus: EventBus;
+  }) {
+    this.state = init.state;
+    this.record = init.record;
+    this.#status = init.status;
+    this.#storage = init.storage;
+    this.#clock = init.clock;
+    this.#bus = init.bus;
+  }
+
+  get id(): RunState['header']['id'] {
+    return this.state.header.id;
+  }
+
+  /** Aborted when the run is cancelled or driving stops. Made only when somebody asks for it. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.cancelled || this.stopped) this.#controller.abort(this.#stopReason());
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls back when the run is cancelled or driving stops. Returns the way to forget it. */
+  whenEnding(listener: () => void): () => void {
+    this.#whenEnding.add(listener);
+    return () => this.#whenEnding.delete(listener);
+  }
+
+  #end(): void {
+    this.#controller?.abort(this.#stopReason());
+    for (const listener of this.#whenEnding) listener();
+    this.#whenEnding.clear();
+  }
+
+  /** Whether nothing new may begin. */
+  get ending(): boolean {
+    return this.stopped || this.cancelled !== undefined;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Makes something true. It is on record after the next {@link commit}. */
+  emit(body: RunEventBody): void {
+    // All events of one commit carry one time, so that folding the stored ones gives this very state.
+    if (this.#pending.length === 0) this.pendingSince = this.#clock.now();
+    apply(this.state, body, this.pendingSince);
+    this.#pending.push(body);
+  }
+
+  /** Shows something that is not worth storing to whoever watches. */
+  notice(make: (at: number) => RunNotice): void {
+    if (isWatched(this.#bus, this.id)) this.#bus.publish(this.id, make(this.#clock.now()));
+  }
+
+  /** Whether there are events that are not on record yet. */
+  get dirty(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  /**
+   * Writes all events since the last commit, in one piece.
+   * @throws PortiaError `DRIVER_LOST` when another driver has taken over; receipts are handed to it.
+   */
+  commit(): void | Promise<void> {
+    if (this.#writing) return this.#writing.then(() => this.commit());
+    if (this.#pending.length === 0) return;
+    const bodies = this.#pending;
+    const { state } = this;
+    const commit = toCommit(state.seq + 1, this.pendingSince, bodies);
+    this.#pending = [];
+    this.pendingSince = 0;
+    const status = this.#changedStatus();
+    let written: boolean | Promise<boolean>;
+    try {
+      written = this.#storage.append(this.id, this.record.epoch, commit, status);
+    } catch (error) {
+      throw this.#keep(bodies, commit.at, error);
+    }
+    if (!(written instanceof Promise)) return this.#written(written, commit.at, bodies, status);
+    this.#writing = written
+      .catch((error: unknown) => {
+        throw this.#keep(bodies, commit.at, error);
+      })
+      .then((ok) => this.#written(ok, commit.at, bodies, status))
+      .finally(() => {
+        this.#writing = undefined;
+      });
+    return this.#writing;
+  }
+
+  /** What could not be written stays to be written. */
+  #keep(bodies: readonly RunEventBody[], at: number, error: unknown): unknown {
+    this.#pending = [...bodies, ...this.#pending];
+    this.pendingSince = at;
+    return error;
+  }
+
+  #written(ok: boolean, at: number, bodies: readonly RunEventBody[], status: RunStatus | undefined): void | Promise<void> {
+    if (!ok) return this.#handOver(bodies);
+    const first = this.state.seq + 1;
+    this.state.seq += bodies.length;
+    if (status) this.#status = status;
+    if (!isWatched(this.#bus, this.id)) return;
+    for (const [index, body] of bodies.entries()) {
+      this.#bus.publish(this.id, { ...body, v: eventVersion, seq: first + index, at } as RunEvent);
+    }
+  }
+
+  /** The run has another driver now. What this one did is not lost: its receipts are given to the new one. */
+  async #handOver(bodies: readonly RunEventBody[]): Promise<void> {
+    this.stop();
+    for (const body of bodies) {
+      if (body.type !== 'tool-call-end' || body.tool !== undefined) continue;
+      const outcome = body.outcome as unknown as JsonObject;
+      await this.#storage.putCommand(this.id, { type: 'receipt', key: body.call, at: this.#clock.now(), outcome });
+    }
+    throw new PortiaError({
+      code: 'DRIVER_LOST',
+      message: `another driver has taken over run ${this.id}`,
+      hint: 'nothing is lost: follow the run with events(), or read it with storage.getPlanRun()',
+      planRunId: this.id,
+    });
+  }
+
+  #changedStatus(): RunStatus | undefined {
+    const { state } = this;
+    const wakeAt = state.state === 'NEED_CLARIFICATION' ? earliestExpiry(state) : undefined;
+    const same = state.state === this.#status.state && wakeAt === this.#status.wakeAt;
+    return same ? undefined : { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error };
+  }
+
+  /** Takes what was said from outside: answers and late receipts at once, a cancel at the next boundary. */
+  deliver(command: Command): void {
+    const seen = `${command.type}:${command.key}`;
+    if (this.#seen.has(seen)) return;
+    this.#seen.add(seen);
+    const { state } = this;
+    if (command.type === 'cancel') {
+      if (command.key !== `cancel.${state.retries}`) return;
+      this.cancelled = command;
+      this.#end();
+    } else if (command.type === 'answer') {
+      const record = state.clarifications.find(({ clarification }) => clarification.id === command.key);
+      if (!record || record.clarification.resolved) return;
+      const { key: id, response, resolvedBy } = command;
+      const as = command.as as (typeof record)['audience'] | null;
+      this.emit({ type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as 'library' });
+    } else {
+      this.#takeReceipt(command.key, command.outcome as unknown as CallOutcome);
+    }
+  }
+
+  #takeReceipt(call: string, outcome: CallOutcome): void {
+    for (const visit of this.state.visits.values()) {
+      const open = visit.calls.find((known) => known?.call === call);
+      if (!open || open.status === 'ended') continue;
+      const { step } = visit;
+      this.emit({ type: 'tool-call-end', step, ...visitField(visit.visit), call, outcome, late: true });
+      for (const record of this.state.questions.get(`unknown:${call}`) ?? []) {
+        if (record.clarification.resolved) continue;
+        const { id } = record.clarification;
+        const response = 'use a given result';
+        this.emit({ type: 'clarification-resolved', id, response, resolvedBy: 'Effects ledger', as: null, via: 'library' });
+      }
+    }
+  }
+
+  /** Stop advancing the run; it can be resumed at once by anybody. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.#end();
+  }
+
+  #stopReason(): PortiaError {
+    return this.cancelled
+      ? new PortiaError({ code: 'RUN_CANCELLED', message: `run ${this.id} was cancelled`, planRunId: this.id })
+      : new PortiaError({ code: 'DRIVER_LOST', message: `run ${this.id} is no longer driven here`, planRunId: this.id });
+  }
+}
+
+/** `visit` as events hold it: left out for the first. */
+export function visitField(visit: number): { visit?: number } {
+  return visit === 0 ? {} : { visit };
+}
+
+function earliestExpiry(state: RunState): number | undefined {
+  let earliest: number | undefined;
+  for (const { clarification, expiresAt } of state.clarifications) {
+    if (clarification.resolved || expiresAt === undefined) continue;
+    if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;
+  }
+  return earliest;
+}

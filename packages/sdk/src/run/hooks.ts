@@ -1,0 +1,62 @@
+import type { Audience, Clarification } from '../core/clarification.ts';
+import type { ExpiryPolicy } from '../core/event.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { Output } from '../core/output.ts';
+import type { ReadOnlyPlan, ReadOnlyStep } from '../core/plan.ts';
+import type { ReadOnlyPlanRun } from '../core/plan-run.ts';
+import type { AnyTool } from '../core/tool.ts';
+import type { ClarificationHandler } from '../clarify/clarification-handler.ts';
+
+/** What `beforeStepExecution` may return: go on (also by returning nothing), or leave this step out. */
+export const BeforeStepExecutionOutcome = { CONTINUE: 'CONTINUE', SKIP: 'SKIP' } as const;
+/** What `beforeStepExecution` may return. */
+export type BeforeStepExecutionOutcome = (typeof BeforeStepExecutionOutcome)[keyof typeof BeforeStepExecutionOutcome];
+
+/** A clarification with a word on who may answer it and for how long. */
+export interface ClarificationRequest {
+  readonly clarification: Clarification;
+  /** Default: `operator` for an approval of a tool call, `endUser` for all else. */
+  readonly audience?: Audience | undefined;
+  /** Milliseconds from now. */
+  readonly expiresIn?: number | undefined;
+  /** What happens then; `fail` unless given. */
+  readonly onExpiry?: ExpiryPolicy | undefined;
+}
+
+/** What a tool hook may return to ask a person first. */
+export type ToolHookResult = Clarification | ClarificationRequest | undefined | void;
+
+/**
+ * Your code at named points of a run; each may be async. Hooks see read-only views. A hook that throws fails the run
+ * with `HOOK_FAILED` (or the PortiaError it threw). After a crash a hook may be called a second time for the same
+ * point, but never for one that the record shows as passed.
+ */
+export interface ExecutionHooks {
+  /** Once per run, before its first step. */
+  beforePlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun): void | Promise<void>;
+  /** Once per visit of a step, before it does anything. */
+  beforeStepExecution?(
+    plan: ReadOnlyPlan,
+    planRun: ReadOnlyPlanRun,
+    step: ReadOnlyStep,
+  ): BeforeStepExecutionOutcome | undefined | void | Promise<BeforeStepExecutionOutcome | undefined | void>;
+  /** After each finished step; on failure with the error's text as the output; not when the step waits. */
+  afterStepExecution?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun, step: ReadOnlyStep, output: Output): void | Promise<void>;
+  /** After COMPLETE or FAILED, with the final output if there is one; not when the run waits. */
+  afterPlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun, output: Output | undefined): void | Promise<void>;
+  /**
+   * Before every tool call of every kind of step. `args` may be changed in place: they are checked again and frozen
+   * afterwards. Returning a User Verification makes it an approval of exactly this call with exactly these arguments;
+   * any other clarification is answered first, and then the hook is asked again. Throwing fails the step.
+   */
+  beforeToolCall?(
+    tool: AnyTool,
+    args: Record<string, JsonValue>,
+    planRun: ReadOnlyPlanRun,
+    step: ReadOnlyStep,
+  ): ToolHookResult | Promise<ToolHookResult>;
+  /** After every tool call that gave a result. A clarification pauses the step; the tool is not called again. */
+  afterToolCall?(tool: AnyTool, output: JsonValue, planRun: ReadOnlyPlanRun, step: ReadOnlyStep): ToolHookResult | Promise<ToolHookResult>;
+  /** Answers clarifications in this process, as they are raised. */
+  readonly clarificationHandler?: ClarificationHandler | undefined;
+}

@@ -1,0 +1,71 @@
+import type { ModelPurpose } from '../core/event.ts';
+import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
+import { visitKey } from '../core/run-state.ts';
+import { type Driver, visitField } from './driver.ts';
+
+/** A conversation with a model, stored as it grows. */
+export interface Conversation {
+  readonly messages: ModelMessage[];
+  /** How many of the messages are on record. */
+  stored: number;
+}
+
+/** A conversation that begins with these messages. */
+export function conversation(messages: readonly ModelMessage[]): Conversation {
+  return { messages: [...messages], stored: 0 };
+}
+
+/** Where in the run a model is asked. */
+export interface Asker {
+  readonly driver: Driver;
+  readonly step: number;
+  readonly visit: number;
+  readonly slot: string;
+  readonly purpose: ModelPurpose;
+}
+
+/**
+ * Asks a model, or gives the answer that is on record: no answer is paid twice once it is stored. The answer joins
+ * the conversation.
+ */
+export async function askModel(
+  at: Asker,
+  model: Model,
+  talk: Conversation,
+  request: Omit<ModelRequest, 'messages' | 'signal'> = {},
+): Promise<ModelAnswer> {
+  const { driver, step, visit, slot, purpose } = at;
+  const known = driver.state.visits.get(visitKey(step, visit))?.answers.get(slot);
+  if (known) {
+    talk.messages.splice(talk.stored, talk.messages.length, ...known.messages);
+    return join(talk, known.answer);
+  }
+  if (driver.dirty) await driver.commit();
+  driver.notice((now) => ({ at: now, type: 'model-call-start', step, ...visitField(visit), call: slot, purpose, model: model.id }));
+  const started = performance.now();
+  const answer = await model.generate({ ...request, messages: talk.messages, signal: driver.signal });
+  driver.emit({
+    type: 'model-call-end',
+    step,
+    ...visitField(visit),
+    call: slot,
+    purpose,
+    model: model.id,
+    messages: talk.messages.slice(talk.stored),
+    answer,
+    ms: Math.round(performance.now() - started),
+  });
+  await driver.commit();
+  return join(talk, answer);
+}
+
+function join(talk: Conversation, answer: ModelAnswer): ModelAnswer {
+  talk.messages.push({
+    role: 'assistant',
+    content: answer.text,
+    ...(answer.toolCalls && { toolCalls: answer.toolCalls }),
+    ...(answer.providerParts !== undefined && { providerParts: answer.providerParts }),
+  });
+  talk.stored = talk.messages.length;
+  return answer;
+}

@@ -1,0 +1,59 @@
+import { PortiaError } from '../core/errors.ts';
+import { isPlainObject, toJson } from '../core/json.ts';
+import { LocalDataValue } from '../core/output.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Logger } from '../observe/logger.ts';
+
+/** Values for a plan's inputs: an object by name, or a list of `{ name, value }`. */
+export type PlanRunInputs =
+  | Readonly<Record<string, unknown>>
+  | readonly { readonly name: string; readonly value?: unknown }[];
+
+/**
+ * The inputs of a run: what was given over the plan's defaults.
+ * @throws PortiaError `INPUT_INVALID` for a form that cannot be read, `INPUT_MISSING` naming what has no value.
+ */
+export function planRunInputs(plan: Plan, given: PlanRunInputs | undefined, logger: Logger): Record<string, LocalDataValue> {
+  const values = byName(given);
+  const inputs: Record<string, LocalDataValue> = {};
+  const missing: string[] = [];
+  for (const { name, value } of plan.planInputs) {
+    if (values.has(name)) inputs[name] = LocalDataValue(toJson(values.get(name), `input ${name}`));
+    else if (value !== null) inputs[name] = LocalDataValue(value);
+    else missing.push(name);
+  }
+  if (missing.length > 0) {
+    throw new PortiaError({
+      code: 'INPUT_MISSING',
+      message: `Missing required plan input values: ${missing.join(', ')}`,
+      hint: `give them: planRunInputs: { ${missing.map((name) => `${JSON.stringify(name)}: …`).join(', ')} }`,
+      details: { missing },
+    });
+  }
+  if (plan.planInputs.length === 0 && values.size > 0) {
+    logger.warn('Inputs are not required for this plan but plan inputs were provided');
+  } else {
+    for (const name of values.keys()) if (!(name in inputs)) logger.warn(`Ignoring unknown plan input: ${name}`);
+  }
+  return inputs;
+}
+
+function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> {
+  if (given === undefined || given === null) return new Map();
+  if (Array.isArray(given)) {
+    return new Map(
+      given.map((item: unknown) => {
+        if (typeof item !== 'object' || item === null || !('name' in item) || typeof item.name !== 'string' || !('value' in item)) {
+          throw new PortiaError({
+            code: 'INPUT_INVALID',
+            message: 'Plan input must have a name and value',
+            hint: "give planRunInputs as { name: value } or [{ name: '$region', value: 'EMEA' }]",
+          });
+        }
+        return [item.name, item.value];
+      }),
+    );
+  }
+  if (isPlainObject(given)) return new Map(Object.entries(given));
+  throw new PortiaError({ code: 'INPUT_INVALID', message: 'Invalid plan run inputs received', hint: 'give planRunInputs as { name: value }' });
+}

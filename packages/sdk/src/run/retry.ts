@@ -1,0 +1,57 @@
+import type { Clarification } from '../core/clarification.ts';
+import { PortiaError } from '../core/errors.ts';
+import type { PlanRunUUID } from '../core/ids.ts';
+import { isFinished, type RunState } from '../core/run-state.ts';
+import { drive } from './drive.ts';
+import type { PlanShelf } from './plan-shelf.ts';
+import { advance, fail } from './runner.ts';
+import type { Runtime } from './runtime.ts';
+
+/**
+ * Takes a failed run up again from the failed step.
+ * @throws PortiaError `RUN_STATE_INVALID` for a run that has not failed; `RUN_BUSY`, `PLAN_RUN_NOT_FOUND`.
+ */
+export function retryRun(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  options: { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<RunState> {
+  const again = async (run: Parameters<typeof advance>[0]): Promise<void> => {
+    const { driver } = run;
+    if (driver.state.state !== 'FAILED') {
+      throw new PortiaError({
+        code: 'RUN_STATE_INVALID',
+        message: `run ${id} is ${driver.state.state}; only a failed run can be retried`,
+        hint: 'go on with a waiting run by resume',
+        planRunId: id,
+      });
+    }
+    driver.emit({ type: 'run-retry', by: options.by ?? null });
+    await driver.commit();
+    await advance(run);
+  };
+  return drive(runtime, plans, id, again, { signal: options.signal });
+}
+
+/** Fails a run because a clarification of it cannot be answered. */
+export function failByHandler(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  clarification: Clarification,
+  error: Error,
+): Promise<RunState> {
+  return drive(runtime, plans, id, async (run) => {
+    const known = run.driver.state.clarifications.some((record) => record.clarification.id === clarification.id);
+    if (!known) {
+      throw new PortiaError({ code: 'CLARIFICATION_NOT_FOUND', message: `Could not match clarification ${clarification.id} to run ${id}`, planRunId: id });
+    }
+    if (isFinished(run.driver.state)) return;
+    await fail(run, {
+      code: 'CLARIFICATION_FAILED',
+      message: error.message,
+      ...(clarification.step !== null && { step: clarification.step }),
+    });
+  });
+}

@@ -1,0 +1,167 @@
+import { PortiaError } from '../core/errors.ts';
+import type { RunError } from '../core/event.ts';
+import { ReadOnlyPlan } from '../core/plan.ts';
+import { ReadOnlyPlanRun, planRunView } from '../core/plan-run.ts';
+import { isFinished, type RunState } from '../core/run-state.ts';
+import type { AnyTool } from '../core/tool.ts';
+import { version } from '../version.ts';
+import { makeFinalOutput } from './agents/final-output.ts';
+import { expireClarifications } from './expiry.ts';
+import { handleInline } from './inline-handler.ts';
+import { checkReadiness, resolveTools } from './readiness.ts';
+import type { DrivenRun } from './runtime.ts';
+import { executeStep, inHook, tellStepEnd } from './step.ts';
+import { VisitRun } from './visit-run.ts';
+import { waiting } from './waiting.ts';
+
+/**
+ * Advances a run until it is finished, waits for a person, or is to stop. The one interpreter of programs: fresh,
+ * resumed and retried runs all come through here.
+ */
+export async function advance(run: DrivenRun): Promise<void> {
+  const { driver } = run;
+  const { state } = driver;
+  if (isFinished(state)) return;
+  const tools = resolveTools(run);
+  const first = state.startedAt === undefined;
+  if (!(await passGate(run, tools))) return;
+  driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
+  try {
+    if (first) await beforePlanRun(run);
+    await interpret(run, tools);
+  } catch (thrown) {
+    if (!PortiaError.isInstance(thrown) || thrown.code !== 'HOOK_FAILED') throw thrown;
+    await fail(run, { code: thrown.code, message: thrown.message });
+  }
+}
+
+async function interpret(run: DrivenRun, tools: readonly AnyTool[]): Promise<void> {
+  const { driver } = run;
+  const { state } = driver;
+  const { instructions } = state.program;
+  for (;;) {
+    if (driver.ending) return end(run);
+    const instruction = instructions[state.next];
+    if (!instruction) return complete(run);
+    const visit = new VisitRun(run, instruction, state.visitCounts.get(instruction.index) ?? 0);
+    const ended = await executeStep(visit, tools[instruction.index] as AnyTool);
+    if (driver.ending && ended === waiting) return end(run);
+    if (ended === waiting || ended.kind === 'next') {
+      if (ended === waiting && !(await waitForPeople(run, tools))) return;
+      continue;
+    }
+    if (ended.kind === 'complete') return complete(run);
+    return fail(run, ended.error, visit);
+  }
+}
+
+/** Before anything runs: what is outstanding is answered, and the tools ahead are ready. */
+async function passGate(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
+  const { driver } = run;
+  if (driver.cancelled) {
+    await end(run);
+    return false;
+  }
+  for (;;) {
+    const problem = await checkReadiness(run, tools);
+    if (problem) {
+      await fail(run, problem);
+      return false;
+    }
+    const expired = expireClarifications(run);
+    if (expired) {
+      await fail(run, expired);
+      return false;
+    }
+    if (driver.state.outstanding === 0) return true;
+    if (!(await waitForPeople(run, tools))) return false;
+  }
+}
+
+/** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
+async function waitForPeople(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
+  const { driver } = run;
+  if (driver.state.outstanding > 0) {
+    driver.emit({ type: 'run-wait' });
+    await driver.commit();
+    const failed = await handleInline(run, tools);
+    if (failed) {
+      await fail(run, failed);
+      return false;
+    }
+  }
+  if (driver.ending) {
+    await end(run);
+    return false;
+  }
+  if (driver.state.outstanding > 0) return false;
+  if (driver.state.state === 'READY_TO_RESUME') {
+    driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
+  }
+  return true;
+}
+
+/** Ends a run that was cancelled; a run that has finished meanwhile stays as it is. */
+export async function endCancelled(run: DrivenRun): Promise<void> {
+  if (!isFinished(run.driver.state)) await end(run);
+}
+
+/** The run is to end: as cancelled, or only here and now. */
+async function end(run: DrivenRun): Promise<void> {
+  const { driver } = run;
+  const { cancelled } = driver;
+  if (cancelled) {
+    const message = cancelled.reason ? `the run was cancelled: ${cancelled.reason}` : 'the run was cancelled';
+    return fail(run, { code: 'RUN_CANCELLED', message });
+  }
+  await driver.commit();
+}
+
+async function complete(run: DrivenRun): Promise<void> {
+  const { driver, runtime } = run;
+  const made = await makeFinalOutput(run);
+  if (driver.ending && driver.cancelled) return end(run);
+  if (made && 'code' in made) return fail(run, made);
+  driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }) });
+  const written = driver.commit();
+  if (written) await written;
+  if (runtime.hooks.afterPlanRun && driver.state.finalOutput) await tellEnd(run, () => afterPlanRun(run));
+}
+
+/** Ends the run as failed. A hook that threw is not called again for it. */
+export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
+  const { driver, runtime } = run;
+  driver.emit({ type: 'run-end', state: 'FAILED', error });
+  await driver.commit();
+  const told = driver.state.finalOutput;
+  if (visit && told && error.code !== 'HOOK_FAILED' && runtime.hooks.afterStepExecution) {
+    await tellEnd(run, () => tellStepEnd(visit, told));
+  }
+  if (runtime.hooks.afterPlanRun) await tellEnd(run, () => afterPlanRun(run));
+}
+
+/** Tells a hook of a run that has ended. What it throws is logged: it changes nothing any more. */
+async function tellEnd(run: DrivenRun, tell: () => Promise<void>): Promise<void> {
+  try {
+    await tell();
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    run.runtime.logger.error('a hook threw after the run had ended', { planRunId: run.driver.id, error });
+  }
+}
+
+async function beforePlanRun(run: DrivenRun): Promise<void> {
+  const { hooks } = run.runtime;
+  if (!hooks.beforePlanRun) return;
+  await inHook(() => hooks.beforePlanRun?.(ReadOnlyPlan.fromPlan(run.plan), readOnlyView(run.driver.state)));
+}
+
+async function afterPlanRun(run: DrivenRun): Promise<void> {
+  const { hooks } = run.runtime;
+  const { state } = run.driver;
+  await inHook(() => hooks.afterPlanRun?.(ReadOnlyPlan.fromPlan(run.plan), readOnlyView(state), state.finalOutput));
+}
+
+function readOnlyView(state: RunState): ReadOnlyPlanRun {
+  return ReadOnlyPlanRun.fromPlanRun(planRunView(state));
+}

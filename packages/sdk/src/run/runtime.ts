@@ -1,0 +1,38 @@
+import type { Clock } from '../core/clock.ts';
+import type { EndUser } from '../core/end-user.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Schema } from '../core/schema.ts';
+import type { Config } from '../config/config.ts';
+import type { ModelSet } from '../model/models.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
+import type { ToolRegistry } from '../tool/registry.ts';
+import type { Driver } from './driver.ts';
+import type { DriverPool } from './driver-pool.ts';
+import type { EventBus } from './event-bus.ts';
+import type { ExecutionHooks } from './hooks.ts';
+
+/** What the engine works with: the doors, opened. */
+export interface Runtime {
+  readonly config: Config;
+  readonly storage: StorageBackend;
+  readonly models: ModelSet;
+  readonly tools: ToolRegistry;
+  readonly hooks: ExecutionHooks;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bus: EventBus;
+  readonly drivers: DriverPool;
+  /** Name of this machine, as it stands in the record. */
+  readonly host: string;
+}
+
+/** One run while it is driven. */
+export interface DrivenRun {
+  readonly runtime: Runtime;
+  readonly driver: Driver;
+  readonly plan: Plan;
+  /** What the final output must fit. */
+  readonly outputSchema: Schema | undefined;
+  endUser: EndUser;
+}

@@ -1,0 +1,102 @@
+import type { Clarification } from '../core/clarification.ts';
+import { type EndUser, EndUser as makeEndUser } from '../core/end-user.ts';
+import { idempotencyKey } from '../core/hash.ts';
+import type { PlanRunUUID } from '../core/ids.ts';
+import { type JsonValue, toJson } from '../core/json.ts';
+import type { Model } from '../core/model.ts';
+import type { ToolRunContext } from '../core/tool.ts';
+import { askModel, conversation } from './model-call.ts';
+import type { VisitRun } from './visit-run.ts';
+
+/** What a tool is told. Everything that costs something is made when the tool asks for it. */
+export class CallContext implements ToolRunContext {
+  readonly callId: string;
+  readonly #visit: VisitRun;
+  readonly #n: number;
+  #controller: AbortController | undefined;
+  #timedOut = false;
+  #key: string | undefined;
+  #asked = 0;
+  #changes: Record<string, string | null> | undefined;
+
+  constructor(visit: VisitRun, callId: string, n: number) {
+    this.#visit = visit;
+    this.callId = callId;
+    this.#n = n;
+  }
+
+  get planRunId(): PlanRunUUID {
+    return this.#visit.driver.id;
+  }
+
+  get idempotencyKey(): string {
+    this.#key ??= idempotencyKey(this.planRunId, this.callId);
+    return this.#key;
+  }
+
+  get endUser(): EndUser {
+    const { endUser } = this.#visit.run;
+    if (!this.#changes) return endUser;
+    return makeEndUser({ ...endUser, additionalData: { ...endUser.additionalData, ...this.#changes } });
+  }
+
+  get clarifications(): readonly Clarification[] {
+    return this.#visit.clarifications();
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      const { driver } = this.#visit;
+      if (this.#timedOut) controller.abort(new Error('the tool call timed out'));
+      else if (driver.ending) controller.abort(driver.signal.reason);
+      else driver.whenEnding(() => controller.abort(driver.signal.reason));
+    }
+    return this.#controller.signal;
+  }
+
+  model(name?: string): Model {
+    const model = this.#visit.run.runtime.models.get(name ?? 'default');
+    const { driver, step, visit } = this.#visit;
+    return {
+      id: model.id,
+      contextWindow: model.contextWindow,
+      generate: ({ messages, signal: _signal, ...request }) => {
+        this.#asked += 1;
+        const slot = `${this.#n}.m${this.#asked}`;
+        return askModel({ driver, step, visit, slot, purpose: 'tool' }, model, conversation(messages), request);
+      },
+    };
+  }
+
+  progress(progress: JsonValue): void {
+    const { driver, step } = this.#visit;
+    driver.notice((at) => ({ at, type: 'tool-progress', step, call: this.callId, progress: toJson(progress) }));
+  }
+
+  updateEndUser(additionalData: Readonly<Record<string, string | null>>): void {
+    this.#changes = { ...this.#changes, ...additionalData };
+  }
+
+  /** The call took too long. */
+  timeOut(): void {
+    this.#timedOut = true;
+    this.#controller?.abort(new Error('the tool call timed out'));
+  }
+
+  /** Saves what the tool changed about the end user; a failure to do so is logged and changes nothing else. */
+  async saveEndUser(): Promise<void> {
+    if (!this.#changes) return;
+    const { run } = this.#visit;
+    try {
+      run.endUser = await run.runtime.storage.saveEndUser(this.endUser);
+    } catch (error) {
+      run.runtime.logger.warn('the end user could not be saved after a tool call', {
+        planRunId: this.planRunId,
+        toolCallId: this.callId,
+        error: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+}

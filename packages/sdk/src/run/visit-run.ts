@@ -1,0 +1,98 @@
+import { type Clarification, clarificationToWire } from '../core/clarification.ts';
+import type { RunError } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Instruction } from '../core/program.ts';
+import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
+import type { Audience } from '../core/clarification.ts';
+import { type Driver, visitField } from './driver.ts';
+import type { ClarificationRequest } from './hooks.ts';
+import type { DrivenRun } from './runtime.ts';
+
+/**
+ * One visit of one step, while it executes. Executing it again after a pause or a crash goes through the same code:
+ * whatever the record holds already (model answers, tool calls, people's answers) is given back instead of done again.
+ */
+export class VisitRun {
+  readonly run: DrivenRun;
+  readonly driver: Driver;
+  readonly instruction: Instruction;
+  readonly step: number;
+  readonly visit: number;
+  /** How many models have been asked, and tools called, in this execution of the visit. */
+  asked = 0;
+  called = 0;
+
+  constructor(run: DrivenRun, instruction: Instruction, visit: number) {
+    this.run = run;
+    this.driver = run.driver;
+    this.instruction = instruction;
+    this.step = instruction.index;
+    this.visit = visit;
+  }
+
+  /** What the record holds of this visit. */
+  get stored(): Visit | undefined {
+    return this.driver.state.visits.get(visitKey(this.step, this.visit));
+  }
+
+  /** `step` and `visit` as events hold them. */
+  get place(): { readonly step: number; readonly visit?: number } {
+    return { step: this.step, ...visitField(this.visit) };
+  }
+
+  /** The id of the n-th call of this visit, counted from 1. */
+  callId(n: number): string {
+    return `${this.instruction.key}.${this.visit}.${n}`;
+  }
+
+  /** What was asked under this key so far. */
+  questions(key: string): readonly ClarificationRecord[] {
+    return this.driver.state.questions.get(key) ?? [];
+  }
+
+  /** All clarifications of this step, answered ones included. */
+  clarifications(): readonly Clarification[] {
+    return this.driver.state.clarifications
+      .filter(({ step }) => step === this.step)
+      .map(({ clarification }) => clarification);
+  }
+
+  /** Puts questions on record; each only once. */
+  raise(
+    key: string,
+    requests: readonly ClarificationRequest[],
+    options: {
+      readonly audience: Audience;
+      readonly source?: string;
+      readonly approves?: { readonly call: string; readonly argsHash: string };
+    },
+  ): void {
+    const known = new Set(this.driver.state.clarifications.map(({ clarification }) => clarification.id));
+    for (const { clarification, audience, expiresIn, onExpiry } of requests) {
+      if (known.has(clarification.id)) continue;
+      this.driver.emit({
+        type: 'clarification-raised',
+        ...this.place,
+        key,
+        clarification: compact(clarification, options.source),
+        audience: audience ?? options.audience,
+        ...(options.approves && clarification.category === 'User Verification' && { approves: options.approves }),
+        ...(expiresIn !== undefined && { expiresAt: this.driver.now() + expiresIn }),
+        ...(onExpiry !== undefined && { onExpiry }),
+      });
+    }
+  }
+
+  /** An error of this step. */
+  error(code: RunError['code'], message: string, toolCallId?: string): RunError {
+    return { code, message, step: this.step, ...(toolCallId !== undefined && { toolCallId }) };
+  }
+}
+
+/** The wire form without what is the same for every question nobody has answered yet. */
+function compact(clarification: Clarification, source: string | undefined): JsonObject {
+  const { plan_run_id: _run, step: _step, resolved: _resolved, response: _response, source: _source, ...rest } =
+    clarificationToWire(clarification);
+  const from = clarification.source ?? source;
+  return from === undefined ? rest : { ...rest, source: from };
+}

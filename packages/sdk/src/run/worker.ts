@@ -1,0 +1,150 @@
+import { PortiaError } from '../core/errors.ts';
+import type { PlanRunUUID } from '../core/ids.ts';
+import { isFinished } from '../core/run-state.ts';
+import type { RunQuery, RunSummary } from '../storage/storage-backend.ts';
+import { drive } from './drive.ts';
+import { isAlive } from './driver-host.ts';
+import type { PlanShelf } from './plan-shelf.ts';
+import { advance } from './runner.ts';
+import type { Runtime } from './runtime.ts';
+
+/** How a worker works. */
+export interface WorkOptions {
+  /** How many runs it drives at once; 10 unless given. */
+  readonly concurrency?: number | undefined;
+  /** Stops the worker: nothing new is begun, runs in flight stop and stay resumable. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds between looks at the store when there is nothing to do; 1,000 unless given. */
+  readonly pollMs?: number | undefined;
+  /** Return when nothing is ready, instead of waiting for more. */
+  readonly untilIdle?: boolean | undefined;
+}
+
+/** What a worker did. */
+export interface WorkCounts {
+  complete: number;
+  failed: number;
+  /** Left waiting for a person. */
+  waiting: number;
+  /** Could not be driven now: an unknown tool, a plan that is missing. They stay as they are. */
+  refused: number;
+}
+
+const pageSize = 100;
+
+/**
+ * Drives the runs of a store that are ready: started ones, answered ones, those whose driver died, and waiting ones
+ * whose time has come.
+ */
+export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOptions = {}): Promise<WorkCounts> {
+  const { concurrency = 10, signal, pollMs = 1_000, untilIdle = false } = options;
+  const counts: WorkCounts = { complete: 0, failed: 0, waiting: 0, refused: 0 };
+  const inFlight = new Map<PlanRunUUID, Promise<void>>();
+  const refused = new Set<PlanRunUUID>();
+  const bell = new Bell(runtime);
+  try {
+    while (!signal?.aborted) {
+      const ready = await findReady(runtime, (id) => inFlight.has(id) || refused.has(id), concurrency - inFlight.size);
+      for (const { header } of ready) {
+        const driven = driveOne(runtime, plans, header.id, counts, refused, signal).finally(() => {
+          inFlight.delete(header.id);
+          bell.ring();
+        });
+        inFlight.set(header.id, driven);
+      }
+      if (ready.length > 0 && inFlight.size < concurrency) continue;
+      if (untilIdle && inFlight.size === 0) break;
+      await bell.wait(pollMs, signal);
+    }
+    await Promise.all(inFlight.values());
+    return counts;
+  } finally {
+    bell.close();
+  }
+}
+
+async function findReady(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, limit: number): Promise<readonly RunSummary[]> {
+  if (limit <= 0) return [];
+  const found: RunSummary[] = [];
+  const queries: RunQuery[] = [
+    { states: ['READY_TO_RESUME', 'IN_PROGRESS'], order: 'oldest', limit: pageSize },
+    { states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore: runtime.clock.now(), order: 'oldest', limit: pageSize },
+  ];
+  for (const query of queries) {
+    let cursor: string | undefined;
+    do {
+      const page = await runtime.storage.listRuns({ ...query, cursor });
+      for (const run of page.items) {
+        if (found.length >= limit) return found;
+        if (!busy(run.header.id) && !isDriven(runtime, run)) found.push(run);
+      }
+      cursor = page.cursor;
+    } while (cursor !== undefined && found.length < limit);
+  }
+  return found;
+}
+
+function isDriven(runtime: Runtime, { driver }: RunSummary): boolean {
+  return driver !== undefined && (isAlive(driver) ?? driver.expiresAt > runtime.clock.now());
+}
+
+async function driveOne(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  counts: WorkCounts,
+  refused: Set<PlanRunUUID>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    const state = await drive(runtime, plans, id, advance, { signal });
+    if (state.state === 'COMPLETE') counts.complete += 1;
+    else if (isFinished(state)) counts.failed += 1;
+    else if (state.state === 'NEED_CLARIFICATION') counts.waiting += 1;
+  } catch (error) {
+    if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return;
+    refused.add(id);
+    counts.refused += 1;
+    runtime.logger.error('a run could not be driven; it stays as it is', {
+      planRunId: id,
+      error: error instanceof Error ? error.message : String(error),
+      ...(PortiaError.isInstance(error) && { code: error.code }),
+    });
+  }
+}
+
+/** Wakes a worker when something may have become ready. */
+class Bell {
+  readonly #unwatch: () => void;
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  constructor(runtime: Runtime) {
+    this.#unwatch = runtime.storage.watch((_id, what) => what === 'command' && this.ring());
+  }
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake?.();
+  }
+
+  async wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#rung && !signal?.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        signal?.addEventListener('abort', this.#wake, { once: true });
+      });
+      if (this.#wake) signal?.removeEventListener('abort', this.#wake);
+    }
+    this.#rung = false;
+    this.#wake = undefined;
+  }
+
+  close(): void {
+    this.#unwatch();
+  }
+}

@@ -1,0 +1,255 @@
+import type { EndUser } from '../../core/end-user.ts';
+import type { Commit } from '../../core/event.ts';
+import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
+import type { LocalDataValue } from '../../core/output.ts';
+import type { RunHeader } from '../../core/run-state.ts';
+import {
+  commandIdentity,
+  firstStatus,
+  frozenCopy,
+  frozenHeader,
+  frozenOutput,
+  frozenPlan,
+  headerExtras,
+  isAlive,
+  mergedEndUser,
+  planChanged,
+  planMissing,
+  runNotFound,
+} from '../records.ts';
+import { matchesQuery, pageOfList } from '../run-query.ts';
+import type {
+  Claim,
+  Command,
+  DriverRecord,
+  Page,
+  PlanRecord,
+  RunQuery,
+  RunStatus,
+  RunSummary,
+  StorageBackend,
+  StoredRun,
+} from '../storage-backend.ts';
+import { type Watcher, Watchers } from '../watchers.ts';
+
+/** A store in this process's memory; every answer is given at once. */
+export interface MemoryStorage extends StorageBackend {
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean;
+  /** How many bytes the runs stored so far take, in a compact form: what a store that writes them down would write. */
+  bytes(): number;
+}
+
+interface MemoryRun {
+  readonly header: RunHeader;
+  status: RunStatus;
+  /** Of the last driver; 0 before the first. */
+  epoch: number;
+  /** Undefined when nobody drives the run. */
+  owner: string | undefined;
+  expiresAt: number;
+  /** `seq`, `at` and `events` of each commit, one after the other: nothing is allocated for a commit but its text. */
+  readonly journal: (number | string)[];
+  readonly commands: { readonly number: number; readonly command: Command }[];
+}
+
+/** A store that lives as long as the object: for tests, and for runs that need not outlive the process. */
+export function memoryStorage(): MemoryStorage {
+  return new InMemory();
+}
+
+class InMemory implements MemoryStorage {
+  readonly name = 'memory';
+  readonly shared = false;
+  readonly #plans = new Map<PlanUUID, PlanRecord>();
+  readonly #planList: PlanRecord[] = [];
+  readonly #runs = new Map<PlanRunUUID, MemoryRun>();
+  readonly #runList: MemoryRun[] = [];
+  readonly #runKeys = new Map<string, MemoryRun>();
+  readonly #outputs = new Map<PlanRunUUID, Map<string, LocalDataValue>>();
+  readonly #endUsers = new Map<string, EndUser>();
+  readonly #watchers = new Watchers();
+  #commands = 0;
+  #journalBytes = 0;
+
+  savePlan(plan: PlanRecord): void {
+    const stored = this.#plans.get(plan.id);
+    if (stored) {
+      if (stored.hash !== plan.hash) throw planChanged(plan.id);
+      return;
+    }
+    const record = frozenPlan(plan);
+    this.#plans.set(record.id, record);
+    this.#planList.push(record);
+  }
+
+  getPlan(id: PlanUUID): PlanRecord | undefined {
+    return this.#plans.get(id);
+  }
+
+  listPlans(filter: { readonly query?: string; readonly limit?: number; readonly cursor?: string }): Page<PlanRecord> {
+    const { query } = filter;
+    return pageOfList(this.#planList, filter, (plan) => (query === undefined || plan.query === query ? plan : undefined));
+  }
+
+  createRun(
+    given: RunHeader,
+    claim?: Claim,
+  ): { readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined } {
+    const taken = this.#runs.get(given.id) ?? (given.runKey === undefined ? undefined : this.#runKeys.get(given.runKey));
+    if (taken) return { header: taken.header, created: false, driver: driverOf(taken) };
+    const header = frozenHeader(given);
+    if (!this.#plans.has(header.planId)) throw planMissing(header.planId, this.name);
+    const run: MemoryRun = {
+      header,
+      status: firstStatus(header),
+      epoch: 0,
+      owner: undefined,
+      expiresAt: 0,
+      journal: [],
+      commands: [],
+    };
+    this.#runs.set(header.id, run);
+    this.#runList.push(run);
+    if (header.runKey !== undefined) this.#runKeys.set(header.runKey, run);
+    return { header, created: true, driver: claim && take(run, claim) };
+  }
+
+  loadRun(id: PlanRunUUID): StoredRun | undefined {
+    const run = this.#runs.get(id);
+    if (!run) return undefined;
+    const { journal } = run;
+    const commits: Commit[] = [];
+    for (let at = 0; at < journal.length; at += 3) {
+      commits.push({ seq: journal[at] as number, at: journal[at + 1] as number, events: journal[at + 2] as string });
+    }
+    return { ...summaryOf(run), commits, commands: run.commands.map(({ command }) => command) };
+  }
+
+  listRuns(query: RunQuery): Page<RunSummary> {
+    return pageOfList(this.#runList, query, (run) => {
+      const summary = summaryOf(run);
+      return matchesQuery(query, summary) ? summary : undefined;
+    });
+  }
+
+  claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
+    const run = this.#found(id);
+    const driver = driverOf(run);
+    if (driver && isAlive(driver, claim)) return { claimed: false, driver };
+    return { claimed: true, driver: take(run, claim) };
+  }
+
+  heartbeat(drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[], expiresAt: number): void {
+    for (const { id, epoch } of drivers) {
+      const run = this.#runs.get(id);
+      if (run?.epoch === epoch) run.expiresAt = expiresAt;
+    }
+  }
+
+  releaseRun(id: PlanRunUUID, epoch: number): void {
+    const run = this.#runs.get(id);
+    if (run?.epoch === epoch) run.owner = undefined;
+  }
+
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
+    const run = this.#runs.get(id);
+    if (run === undefined || run.epoch !== epoch || run.owner === undefined) return false;
+    run.journal.push(commit.seq, commit.at, commit.events);
+    if (status !== undefined) run.status = frozenCopy(status, 'the status');
+    this.#journalBytes += commit.events.length + 16;
+    this.#watchers.tell(id, 'commit');
+    return true;
+  }
+
+  putCommand(id: PlanRunUUID, given: Command): Command {
+    const { commands } = this.#found(id);
+    const identity = commandIdentity(given);
+    const taken = commands.find(({ command }) => commandIdentity(command) === identity);
+    if (taken) return taken.command;
+    const command = frozenCopy(given, 'the command');
+    this.#commands += 1;
+    commands.push({ number: this.#commands, command });
+    this.#watchers.tell(id, 'command');
+    return command;
+  }
+
+  pollCommands(
+    ids: readonly PlanRunUUID[],
+    after: string | undefined,
+  ): { readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[]; readonly mark: string } {
+    const mark = String(this.#commands);
+    if (after === mark) return { commands: [], mark };
+    const since = Number(after ?? 0);
+    const found: { readonly id: PlanRunUUID; readonly number: number; readonly command: Command }[] = [];
+    for (const id of ids) {
+      for (const { number, command } of this.#runs.get(id)?.commands ?? []) {
+        if (number > since) found.push({ id, number, command });
+      }
+    }
+    found.sort((a, b) => a.number - b.number);
+    return { commands: found.map(({ id, command }) => ({ id, command })), mark };
+  }
+
+  saveOutput(id: PlanRunUUID, name: string, output: LocalDataValue): void {
+    let outputs = this.#outputs.get(id);
+    if (!outputs) {
+      outputs = new Map();
+      this.#outputs.set(id, outputs);
+    }
+    outputs.set(name, frozenOutput(output));
+  }
+
+  getOutput(id: PlanRunUUID, name: string): LocalDataValue | undefined {
+    return this.#outputs.get(id)?.get(name);
+  }
+
+  saveEndUser(user: EndUser): EndUser {
+    const merged = mergedEndUser(this.#endUsers.get(user.externalId), user);
+    this.#endUsers.set(merged.externalId, merged);
+    return merged;
+  }
+
+  getEndUser(externalId: string): EndUser | undefined {
+    return this.#endUsers.get(externalId);
+  }
+
+  watch(listener: Watcher): () => void {
+    return this.#watchers.add(listener);
+  }
+
+  close(): void {
+    this.#watchers.clear();
+  }
+
+  bytes(): number {
+    let bytes = this.#journalBytes;
+    for (const { header, commands } of this.#runList) {
+      const extras = headerExtras(header);
+      // Two ids of 16 bytes and a time, then what is not there in every run.
+      bytes += 40 + (extras ? JSON.stringify(extras).length : 0);
+      for (const { command } of commands) bytes += JSON.stringify(command).length;
+    }
+    return bytes;
+  }
+
+  #found(id: PlanRunUUID): MemoryRun {
+    const run = this.#runs.get(id);
+    if (!run) throw runNotFound(id, this.name);
+    return run;
+  }
+}
+
+function take(run: MemoryRun, claim: Claim): DriverRecord {
+  run.epoch += 1;
+  run.owner = claim.owner;
+  run.expiresAt = claim.now + claim.ttlMs;
+  return { owner: run.owner, epoch: run.epoch, expiresAt: run.expiresAt };
+}
+
+function driverOf({ owner, epoch, expiresAt }: MemoryRun): DriverRecord | undefined {
+  return owner === undefined ? undefined : { owner, epoch, expiresAt };
+}
+
+function summaryOf(run: MemoryRun): RunSummary {
+  return { header: run.header, status: run.status, driver: driverOf(run) };
+}

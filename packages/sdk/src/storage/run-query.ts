@@ -1,0 +1,62 @@
+import { PortiaError } from '../core/errors.ts';
+import type { Page, RunQuery, RunSummary } from './storage-backend.ts';
+
+/** How many items a page has: 1 to 1000, 50 unless given. */
+export function pageLimit(limit: number | undefined): number {
+  if (limit === undefined) return 50;
+  return Math.min(1000, Math.max(1, Math.trunc(limit) || 1));
+}
+
+/** Whether a run is one of those asked for. */
+export function matchesQuery(query: RunQuery, { header, status }: RunSummary): boolean {
+  if (query.states && !query.states.includes(status.state)) return false;
+  if (query.planId !== undefined && query.planId !== header.planId) return false;
+  if (query.endUserId !== undefined && query.endUserId !== header.endUserId) return false;
+  if (query.codes && !(status.error && query.codes.includes(status.error.code))) return false;
+  if (query.wakeBefore !== undefined && !(status.wakeAt !== undefined && status.wakeAt <= query.wakeBefore)) return false;
+  for (const [label, value] of Object.entries(query.labels ?? {})) if (header.labels?.[label] !== value) return false;
+  return true;
+}
+
+/** A place in a list that stays where it is while the list grows: a number, or a time and an id. */
+export function readCursor(cursor: string): number {
+  const place = /^\d{1,15}$/.test(cursor) ? Number(cursor) : Number.NaN;
+  if (Number.isNaN(place)) throw badCursor(cursor);
+  return place;
+}
+
+/** Refuses a cursor that no page gave. */
+export function badCursor(cursor: string): PortiaError {
+  return new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `${JSON.stringify(cursor)} is not the cursor of a page of this list`,
+    hint: 'give the cursor exactly as the page before had it, or none for the first page',
+  });
+}
+
+/** One page, with a cursor where more may follow. */
+export function pageOf<T>(items: readonly T[], cursor: string | undefined): Page<T> {
+  return cursor === undefined ? { items } : { items, cursor };
+}
+
+/** A page of a list that is kept in the order of its making; items are numbered by their place, and cursors are places. */
+export function pageOfList<Item, T>(
+  list: readonly Item[],
+  options: { readonly order?: 'newest' | 'oldest' | undefined; readonly limit?: number | undefined; readonly cursor?: string | undefined },
+  pick: (item: Item) => T | undefined,
+): Page<T> {
+  const step = options.order === 'oldest' ? 1 : -1;
+  const start = step === 1 ? 0 : list.length - 1;
+  const limit = pageLimit(options.limit);
+  const items: T[] = [];
+  let last = 0;
+  for (let at = options.cursor === undefined ? start : readCursor(options.cursor) + step; at >= 0 && at < list.length; at += step) {
+    const item = pick(list[at] as Item);
+    if (item === undefined) continue;
+    // A cursor is given only when something follows, and then it is the place of the last item given.
+    if (items.length === limit) return pageOf(items, String(last));
+    items.push(item);
+    last = at;
+  }
+  return pageOf(items, undefined);
+}

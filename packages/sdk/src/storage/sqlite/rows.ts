@@ -1,0 +1,144 @@
+import { defaultEndUserId } from '../../core/end-user.ts';
+import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { LocalDataValue } from '../../core/output.ts';
+import { PlanRunState, type RunHeader } from '../../core/run-state.ts';
+import type { DriverRecord, PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
+import type { SqlValue } from './connection.ts';
+
+/** The states by the numbers they are stored as; never reordered. */
+const states: readonly PlanRunState[] = [
+  'NOT_STARTED',
+  'IN_PROGRESS',
+  'NEED_CLARIFICATION',
+  'READY_TO_RESUME',
+  'COMPLETE',
+  'FAILED',
+];
+const stateNumbers: ReadonlyMap<PlanRunState, number> = new Map(states.map((state, number) => [state, number]));
+
+/** The number a state is stored as. */
+export function stateNumber(state: PlanRunState): number {
+  return stateNumbers.get(state) ?? 0;
+}
+
+/** The 16 bytes of an id; undefined when it is not one in its normal form. */
+export function idBytes(id: string): Uint8Array | undefined {
+  return PlanRunUUID.is(id) || PlanUUID.is(id) ? Buffer.from(id.slice(5).replaceAll('-', ''), 'hex') : undefined;
+}
+
+function uuidOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** A run's id from its bytes. */
+export function runIdOf(bytes: Uint8Array): PlanRunUUID {
+  return `prun-${uuidOf(bytes)}`;
+}
+
+/** A name as it is stored: SQLite's text ends at a NUL, and half a surrogate pair is no text at all. */
+export function storedText(text: string): string {
+  return text.isWellFormed() && !text.includes('\0') && !text.startsWith('"') ? text : JSON.stringify(text);
+}
+
+/** A name as it was before {@link storedText}. */
+export function textFrom(stored: string): string {
+  return stored.startsWith('"') ? (JSON.parse(stored) as string) : stored;
+}
+
+/** What a list of runs reads of each, `plan_id` being that of the plan. */
+export interface RunRow {
+  readonly n: number;
+  readonly id: Uint8Array;
+  readonly plan_id: Uint8Array;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly state: number;
+  readonly epoch: number;
+  readonly owner: string | null;
+  readonly expires_at: number | null;
+  readonly wake_at: number | null;
+  readonly error: string | null;
+  readonly end_user: string | null;
+  readonly inputs: string | null;
+  readonly run_key: string | null;
+  readonly labels: string | null;
+  readonly output_schema: string | null;
+}
+
+/** What is read to make {@link RunRow}s. */
+export const runColumns = `run.n, run.id, plan.id AS plan_id, run.created_at, run.updated_at, run.state, run.epoch, run.owner,
+  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.output_schema`;
+
+/** A run as lists show it. */
+export function summaryOf(row: RunRow): RunSummary {
+  return { header: headerOf(row), status: statusOf(row), driver: driverOf(row) };
+}
+
+/** The header of a run. */
+export function headerOf(row: RunRow): RunHeader {
+  return {
+    id: runIdOf(row.id),
+    planId: `plan-${uuidOf(row.plan_id)}`,
+    endUserId: row.end_user === null ? defaultEndUserId : textFrom(row.end_user),
+    createdAt: row.created_at,
+    inputs: row.inputs === null ? {} : (JSON.parse(row.inputs) as Record<string, LocalDataValue>),
+    ...(row.run_key !== null && { runKey: textFrom(row.run_key) }),
+    ...(row.labels !== null && { labels: JSON.parse(row.labels) as Record<string, string> }),
+    ...(row.output_schema !== null && { outputSchema: JSON.parse(row.output_schema) as JsonObject }),
+  };
+}
+
+/** What of a header is stored in columns of its own, NULL where it is what it is for most runs. */
+export function headerValues(header: RunHeader): readonly SqlValue[] {
+  return [
+    header.endUserId === defaultEndUserId ? null : storedText(header.endUserId),
+    Object.keys(header.inputs).length === 0 ? null : JSON.stringify(header.inputs),
+    header.runKey === undefined ? null : storedText(header.runKey),
+    labelsOf(header).length === 0 ? null : JSON.stringify(header.labels),
+    header.outputSchema === undefined ? null : JSON.stringify(header.outputSchema),
+  ];
+}
+
+/** The labels of a run, name by name. */
+export function labelsOf(header: RunHeader): readonly (readonly [name: string, value: string])[] {
+  return header.labels ? Object.entries(header.labels) : [];
+}
+
+function statusOf(row: RunRow): RunStatus {
+  return {
+    state: states[row.state] ?? PlanRunState.NOT_STARTED,
+    updatedAt: row.updated_at,
+    ...(row.wake_at !== null && { wakeAt: row.wake_at }),
+    ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),
+  };
+}
+
+/** Who drives a run, if anybody does. */
+export function driverOf(row: Pick<RunRow, 'epoch' | 'owner' | 'expires_at'>): DriverRecord | undefined {
+  return row.owner === null ? undefined : { owner: row.owner, epoch: row.epoch, expiresAt: row.expires_at ?? 0 };
+}
+
+/** One row of the table of plans. */
+export interface PlanRow {
+  readonly n: number;
+  readonly id: Uint8Array;
+  readonly hash: string;
+  readonly query: string;
+  readonly document: string;
+  readonly beside: string | null;
+  readonly created_at: number;
+}
+
+/** A plan from its row. */
+export function planOf(row: PlanRow): PlanRecord {
+  return {
+    id: `plan-${uuidOf(row.id)}`,
+    hash: row.hash,
+    query: textFrom(row.query),
+    document: JSON.parse(row.document) as JsonObject,
+    ...(row.beside !== null && { beside: JSON.parse(row.beside) as JsonObject }),
+    createdAt: row.created_at,
+  };
+}

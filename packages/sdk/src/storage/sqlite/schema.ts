@@ -1,0 +1,109 @@
+import { PortiaError } from '../../core/errors.ts';
+import type { Connection } from './connection.ts';
+
+/**
+ * The tables, by numbered steps; a step never changes once released. Bytes count: ids are 16-byte blobs, and rows refer
+ * to each other by rowid; what is the same in most rows is NULL; an index is there only where a list would grow slow.
+ */
+const steps: readonly string[] = [
+  `
+  CREATE TABLE plan (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    hash TEXT NOT NULL,
+    query TEXT NOT NULL,
+    document TEXT NOT NULL,
+    beside TEXT,
+    created_at INTEGER NOT NULL
+  );
+  CREATE INDEX plan_query ON plan (query);
+
+  -- end_user: NULL for the default one. state: its place in the list of states; below 4 a run is not finished.
+  CREATE TABLE run (
+    n INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    plan INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    owner TEXT,
+    expires_at INTEGER,
+    wake_at INTEGER,
+    error TEXT,
+    end_user TEXT,
+    inputs TEXT,
+    run_key TEXT,
+    labels TEXT,
+    output_schema TEXT
+  );
+  CREATE UNIQUE INDEX run_run_key ON run (run_key) WHERE run_key IS NOT NULL;
+  CREATE INDEX run_open ON run (n) WHERE state < 4;
+  CREATE INDEX run_wake ON run (wake_at) WHERE wake_at IS NOT NULL;
+
+  CREATE TABLE label (
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (name, value, run)
+  ) WITHOUT ROWID;
+
+  -- key: run << 32 | seq, so that the rows of a run stand together, in order, without an index.
+  CREATE TABLE journal (
+    key INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    events TEXT NOT NULL
+  );
+
+  CREATE TABLE command (
+    n INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    identity TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (run, identity)
+  );
+
+  CREATE TABLE output (
+    n INTEGER PRIMARY KEY,
+    run BLOB NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (run, name)
+  );
+
+  CREATE TABLE end_user (
+    n INTEGER PRIMARY KEY,
+    external_id TEXT NOT NULL UNIQUE,
+    body TEXT NOT NULL
+  );
+  `,
+];
+
+/**
+ * Brings the tables up to date; of several processes one does it.
+ * @throws PortiaError `STORAGE_FAILED` when a newer release has been here.
+ */
+export function migrate(connection: Connection): void {
+  if (version(connection) === steps.length) return;
+  connection.transaction(() => {
+    connection.exec('CREATE TABLE IF NOT EXISTS migration (step INTEGER PRIMARY KEY, at INTEGER NOT NULL)');
+    const done = version(connection);
+    if (done > steps.length) {
+      throw new PortiaError({
+        code: 'STORAGE_FAILED',
+        message: `the SQLite database ${connection.path} is at version ${done}; this release knows versions up to ${steps.length}`,
+        hint: 'use the release of portia-ts that wrote it, or a newer one',
+      });
+    }
+    for (let step = done; step < steps.length; step += 1) {
+      connection.exec(steps[step] as string);
+      connection.run('INSERT INTO migration VALUES (?, ?)', [step + 1, Date.now()]);
+    }
+  });
+}
+
+function version(connection: Connection): number {
+  const known = connection.get(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'`);
+  if (!known) return 0;
+  return connection.get<{ step: number | null }>('SELECT max(step) AS step FROM migration')?.step ?? 0;
+}

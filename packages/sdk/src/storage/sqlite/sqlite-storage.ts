@@ -1,0 +1,256 @@
+import type { Commit } from '../../core/event.ts';
+import type { PlanRunUUID } from '../../core/ids.ts';
+import type { RunHeader } from '../../core/run-state.ts';
+import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
+import type {
+  Claim,
+  Command,
+  DriverRecord,
+  Page,
+  RunQuery,
+  RunStatus,
+  RunSummary,
+  StorageBackend,
+  StoredRun,
+} from '../storage-backend.ts';
+import { type Watcher, Watchers } from '../watchers.ts';
+import type { Connection, Statement } from './connection.ts';
+import { SqliteDocuments } from './documents.ts';
+import { listRuns } from './list-runs.ts';
+import { driverOf, headerOf, headerValues, idBytes, labelsOf, type RunRow, runColumns, runIdOf, stateNumber, storedText, summaryOf } from './rows.ts';
+
+const insertRun = `
+  INSERT INTO run (id, plan, created_at, updated_at, state, epoch, owner, expires_at, end_user, inputs, run_key, labels, output_schema)
+  SELECT ?, n, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? ON CONFLICT DO NOTHING`;
+const insertLabel = 'INSERT INTO label (name, value, run) VALUES (?, ?, ?)';
+const insertCommit = `
+  INSERT INTO journal (key, at, events)
+  SELECT n << 32 | ?2, ?3, ?4 FROM run WHERE n = ?1 AND epoch = ?5 AND owner IS NOT NULL`;
+const updateStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ? WHERE n = ?';
+const selectDriver = 'SELECT epoch, owner, expires_at FROM run WHERE n = ?';
+const selectCommits = `
+  SELECT key & 4294967295, at, events FROM journal WHERE key BETWEEN ?1 << 32 AND ?1 << 32 | 4294967295 ORDER BY key`;
+
+/** The runs in SQLite, beside everything else. */
+export class SqliteStorage extends SqliteDocuments implements StorageBackend {
+  readonly name: string;
+  readonly shared = true;
+  /** The rowids of runs that are driven through this object. */
+  readonly #numbers = new Map<PlanRunUUID, number>();
+  readonly #watchers = new Watchers();
+  readonly #insertCommit: Statement;
+  #open = true;
+
+  constructor(connection: Connection) {
+    super(connection);
+    this.name = `sqlite:${connection.path}`;
+    this.#insertCommit = connection.statement(insertCommit);
+  }
+
+  createRun(
+    given: RunHeader,
+    claim?: Claim,
+  ): { readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined } {
+    const header = frozenHeader(given);
+    const driver = claim && { owner: claim.owner, epoch: 1, expiresAt: claim.now + claim.ttlMs };
+    const labels = labelsOf(header);
+    const number = labels.length === 0
+      ? this.#insertRun(header, driver)
+      : this.connection.transaction(() => {
+        const run = this.#insertRun(header, driver);
+        if (run === undefined) return undefined;
+        for (const [name, value] of labels) this.connection.run(insertLabel, [storedText(name), storedText(value), run]);
+        return run;
+      });
+    if (number !== undefined) {
+      if (driver) this.#numbers.set(header.id, number);
+      return { header, created: true, driver };
+    }
+    const taken = this.#row('run.id = ?', idBytes(header.id)) ?? this.#row('run.run_key = ?', header.runKey && storedText(header.runKey));
+    if (taken) return { header: headerOf(taken), created: false, driver: driverOf(taken) };
+    throw planMissing(header.planId, this.name);
+  }
+
+  #insertRun(header: RunHeader, driver: DriverRecord | undefined): number | undefined {
+    const { changes, lastInsertRowid } = this.connection.run(insertRun, [
+      idBytes(header.id) as Uint8Array,
+      header.createdAt,
+      header.createdAt,
+      driver?.epoch ?? 0,
+      driver?.owner ?? null,
+      driver?.expiresAt ?? null,
+      ...headerValues(header),
+      idBytes(header.planId) as Uint8Array,
+    ]);
+    return changes > 0 ? Number(lastInsertRowid) : undefined;
+  }
+
+  loadRun(id: PlanRunUUID): StoredRun | undefined {
+    const row = this.#row('run.id = ?', idBytes(id));
+    if (!row) return undefined;
+    const commits = this.#rawRows<readonly [number, number, string]>(selectCommits, row.n);
+    const commands = this.connection.all<{ body: string }>('SELECT body FROM command WHERE run = ? ORDER BY n', [row.n]);
+    return {
+      ...summaryOf(row),
+      commits: commits.map(([seq, at, events]): Commit => ({ seq, at, events })),
+      commands: commands.map(({ body }) => JSON.parse(body) as Command),
+    };
+  }
+
+  #rawRows<Row>(sql: string, value: number): Row[] {
+    const statement = this.connection.statement(sql).raw();
+    try {
+      return statement.all([value]) as Row[];
+    } catch (error) {
+      throw this.connection.failed(error);
+    }
+  }
+
+  #row(condition: 'run.id = ?' | 'run.run_key = ?', value: Uint8Array | string | undefined): RunRow | undefined {
+    if (value === undefined) return undefined;
+    return this.connection.get<RunRow>(`SELECT ${runColumns} FROM run CROSS JOIN plan ON plan.n = run.plan WHERE ${condition}`, [value]);
+  }
+
+  listRuns(query: RunQuery): Page<RunSummary> {
+    return listRuns(this.connection, query);
+  }
+
+  claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
+    const number = this.#number(id);
+    if (number === undefined) throw runNotFound(id, this.name);
+    for (;;) {
+      const row = this.connection.get<Pick<RunRow, 'epoch' | 'owner' | 'expires_at'>>(selectDriver, [number]);
+      if (!row) throw runNotFound(id, this.name);
+      const driver = driverOf(row);
+      if (driver && isAlive(driver, claim)) return { claimed: false, driver };
+      const expiresAt = claim.now + claim.ttlMs;
+      // Only if all that the decision was made on still stands, a heartbeat included.
+      const { changes } = this.connection.run(
+        `UPDATE run SET epoch = epoch + 1, owner = ?, expires_at = ? WHERE n = ? AND epoch = ? AND owner IS ? AND expires_at IS ?`,
+        [claim.owner, expiresAt, number, row.epoch, row.owner, row.expires_at],
+      );
+      if (changes === 0) continue;
+      this.#numbers.set(id, number);
+      return { claimed: true, driver: { owner: claim.owner, epoch: row.epoch + 1, expiresAt } };
+    }
+  }
+
+  heartbeat(drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[], expiresAt: number): void {
+    if (drivers.length === 0) return;
+    this.connection.transaction(() => {
+      for (const { id, epoch } of drivers) {
+        const number = this.#number(id);
+        if (number === undefined) continue;
+        this.connection.run('UPDATE run SET expires_at = ? WHERE n = ? AND epoch = ? AND owner IS NOT NULL', [expiresAt, number, epoch]);
+      }
+    });
+  }
+
+  releaseRun(id: PlanRunUUID, epoch: number): void {
+    const number = this.#number(id);
+    if (number === undefined) return;
+    this.connection.run('UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?', [number, epoch]);
+    this.#numbers.delete(id);
+  }
+
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
+    const number = this.#number(id);
+    if (number === undefined) return false;
+    const written = status === undefined
+      ? this.#append(number, epoch, commit)
+      : this.connection.transaction(() => {
+        if (!this.#append(number, epoch, commit)) return false;
+        this.connection.run(updateStatus, [
+          stateNumber(status.state),
+          status.updatedAt,
+          status.wakeAt ?? null,
+          status.error === undefined ? null : JSON.stringify(status.error),
+          number,
+        ]);
+        return true;
+      });
+    if (written) this.#watchers.tell(id, 'commit');
+    return written;
+  }
+
+  #append(number: number, epoch: number, commit: Commit): boolean {
+    // A statement outlives the connection that made it, so closing has to be told apart here.
+    if (!this.#open) throw this.connection.failed(new Error('it was closed'));
+    try {
+      return this.#insertCommit.run([number, commit.seq, commit.at, commit.events, epoch]).changes === 1;
+    } catch (error) {
+      throw this.connection.failed(error);
+    }
+  }
+
+  putCommand(id: PlanRunUUID, command: Command): Command {
+    const number = this.#number(id);
+    if (number === undefined) throw runNotFound(id, this.name);
+    const identity = commandIdentity(command);
+    const body = JSON.stringify(command);
+    const { changes } = this.connection.run('INSERT INTO command (run, identity, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [
+      number,
+      identity,
+      body,
+    ]);
+    if (changes > 0) {
+      this.#watchers.tell(id, 'command');
+      return JSON.parse(body) as Command;
+    }
+    const taken = this.connection.get<{ body: string }>('SELECT body FROM command WHERE run = ? AND identity = ?', [number, identity]);
+    return JSON.parse((taken as { body: string }).body) as Command;
+  }
+
+  pollCommands(
+    ids: readonly PlanRunUUID[],
+    after: string | undefined,
+  ): { readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[]; readonly mark: string } {
+    const since = Number(after ?? 0);
+    const newest = this.connection.get<{ n: number | null }>('SELECT max(n) AS n FROM command')?.n ?? 0;
+    if (newest <= since) return { commands: [], mark: String(since) };
+    const wanted = new Set(ids);
+    const rows = after === undefined ? this.#commandsOf(ids, newest) : this.#commandsSince(since, newest);
+    const commands = rows.map(({ id, body }) => ({ id: runIdOf(id), command: JSON.parse(body) as Command }));
+    return { commands: commands.filter(({ id }) => wanted.has(id)), mark: String(newest) };
+  }
+
+  #commandsSince(since: number, newest: number): readonly { readonly id: Uint8Array; readonly body: string }[] {
+    return this.connection.all(
+      `SELECT run.id, command.body FROM command CROSS JOIN run ON run.n = command.run
+       WHERE command.n > ? AND command.n <= ? ORDER BY command.n`,
+      [since, newest],
+    );
+  }
+
+  /** All commands of some runs: the table may hold years of other runs' commands. */
+  #commandsOf(ids: readonly PlanRunUUID[], newest: number): readonly { readonly id: Uint8Array; readonly body: string }[] {
+    const found: { readonly n: number; readonly id: Uint8Array; readonly body: string }[] = [];
+    for (const id of ids) {
+      found.push(
+        ...this.connection.all<(typeof found)[number]>(
+          `SELECT command.n, run.id, command.body FROM run JOIN command ON command.run = run.n WHERE run.id = ? AND command.n <= ?`,
+          [idBytes(id) ?? null, newest],
+        ),
+      );
+    }
+    return found.sort((a, b) => a.n - b.n);
+  }
+
+  #number(id: PlanRunUUID): number | undefined {
+    const known = this.#numbers.get(id);
+    if (known !== undefined) return known;
+    const bytes = idBytes(id);
+    return bytes && this.connection.get<{ n: number }>('SELECT n FROM run WHERE id = ?', [bytes])?.n;
+  }
+
+  watch(listener: Watcher): () => void {
+    return this.#watchers.add(listener);
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#watchers.clear();
+    this.#numbers.clear();
+    this.connection.close();
+  }
+}

@@ -1,0 +1,175 @@
+import type { EndUser } from '../core/end-user.ts';
+import type { Commit, RunError } from '../core/event.ts';
+import type { ClarificationUUID, PlanRunUUID, PlanUUID } from '../core/ids.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { LocalDataValue } from '../core/output.ts';
+import type { PlanRunState, RunHeader } from '../core/run-state.ts';
+
+/** A value now, or a promise of it: backends in this process answer at once, and nothing is lost by not waiting. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** A plan as it is stored: its Portia 0.9 document, and what such a document cannot hold beside it. */
+export interface PlanRecord {
+  readonly id: PlanUUID;
+  /** Hash of the document and of what stands beside it: the same id with another hash is `PLAN_CHANGED`. */
+  readonly hash: string;
+  readonly query: string;
+  readonly document: JsonObject;
+  readonly beside?: JsonObject | undefined;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+}
+
+/** The one process that advances a run. */
+export interface DriverRecord {
+  /** `<host>/<process>/<random>`: whose process it is can be read from it. */
+  readonly owner: string;
+  readonly epoch: number;
+  /** Epoch milliseconds; renewed by heartbeats. */
+  readonly expiresAt: number;
+}
+
+/** What a list of runs shows, kept beside the journal so that listing folds nothing. */
+export interface RunStatus {
+  readonly state: PlanRunState;
+  /** Epoch milliseconds. */
+  readonly updatedAt: number;
+  /** When a waiting run has to be looked at again without an answer: its earliest expiry. Epoch milliseconds. */
+  readonly wakeAt?: number | undefined;
+  readonly error?: RunError | undefined;
+}
+
+/** One line of a list of runs. */
+export interface RunSummary {
+  readonly header: RunHeader;
+  readonly status: RunStatus;
+  readonly driver: DriverRecord | undefined;
+}
+
+/** Something said to a run from outside its driver; each key is taken once. */
+export type Command =
+  | {
+      readonly type: 'answer';
+      readonly key: ClarificationUUID;
+      readonly at: number;
+      readonly response: JsonValue;
+      readonly resolvedBy: string | null;
+      readonly as: string | null;
+      readonly via: string;
+    }
+  /** `key` is `cancel.<n>`, n counting the retries before it, so that a run that was retried can be cancelled again. */
+  | { readonly type: 'cancel'; readonly key: string; readonly at: number; readonly by: string | null; readonly reason: string | null }
+  /** The receipt of a call whose driver lost its run while the tool was at work; `key` is the call id. */
+  | { readonly type: 'receipt'; readonly key: string; readonly at: number; readonly outcome: JsonObject };
+
+/** Everything stored of one run. */
+export interface StoredRun extends RunSummary {
+  /** In order of `seq`. */
+  readonly commits: readonly Commit[];
+  /** In the order they were given; those already in the journal may be among them. */
+  readonly commands: readonly Command[];
+}
+
+/** Which runs to list. */
+export interface RunQuery {
+  readonly states?: readonly PlanRunState[] | undefined;
+  readonly planId?: PlanUUID | undefined;
+  readonly endUserId?: string | undefined;
+  /** All of these labels, with these values. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Error codes of failed runs. */
+  readonly codes?: readonly string[] | undefined;
+  /** Only runs whose `wakeAt` has passed at this time. Epoch milliseconds. */
+  readonly wakeBefore?: number | undefined;
+  /** `newest` (default) or `oldest` first, by creation. */
+  readonly order?: 'newest' | 'oldest' | undefined;
+  /** 1 to 1000; 50 unless given. */
+  readonly limit?: number | undefined;
+  /** From the page before. */
+  readonly cursor?: string | undefined;
+}
+
+/** One page of a list; `cursor` is absent on the last one. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly cursor?: string | undefined;
+}
+
+/** What is asked for when a run is claimed. */
+export interface Claim {
+  readonly owner: string;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** Milliseconds until the driver counts as dead without a heartbeat. */
+  readonly ttlMs: number;
+  /** Whether the driver that holds the run now is known to be dead, or alive, whatever its heartbeat says. */
+  isAlive(driver: DriverRecord): boolean | undefined;
+}
+
+/** The plans. */
+export interface PlanStore {
+  /** Stores a plan once. @throws PortiaError `PLAN_CHANGED` when the id is taken by another hash. */
+  savePlan(plan: PlanRecord): Awaitable<void>;
+  getPlan(id: PlanUUID): Awaitable<PlanRecord | undefined>;
+  /** Newest first; with `query`, only exact matches. */
+  listPlans(filter: { readonly query?: string; readonly limit?: number; readonly cursor?: string }): Awaitable<Page<PlanRecord>>;
+}
+
+/** The runs: headers, journals, drivers and what is said from outside. */
+export interface RunStore {
+  /**
+   * Stores a new run, claimed at once when `claim` is given. A `runKey` that is taken gives the run that has it, with
+   * `created: false`.
+   */
+  createRun(header: RunHeader, claim?: Claim): Awaitable<{ readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined }>;
+  loadRun(id: PlanRunUUID): Awaitable<StoredRun | undefined>;
+  listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
+  /**
+   * Makes the caller the driver with the next epoch, unless another one is alive: `isAlive` decides where it knows,
+   * else the heartbeat. Atomic: of two callers at once one wins.
+   */
+  claimRun(id: PlanRunUUID, claim: Claim): Awaitable<{ readonly claimed: boolean; readonly driver: DriverRecord }>;
+  /** Renews the drivers' heartbeats; those that have been replaced are left alone. */
+  heartbeat(drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[], expiresAt: number): Awaitable<void>;
+  /** Gives the run up, if the epoch is still the current one. */
+  releaseRun(id: PlanRunUUID, epoch: number): Awaitable<void>;
+  /**
+   * Adds a commit and, where it changed, the status; both or neither.
+   * `false`: the epoch is no longer the current one, and nothing was written.
+   */
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): Awaitable<boolean>;
+  /** Stores a command once; when its type and key are taken, gives the one that stands there. */
+  putCommand(id: PlanRunUUID, command: Command): Awaitable<Command>;
+}
+
+/** Large outputs. */
+export interface OutputStore {
+  saveOutput(id: PlanRunUUID, name: string, output: LocalDataValue): Awaitable<void>;
+  getOutput(id: PlanRunUUID, name: string): Awaitable<LocalDataValue | undefined>;
+}
+
+/** End users. */
+export interface EndUserStore {
+  /** Merges `additionalData` key by key and replaces the rest; gives what is stored afterwards. Atomic. */
+  saveEndUser(user: EndUser): Awaitable<EndUser>;
+  getEndUser(externalId: string): Awaitable<EndUser | undefined>;
+}
+
+/**
+ * The door to a store. What it must do is the contract suite in `portia-ts/testing` (`testStorageBackend`); every
+ * backend passes it.
+ */
+export interface StorageBackend extends PlanStore, RunStore, OutputStore, EndUserStore {
+  /** What it is, for people: `memory`, `sqlite:./portia.db`. */
+  readonly name: string;
+  /** Whether other processes see what is stored here. */
+  readonly shared: boolean;
+  /**
+   * Calls back when a command arrives for, or a commit is added to, any run, as far as this process can see it
+   * without asking; others are found by polling. Returns the way to stop.
+   */
+  watch(listener: (id: PlanRunUUID, what: 'command' | 'commit') => void): () => void;
+  /** Commands given after `after` (a mark from an earlier call, or undefined for all) to these runs, and the next mark. */
+  pollCommands(ids: readonly PlanRunUUID[], after: string | undefined): Awaitable<{ readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[]; readonly mark: string }>;
+  close(): Awaitable<void>;
+}

@@ -1,0 +1,100 @@
+import type { EndUser } from '../core/end-user.ts';
+import type { RunEvent } from '../core/event.ts';
+import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
+import type { LocalDataValue } from '../core/output.ts';
+import type { Plan } from '../core/plan.ts';
+import { type PlanRun, planRunView } from '../core/plan-run.ts';
+import { ledgerOf, type ToolCall } from '../core/tool-call.ts';
+import { fromPlanRecord } from '../plan/plan-record.ts';
+import type { ClarificationRecord } from '../core/run-state.ts';
+import { readState } from '../run/answers.ts';
+import { eventsOf, notFound } from '../run/drive.ts';
+import type { PlanShelf } from '../run/plan-shelf.ts';
+import type { Page, RunQuery, RunSummary, StorageBackend } from './storage-backend.ts';
+
+/** What is opened when it is first needed. */
+export interface OpenStore {
+  readonly storage: StorageBackend;
+  readonly plans: PlanShelf;
+}
+
+/** What a client's store holds, for reading: plans, runs, their clarifications and tool calls, end users, large outputs. */
+export class Storage {
+  readonly #open: () => Promise<OpenStore>;
+
+  constructor(open: () => Promise<OpenStore>) {
+    this.#open = open;
+  }
+
+  /** @throws PortiaError `PLAN_NOT_FOUND`. */
+  async getPlan(id: PlanUUID): Promise<Plan> {
+    const { plans } = await this.#open();
+    return plans.get(id);
+  }
+
+  /** Stores a plan, once. @throws PortiaError `PLAN_CHANGED` when the id is taken by another plan. */
+  async savePlan(plan: Plan): Promise<void> {
+    const { plans } = await this.#open();
+    await plans.put(plan, Date.now());
+  }
+
+  async planExists(id: PlanUUID): Promise<boolean> {
+    const { storage } = await this.#open();
+    return (await storage.getPlan(id)) !== undefined;
+  }
+
+  /** The newest plan that was made for exactly this query. */
+  async getPlanByQuery(query: string): Promise<Plan | undefined> {
+    const { storage } = await this.#open();
+    const { items } = await storage.listPlans({ query, limit: 1 });
+    return items[0] && fromPlanRecord(items[0]);
+  }
+
+  /** The run as it stands. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
+  async getPlanRun(id: PlanRunUUID): Promise<PlanRun> {
+    const { storage, plans } = await this.#open();
+    return planRunView(await readState({ storage }, plans, id));
+  }
+
+  /** Runs, a page at a time, newest first unless asked otherwise. */
+  async listRuns(query: RunQuery = {}): Promise<Page<RunSummary>> {
+    const { storage } = await this.#open();
+    return storage.listRuns(query);
+  }
+
+  /** A run's clarifications with who may answer them, until when, and who did. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
+  async getClarifications(id: PlanRunUUID): Promise<readonly Readonly<ClarificationRecord>[]> {
+    const { storage, plans } = await this.#open();
+    return (await readState({ storage }, plans, id)).clarifications;
+  }
+
+  /** The effects ledger of a run: its tool calls, in the order they were begun. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
+  async getToolCalls(id: PlanRunUUID): Promise<readonly ToolCall[]> {
+    return ledgerOf(await this.getEvents(id), id);
+  }
+
+  /** All stored events of a run, in order. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
+  async getEvents(id: PlanRunUUID): Promise<readonly RunEvent[]> {
+    const { storage } = await this.#open();
+    const stored = await storage.loadRun(id);
+    if (!stored) throw notFound(id);
+    return [...eventsOf(stored)];
+  }
+
+  /** A large output, from agent memory. */
+  async getPlanRunOutput(name: string, id: PlanRunUUID): Promise<LocalDataValue | undefined> {
+    const { storage } = await this.#open();
+    return storage.getOutput(id, name);
+  }
+
+  async getEndUser(externalId: string): Promise<EndUser | undefined> {
+    const { storage } = await this.#open();
+    return storage.getEndUser(externalId);
+  }
+
+  /** Merges `additionalData` key by key and replaces the rest; gives what is stored afterwards. */
+  async saveEndUser(user: EndUser): Promise<EndUser> {
+    const { storage } = await this.#open();
+    return storage.saveEndUser(user);
+  }
+}
