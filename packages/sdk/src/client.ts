@@ -12,7 +12,7 @@ import { type PlanRun, planRunView } from './core/plan-run.ts';
 import type { RunState } from './core/run-state.ts';
 import type { Infer, Schema } from './core/schema.ts';
 import type { AnyTool } from './core/tool.ts';
-import { ModelSet } from './model/models.ts';
+import { modelSet } from './model/models.ts';
 import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
 import { llmToolId } from './plan/compile.ts';
@@ -107,7 +107,7 @@ export class Portia {
     if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
     const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);
     const drivers = new DriverPool(storage, logger);
-    const runtime: Runtime = { config, storage, models: new ModelSet(config), tools, hooks, clock, logger, bus, drivers, host: hostname() };
+    const runtime: Runtime = { config, storage, models: modelSet(config, { clock }), tools, hooks, clock, logger, bus, drivers, host: hostname() };
     return { runtime, plans: new PlanShelf(storage), storage };
   }
 

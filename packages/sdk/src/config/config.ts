@@ -3,7 +3,7 @@ import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
 import { parseModelName, providerHint, providerNamed } from '../model/model-name.ts';
-import { LLMProvider, type ModelAgent, modelAgents, providers } from '../model/providers.ts';
+import { type LLMProvider, type ModelAgent, modelAgents, providers } from '../model/providers.ts';
 import { LogLevel } from '../observe/logger.ts';
 import { type ConfigOptions, ExecutionAgentType, type ModelSetting, type StorageClass } from './config-options.ts';
 import { asFlag, invalid, SettingReader, unknownName } from './setting-reader.ts';
@@ -61,9 +61,13 @@ export class Config {
     this.modelTimeoutMs = read.count('modelTimeoutMs', ['PORTIA_MODEL_TIMEOUT_MS']) ?? 120_000;
     this.storageDir = read.text('storageDir', ['PORTIA_STORAGE_DIR']) ?? '.portia';
     this.storage = readStorage(read, this.storageDir);
-    this.defaultLogLevel = read.choice('defaultLogLevel', ['PORTIA_LOG_LEVEL'], { ...LogLevel, WARN: LogLevel.WARNING });
+    this.defaultLogLevel = read.choice('defaultLogLevel', ['PORTIA_LOG_LEVEL'], {
+      ...LogLevel,
+      WARN: LogLevel.WARNING,
+    });
     this.executionAgentType =
-      read.choice('executionAgentType', ['PORTIA_EXECUTION_AGENT_TYPE'], ExecutionAgentType) ?? ExecutionAgentType.ONE_SHOT;
+      read.choice('executionAgentType', ['PORTIA_EXECUTION_AGENT_TYPE'], ExecutionAgentType) ??
+      ExecutionAgentType.ONE_SHOT;
     this.largeOutputThresholdTokens =
       read.count('largeOutputThresholdTokens', ['PORTIA_LARGE_OUTPUT_THRESHOLD_TOKENS']) ?? 1000;
     this.featureFlags = readFlags(read);
@@ -114,7 +118,9 @@ export class Config {
   mustGet<Name extends Extract<keyof Config, string>>(name: Name): NonNullable<Config[Name]> {
     const value = this[name];
     if (value !== undefined && value !== null) return value;
-    const known = Object.hasOwn(secretNames, name) ? ` or set ${secretNames[name as keyof typeof secretNames].join(' or ')}` : '';
+    const known = Object.hasOwn(secretNames, name)
+      ? ` or set ${secretNames[name as keyof typeof secretNames].join(' or ')}`
+      : '';
     throw new PortiaError({
       code: 'CONFIG_NOT_FOUND',
       message: `the setting ${name} is needed and not set`,
@@ -128,7 +134,8 @@ export class Config {
     const shown: Record<string, JsonValue> = {};
     for (const [name, value] of Object.entries(this)) {
       if (value === undefined) continue;
-      shown[name] = name === 'storage' ? this.storage.name : name === 'models' ? modelIds(this.models) : (value as JsonValue);
+      shown[name] =
+        name === 'storage' ? this.storage.name : name === 'models' ? modelIds(this.models) : (value as JsonValue);
     }
     for (const [provider, url] of this.#baseUrls) shown[`${provider}BaseUrl`] = withoutPassword(url);
     for (const name of this.#secrets.keys()) shown[name] = '[set]';
@@ -181,7 +188,12 @@ function readProvider(read: SettingReader, secrets: Secrets): LLMProvider | unde
   const found = read.foundText('llmProvider', ['PORTIA_LLM_PROVIDER']);
   if (found) {
     const provider = providerNamed(found.value);
-    if (!provider) throw invalid(found.where, `names the unknown provider ${JSON.stringify(found.value)}`, providerHint(found.value));
+    if (!provider)
+      throw invalid(
+        found.where,
+        `names the unknown provider ${JSON.stringify(found.value)}`,
+        providerHint(found.value),
+      );
     return provider;
   }
   const withKey = (inCode: boolean): LLMProvider | undefined =>
@@ -189,7 +201,10 @@ function readProvider(read: SettingReader, secrets: Secrets): LLMProvider | unde
   return withKey(true) ?? withKey(false);
 }
 
-function readModels(read: SettingReader, provider: LLMProvider | undefined): { readonly [Agent in ModelAgent]?: ModelSetting } {
+function readModels(
+  read: SettingReader,
+  provider: LLMProvider | undefined,
+): { readonly [Agent in ModelAgent]?: ModelSetting } {
   const grouped = read.find('models')?.value ?? {};
   if (!isPlainObject(grouped)) throw invalid('models', 'is not an object', 'write { default: "openai/gpt-4.1" }');
   const inGroup = modelsInGroup(grouped);
@@ -198,13 +213,16 @@ function readModels(read: SettingReader, provider: LLMProvider | undefined): { r
     const flat = `${agent}Model`;
     const found = read.find(flat, [`PORTIA_${agent.toUpperCase()}_MODEL`]);
     const group = inGroup.get(agent);
-    if (group !== undefined && found?.inCode) throw invalid(flat, `is given twice: also as models.${agent}`, 'give one of the two');
+    if (group !== undefined && found?.inCode)
+      throw invalid(flat, `is given twice: also as models.${agent}`, 'give one of the two');
     const setting = group === undefined ? found?.value : group;
-    if (setting !== undefined) models[agent] = asModel(setting, group === undefined ? (found?.where ?? flat) : `models.${agent}`);
+    if (setting !== undefined)
+      models[agent] = asModel(setting, group === undefined ? (found?.where ?? flat) : `models.${agent}`);
   }
   // Whoever names a default model means it for everything; a provider's own choice is taken only without one.
   if (models.default === undefined && provider) {
-    for (const [agent, model] of Object.entries(providers[provider].models)) models[agent as ModelAgent] ??= `${provider}/${model}`;
+    for (const [agent, model] of Object.entries(providers[provider].models))
+      models[agent as ModelAgent] ??= `${provider}/${model}`;
   }
   return Object.freeze(models);
 }
@@ -227,7 +245,12 @@ function asModel(setting: unknown, where: string): ModelSetting {
       return `${provider}/${model}`;
     } catch (error) {
       if (!PortiaError.isInstance(error)) throw error;
-      throw new PortiaError({ code: error.code, message: `${where}: ${error.message}`, hint: error.hint, details: error.details });
+      throw new PortiaError({
+        code: error.code,
+        message: `${where}: ${error.message}`,
+        hint: error.hint,
+        details: error.details,
+      });
     }
   }
   const object = setting as { readonly generate?: unknown; readonly doGenerate?: unknown } | null;
@@ -242,13 +265,17 @@ function asModel(setting: unknown, where: string): ModelSetting {
 }
 
 function modelIds(models: { readonly [Agent in ModelAgent]?: ModelSetting }): JsonObject {
-  return Object.fromEntries(Object.entries(models).map(([agent, model]) => [agent, typeof model === 'string' ? model : model.id]));
+  return Object.fromEntries(
+    Object.entries(models).map(([agent, model]) => [agent, typeof model === 'string' ? model : model.id]),
+  );
 }
 
 function readFlags(read: SettingReader): FeatureFlags {
   const given = read.find('featureFlags')?.value ?? {};
   if (!isPlainObject(given)) throw invalid('featureFlags', 'is not an object', 'write { agentMemoryEnabled: false }');
-  const fromCode = Object.entries(given).map(([name, on]) => [flagName(name), asFlag(on, `featureFlags.${name}`)] as const);
+  const fromCode = Object.entries(given).map(
+    ([name, on]) => [flagName(name), asFlag(on, `featureFlags.${name}`)] as const,
+  );
   const fromEnv = read.flagsByPrefix('PORTIA_FEATURE_').map(([name, on]) => [flagName(name), on] as const);
   return Object.freeze({ agentMemoryEnabled: true, ...Object.fromEntries(fromEnv), ...Object.fromEntries(fromCode) });
 }

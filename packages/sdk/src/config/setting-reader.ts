@@ -49,7 +49,8 @@ export class SettingReader {
     const found = this.foundText(option, envNames);
     if (!found) return undefined;
     const protocol = URL.canParse(found.value) ? new URL(found.value).protocol : '';
-    if (protocol !== 'http:' && protocol !== 'https:') throw invalid(found.where, 'is not a web address', 'give an http(s) URL');
+    if (protocol !== 'http:' && protocol !== 'https:')
+      throw invalid(found.where, 'is not a web address', 'give an http(s) URL');
     return found.value.replace(/\/+$/, '');
   }
 
@@ -69,7 +70,11 @@ export class SettingReader {
     return found && asFlag(found.value, found.where);
   }
 
-  choice<T extends string>(option: string, envNames: readonly string[], choices: Readonly<Record<string, T>>): T | undefined {
+  choice<T extends string>(
+    option: string,
+    envNames: readonly string[],
+    choices: Readonly<Record<string, T>>,
+  ): T | undefined {
     const found = this.foundText(option, envNames);
     return found && asChoice(found.value, found.where, choices);
   }
@@ -98,14 +103,23 @@ export function asChoice<T extends string>(text: string, where: string, choices:
   const name = text.trim().toUpperCase().replaceAll('-', '_');
   const chosen = Object.hasOwn(choices, name) ? choices[name] : undefined;
   if (chosen === undefined) {
-    throw invalid(where, `is ${JSON.stringify(text)}`, `give one of ${[...new Set(Object.values(choices))].join(', ')}`);
+    throw invalid(
+      where,
+      `is ${JSON.stringify(text)}`,
+      `give one of ${[...new Set(Object.values(choices))].join(', ')}`,
+    );
   }
   return chosen;
 }
 
 /** The error for a setting that cannot be used. */
 export function invalid(where: string, what: string, hint?: string): PortiaError {
-  return new PortiaError({ code: 'CONFIG_INVALID', message: `the setting ${where} ${what}`, hint, details: { setting: where } });
+  return new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `the setting ${where} ${what}`,
+    hint,
+    details: { setting: where },
+  });
 }
 
 /** The error for a name that does not exist, with the one it was probably meant to be. */

@@ -33,7 +33,11 @@ function fromSetting({ value, where }: Found<unknown>, storageDir: string): Stor
   }
   const backend = value as StorageBackend;
   if (typeof backend.loadRun !== 'function') {
-    throw invalid(where, 'is neither a text nor a storage backend', "write 'sqlite:./portia.db', or give a StorageBackend");
+    throw invalid(
+      where,
+      'is neither a text nor a storage backend',
+      "write 'sqlite:./portia.db', or give a StorageBackend",
+    );
   }
   return { class: 'CUSTOM', name: backend.name, backend };
 }

@@ -1,4 +1,4 @@
-import { clarificationFromWire, placed, resolved } from './clarification.ts';
+import { clarificationFromWire, isRefused, placed, resolved } from './clarification.ts';
 import type { RunEvent, RunEventBody, StoredOutput } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
@@ -233,23 +233,44 @@ function retry(state: RunState): void {
     state.visits.delete(visitKey(visit.step, visit.visit));
     const again = afresh(visit);
     state.visits.set(visitKey(again.step, again.visit), again);
-    if (again.visit > 0) state.visitCounts.set(again.step, again.visit);
+    state.visitCounts.set(again.step, again.visit);
+  }
+  withdrawQuestions(state);
+}
+
+/** Questions nobody answered are withdrawn, and refusals bind no longer: whoever still has to know asks again. */
+function withdrawQuestions(state: RunState): void {
+  const answered = state.clarifications.filter(({ clarification }) => clarification.resolved);
+  state.clarifications.length = 0;
+  for (const record of answered) state.clarifications.push(record);
+  state.outstanding = 0;
+  for (const [key, asked] of state.questions) {
+    const kept = asked.filter(({ clarification }) => clarification.resolved && !isRefused(clarification));
+    if (kept.length > 0) state.questions.set(key, kept);
+    else state.questions.delete(key);
   }
 }
 
 /**
- * The visit that a retry makes of a failed one: calls that succeeded, or of which it is not known, are kept and not
- * made again; without any, the step begins from nothing.
+ * The visit that a retry makes of a failed one: calls that succeeded are kept and not made again; those that may have
+ * happened are kept too, to be looked up or asked about; without any, the step begins from nothing.
  */
 function afresh(visit: Visit): Visit {
-  const kept = visit.calls.map((call) => (call?.status === 'ended' && call.outcome?.status !== 'SUCCESS' ? undefined : call));
-  const keeps = kept.some((call) => call && call.status !== 'proposed');
+  const kept = visit.calls.map(keptCall);
+  const calls = kept.some((call) => call) ? kept : [];
+  const keeps = calls.length > 0;
   return {
     step: visit.step,
     visit: visit.visit + 1,
     startedAt: visit.startedAt,
-    calls: keeps ? kept.map((call) => (call?.status === 'proposed' ? undefined : call)) : [],
-    lastCall: keeps ? visit.lastCall : undefined,
+    calls,
+    lastCall: calls.findLast((call) => call?.status === 'ended'),
     answers: new Map([...visit.answers].filter(([, { purpose }]) => keeps && purpose !== 'step-summary')),
   };
+}
+
+function keptCall(call: CallState | undefined): CallState | undefined {
+  if (!call || call.status === 'proposed') return undefined;
+  if (call.status === 'ended') return call.outcome?.status === 'SUCCESS' ? call : undefined;
+  return { ...call, status: 'started' };
 }

@@ -11,6 +11,7 @@ import {
   InputClarification,
   isApproved,
   isClarification,
+  isRefused,
   MultipleChoiceClarification,
   placed,
   resolved,
@@ -103,6 +104,7 @@ describe('answers', () => {
     expect(isApproved(resolved(asked, true))).toBe(true);
     expect(isApproved(resolved(asked, false))).toBe(false);
     expect(isApproved(UserVerificationClarification({ userGuidance: 'OK?', response: true }))).toBe(false);
+    expect([asked, resolved(asked, true), resolved(asked, false), resolved(sizes, 'S')].map(isRefused)).toEqual([false, false, true, false]);
   });
 
   it('to a question must be something, and something JSON can hold', () => {

@@ -185,6 +185,11 @@ export function isApproved(clarification: Clarification): boolean {
   return clarification.resolved && clarification.response === true;
 }
 
+/** Whether a verification was answered with anything but a yes. */
+export function isRefused(clarification: Clarification): boolean {
+  return clarification.category === 'User Verification' && clarification.resolved && clarification.response !== true;
+}
+
 /**
  * The response as it is stored, checked against the clarification.
  * @throws PortiaError `CLARIFICATION_RESPONSE_INVALID` saying what would fit.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JsonValue } from './json.ts';
+import { toJson } from './json.ts';
 import {
   AgentMemoryValue,
   completedMarker,
@@ -48,7 +48,7 @@ describe('outputs on the wire', () => {
   it('read back as they were written, types included', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.option(fc.string()), (value, summary) => {
-        const output = LocalDataValue(value as JsonValue, summary);
+        const output = LocalDataValue(toJson(value), summary);
         expect(outputFromWire(JSON.parse(JSON.stringify(outputToWire(output))))).toEqual(output);
       }),
     );

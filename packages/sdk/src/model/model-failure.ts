@@ -23,8 +23,18 @@ interface ProviderFailure {
 }
 
 const connectionCodes = new Set([
-  'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH',
-  'UND_ERR_SOCKET', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EPIPE',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
 ]);
 
 /**
@@ -42,10 +52,12 @@ export function failureReader(about: {
     return safe.length > 500 ? `${safe.slice(0, 500)}…` : safe;
   };
   return (thrown) => {
-    const failure = (typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }) as ProviderFailure;
+    const failure = (
+      typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) }
+    ) as ProviderFailure;
     const status = failure.statusCode;
     const lost = lostConnection(failure);
-    const retryable = lost || isRetryable(failure);
+    const retryable = lost !== undefined || isRetryable(failure);
     const said = clean(failure.message ?? '') || 'no message';
     const how = lost
       ? `could not be reached (${lost})`
@@ -54,13 +66,14 @@ export function failureReader(about: {
         : status < 400
           ? `answered with something that cannot be read (status ${status})`
           : `failed with status ${status}`;
+    const retryAfterMs = retryAfter(failure.responseHeaders);
     const error = new PortiaError({
       code: 'MODEL_FAILED',
       message: `${about.model} ${how}: ${said}`,
       hint: hintFor(failure, lost !== undefined, about.keyHint),
-      details: { model: about.model, ...(status !== undefined && { status }), retryable: Boolean(retryable) },
+      details: { model: about.model, ...(status !== undefined && { status }), retryable, retryAfterMs },
     });
-    return { error, retryable: Boolean(retryable), retryAfterMs: retryAfter(failure.responseHeaders) };
+    return { error, retryable, retryAfterMs };
   };
 }
 
@@ -71,8 +84,10 @@ function lostConnection(failure: ProviderFailure): string | undefined {
   let current: ProviderFailure | undefined = failure;
   for (let depth = 0; depth < 6 && current; depth++) {
     if (typeof current.code === 'string' && connectionCodes.has(current.code)) return current.code;
-    if (current.message === 'terminated' || current.message === 'fetch failed') return connectionCode(current.cause) ?? 'connection lost';
-    current = typeof current.cause === 'object' && current.cause !== null ? (current.cause as ProviderFailure) : undefined;
+    if (current.message === 'terminated' || current.message === 'fetch failed')
+      return connectionCode(current.cause) ?? 'connection lost';
+    current =
+      typeof current.cause === 'object' && current.cause !== null ? (current.cause as ProviderFailure) : undefined;
   }
   return undefined;
 }
@@ -86,7 +101,8 @@ function isRetryable(failure: ProviderFailure): boolean {
   const { statusCode: status } = failure;
   // Out of credit looks like a rate limit, and no waiting helps.
   if (status === 429) return !/insufficient_quota|billing/i.test(failure.responseBody ?? '');
-  if (status !== undefined) return status === 408 || status === 409 || status >= 500 || /overloaded/i.test(failure.responseBody ?? '');
+  if (status !== undefined)
+    return status === 408 || status === 409 || status >= 500 || /overloaded/i.test(failure.responseBody ?? '');
   return failure.isRetryable === true;
 }
 
@@ -101,12 +117,18 @@ function retryAfter(headers: Readonly<Record<string, string>> | undefined): numb
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
-function hintFor({ statusCode: status, responseBody }: ProviderFailure, lost: boolean, keyHint: string | undefined): string {
+function hintFor(
+  { statusCode: status, responseBody }: ProviderFailure,
+  lost: boolean,
+  keyHint: string | undefined,
+): string {
   if (lost) return 'check the network and the base URL';
   if (status === 401 || status === 403) return keyHint ?? 'check the key of the provider';
   if (status === 404) return 'check the name of the model and the base URL';
   if (status === 429) {
-    return /insufficient_quota|billing/i.test(responseBody ?? '') ? 'check the credit of the account' : 'send fewer requests, or raise the limit with the provider';
+    return /insufficient_quota|billing/i.test(responseBody ?? '')
+      ? 'check the credit of the account'
+      : 'send fewer requests, or raise the limit with the provider';
   }
   if (status !== undefined && status >= 500) return 'the provider has trouble: try again later';
   return 'read the provider’s message; the request was not accepted as it is';

@@ -5,7 +5,15 @@ import type { Config } from '../config/config.ts';
 import type { AiSdkLanguageModel } from './ai-sdk/language-model.ts';
 import { fromAiSdk } from './ai-sdk/from-ai-sdk.ts';
 import { type ModelName, parseModelName } from './model-name.ts';
-import { callDefaultsOf, contextWindowOf, type LLMProvider, type ModelAgent, modelAgents, type ProviderEntry, providers } from './providers.ts';
+import {
+  callDefaultsOf,
+  contextWindowOf,
+  type LLMProvider,
+  type ModelAgent,
+  modelAgents,
+  type ProviderEntry,
+  providers,
+} from './providers.ts';
 
 /** What {@link createModel} needs of a {@link Config}. */
 export type ModelSettings = Pick<Config, 'apiKey' | 'baseUrl' | 'modelTimeoutMs' | 'secrets'>;
@@ -97,7 +105,7 @@ async function load(
     // These packages would read variables of the process for what they are not given.
     apiKey: key ?? (entry.keyEnv.length > 0 ? 'none' : undefined),
     baseURL,
-    ...(entry.settings !== undefined || entry.factory === 'createOpenAICompatible' ? { name: provider } : {}),
+    ...(entry.factory === 'createOpenAICompatible' && { name: provider }),
     ...entry.settings,
   }) as ProviderInstance;
   const make = entry.method === undefined ? made : made[entry.method];

@@ -174,11 +174,22 @@ export interface CallDefaults {
 }
 
 // Models known to accept a temperature; newer ones refuse requests that set it.
-const settled = ['gpt-4', 'gpt-3.5', 'claude-3', 'claude-sonnet-4', 'claude-haiku-4', 'gemini-2', 'mistral-', 'kimi-k2', 'llama'];
+const settled = [
+  'gpt-4',
+  'gpt-3.5',
+  'claude-3',
+  'claude-sonnet-4',
+  'claude-haiku-4',
+  'gemini-2',
+  'mistral-',
+  'kimi-k2',
+  'llama',
+];
 
 /** What is sent with every request to this model: no randomness where it may be asked for, and reasoning effort. */
 export function callDefaultsOf(provider: LLMProvider, model: string): CallDefaults {
   const name = model.slice(model.lastIndexOf('/') + 1).toLowerCase();
-  if (provider === 'openai' && /^o[34]-mini/.test(name)) return { providerOptions: { openai: { reasoningEffort: 'medium' } } };
+  if (provider === 'openai' && /^o[34]-mini/.test(name))
+    return { providerOptions: { openai: { reasoningEffort: 'medium' } } };
   return settled.some((prefix) => name.startsWith(prefix)) ? { temperature: 0 } : {};
 }

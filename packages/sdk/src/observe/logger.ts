@@ -73,7 +73,10 @@ export function consoleLogger(
 function written(fields: LogFields): string {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ` ${key}=${oneLine(cut(typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : asText(value)))}`)
+    .map(
+      ([key, value]) =>
+        ` ${key}=${oneLine(cut(typeof value === 'string' && /^[^\s="]+$/.test(value) ? value : asText(value)))}`,
+    )
     .join('');
 }
 
@@ -88,7 +91,9 @@ function asText(value: unknown): string {
 const longest = 1000;
 
 function cut(text: string): string {
-  return text.length <= longest ? text : `${text.slice(0, longest)}...[truncated - only first ${longest} characters shown]`;
+  return text.length <= longest
+    ? text
+    : `${text.slice(0, longest)}...[truncated - only first ${longest} characters shown]`;
 }
 
 // One call is one line, and control characters of what is logged do not reach the terminal.
@@ -100,7 +105,8 @@ function oneLine(text: string): string {
   });
 }
 
-const secretKey = /authorization|cookie|credential|pass(word|phrase|wd)|secret|api[-_ ]?key|private[-_ ]?key|(^|[-_a-z])token$/i;
+const secretKey =
+  /authorization|cookie|credential|pass(word|phrase|wd)|secret|api[-_ ]?key|private[-_ ]?key|(^|[-_a-z])token$/i;
 const hidden = '[redacted]';
 
 /** Takes secrets out of texts and of values, by the names of keys and by the secrets it is given. */
@@ -125,7 +131,10 @@ export function redactor(secrets: readonly string[]): Redactor {
   };
   const walkFields = (fields: LogFields, depth: number): LogFields =>
     Object.fromEntries(
-      Object.entries(fields).map(([key, value]) => [key, secretKey.test(key) && value ? hidden : walk(value, depth + 1)]),
+      Object.entries(fields).map(([key, value]) => [
+        key,
+        secretKey.test(key) && value ? hidden : walk(value, depth + 1),
+      ]),
     );
   return { text, fields: (fields) => walkFields(fields, 0) };
 }

@@ -1,7 +1,7 @@
 import { defaultEndUserId, EndUser, mergeEndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { PlanRunUUID, PlanUUID } from '../core/ids.ts';
-import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
+import { toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
 import type { RunHeader } from '../core/run-state.ts';
 import type { Claim, Command, DriverRecord, PlanRecord, RunStatus } from './storage-backend.ts';
@@ -49,15 +49,14 @@ export function commandIdentity(command: Command): string {
   return `${command.type}:${command.key}`;
 }
 
-/** What of a header is not there in most runs, as short names; `undefined` when there is nothing of it. */
-export function headerExtras(header: RunHeader): JsonObject | undefined {
-  const extras: Record<string, JsonValue> = {};
-  if (header.endUserId !== defaultEndUserId) extras['u'] = header.endUserId;
-  if (Object.keys(header.inputs).length > 0) extras['i'] = toJson(header.inputs);
-  if (header.runKey !== undefined) extras['k'] = header.runKey;
-  if (header.labels && Object.keys(header.labels).length > 0) extras['l'] = header.labels;
-  if (header.outputSchema) extras['s'] = header.outputSchema;
-  return Object.keys(extras).length > 0 ? extras : undefined;
+/** How many bytes a header takes in a compact form: two ids of 16 bytes, a time, and what is not there in most runs. */
+export function headerBytes({ id, planId, createdAt, endUserId, inputs, ...more }: RunHeader): number {
+  const others = {
+    ...more,
+    ...(endUserId !== defaultEndUserId && { endUserId }),
+    ...(Object.keys(inputs).length > 0 && { inputs }),
+  };
+  return 40 + (Object.keys(others).length > 0 ? JSON.stringify(others).length : 0);
 }
 
 /** Refuses a plan whose id is taken by another one. */

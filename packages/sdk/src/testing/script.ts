@@ -33,7 +33,11 @@ export function text(words: string, options: AnswerOptions = {}): Content {
 }
 
 /** An answer that calls a tool. A string as `args` is what the model wrote although it is not JSON. */
-export function toolCall(name: string, args: JsonValue = {}, options: AnswerOptions & { readonly id?: string } = {}): Content {
+export function toolCall(
+  name: string,
+  args: JsonValue = {},
+  options: AnswerOptions & { readonly id?: string } = {},
+): Content {
   const { id, ...rest } = options;
   return { kind: 'answer', text: '', toolCalls: [{ name, args, ...(id !== undefined && { id }) }], options: rest };
 }
@@ -64,7 +68,10 @@ export function hangs(): ScriptedAnswer {
 }
 
 /** A refusal with an HTTP status, such as 429 or 500. */
-export function status(code: number, options: { readonly message?: string; readonly retryAfterSeconds?: number } = {}): ScriptedAnswer {
+export function status(
+  code: number,
+  options: { readonly message?: string; readonly retryAfterSeconds?: number } = {},
+): ScriptedAnswer {
   const { message = `status ${code}`, ...rest } = options;
   return { kind: 'status', status: code, message, ...rest };
 }
@@ -92,8 +99,12 @@ export async function scripted<Request extends Pick<ModelRequest, 'messages'>>(
 ): Promise<ScriptedAnswer> {
   const answer = typeof script === 'function' ? await script(request, n) : script[n - 1];
   if (answer === undefined) {
-    const has = typeof script === 'function' ? 'nothing for it' : `only ${script.length} answer${script.length === 1 ? '' : 's'}`;
-    throw modelFailed(`request ${n} came and the script has ${has}; it said: ${lastWords(request)}`, 'add an answer to the script');
+    const has =
+      typeof script === 'function' ? 'nothing for it' : `only ${script.length} answer${script.length === 1 ? '' : 's'}`;
+    throw modelFailed(
+      `request ${n} came and the script has ${has}; it said: ${lastWords(request)}`,
+      'add an answer to the script',
+    );
   }
   return typeof answer === 'string' ? text(answer) : answer;
 }

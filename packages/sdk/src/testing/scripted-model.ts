@@ -53,7 +53,11 @@ async function give(answer: ScriptedAnswer, request: ModelRequest, n: number): P
 }
 
 function toAnswer(answer: Extract<ScriptedAnswer, { kind: 'answer' }>, request: ModelRequest, n: number): ModelAnswer {
-  const toolCalls = answer.toolCalls.map(({ id, name, args }, index) => ({ id: id ?? `call_${n}_${index + 1}`, name, args }));
+  const toolCalls = answer.toolCalls.map(({ id, name, args }, index) => ({
+    id: id ?? `call_${n}_${index + 1}`,
+    name,
+    args,
+  }));
   const value = request.schema && (answer.object ?? parsed(answer.text));
   return {
     text: answer.text,

@@ -1,8 +1,8 @@
-/** The known name closest to a mistyped one, if it is close: at most a third of the letters differ. */
+/** The known name closest to a mistyped one, if it is close: two letters differ, or a third of a long name. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   const wanted = name.slice(0, 100).toLowerCase();
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let least = Math.max(wanted.length < 4 ? 1 : 2, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
     if (Math.abs(candidate.length - wanted.length) >= least) continue;
     const found = distance(wanted, candidate.toLowerCase());

@@ -42,7 +42,9 @@ function toArgs(input: unknown): JsonValue {
 function structured(text: string, schema: Parameters<typeof schemaFormat>[0]): JsonValue | undefined {
   const value = parsed(text) ?? parsed(/^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? '');
   if (value === undefined || !schemaFormat(schema).wrapped) return value;
-  return isPlainObject(value) && Object.keys(value).length === 1 && 'value' in value ? (value['value'] as JsonValue) : value;
+  return isPlainObject(value) && Object.keys(value).length === 1 && 'value' in value
+    ? (value['value'] as JsonValue)
+    : value;
 }
 
 function parsed(text: string): JsonValue | undefined {
@@ -77,7 +79,12 @@ function toUsage(usage: UsageLike | undefined): ModelUsage | undefined {
 function keep(provider: string, content: readonly ContentPart[], text: string): KeptTurn | undefined {
   if (!content.some((part) => part.type === 'reasoning' || part.providerMetadata)) return undefined;
   const parts = content.map((part): KeptPart => {
-    const own = part.type === 'tool-call' ? { id: part.toolCallId ?? '' } : part.type === 'text' && part.text === text ? {} : { text: part.text ?? '' };
+    const own =
+      part.type === 'tool-call'
+        ? { id: part.toolCallId ?? '' }
+        : part.type === 'text' && part.text === text
+          ? {}
+          : { text: part.text ?? '' };
     return {
       type: part.type as KeptPart['type'],
       ...own,

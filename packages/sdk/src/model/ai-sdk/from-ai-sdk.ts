@@ -60,7 +60,8 @@ export function fromAiSdk(languageModel: AiSdkLanguageModel, options: FromAiSdkO
 }
 
 function check(languageModel: Partial<AiSdkLanguageModel> | undefined | null): void {
-  if (typeof languageModel?.doGenerate === 'function' && /^v[234]$/.test(languageModel.specificationVersion ?? '')) return;
+  if (typeof languageModel?.doGenerate === 'function' && /^v[234]$/.test(languageModel.specificationVersion ?? ''))
+    return;
   const version = languageModel?.specificationVersion;
   throw new PortiaError({
     code: 'CONFIG_INVALID',

@@ -11,7 +11,12 @@ export type PromptPart =
   | { type: 'text'; text: string; providerOptions?: ProviderData }
   | { type: 'reasoning'; text: string; providerOptions?: ProviderData }
   | { type: 'tool-call'; toolCallId: string; toolName: string; input: JsonValue; providerOptions?: ProviderData }
-  | { type: 'tool-result'; toolCallId: string; toolName: string; output: { type: 'text' | 'error-text'; value: string } };
+  | {
+      type: 'tool-result';
+      toolCallId: string;
+      toolName: string;
+      output: { type: 'text' | 'error-text'; value: string };
+    };
 
 /** A message of the prompt. */
 export type PromptMessage =

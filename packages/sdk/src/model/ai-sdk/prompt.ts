@@ -58,7 +58,11 @@ function askForJson(model: AiSdkLanguageModel, options: CallOptions, name: strin
   // Strict is what these providers assume, and then refuse most schemas.
   const lax = { strictJsonSchema: false };
   const { openai, openaiCompatible, ...others } = options.providerOptions ?? {};
-  options.providerOptions = { ...others, openai: { ...(openai as object), ...lax }, openaiCompatible: { ...(openaiCompatible as object), ...lax } };
+  options.providerOptions = {
+    ...others,
+    openai: { ...(openai as object), ...lax },
+    openaiCompatible: { ...(openaiCompatible as object), ...lax },
+  };
 }
 
 function writeSchema(prompt: PromptMessage[], schema: JsonObject): void {
@@ -122,7 +126,16 @@ function keptParts(kept: KeptTurn, message: AssistantMessage): PromptPart[] {
   return parts;
 }
 
-function callPart({ id, name, args }: NonNullable<AssistantMessage['toolCalls']>[number]): PromptPart & { type: 'tool-call' } {
+function callPart({
+  id,
+  name,
+  args,
+}: NonNullable<AssistantMessage['toolCalls']>[number]): PromptPart & { type: 'tool-call' } {
   // Some providers take nothing but an object here; the tool's error tells the model what was wrong with it.
-  return { type: 'tool-call', toolCallId: id, toolName: name, input: isPlainObject(args) ? args : { unreadable: args } };
+  return {
+    type: 'tool-call',
+    toolCallId: id,
+    toolName: name,
+    input: isPlainObject(args) ? args : { unreadable: args },
+  };
 }

@@ -37,8 +37,19 @@ function inObject(schema: JsonObject): JsonObject {
 }
 
 const strictKeys = new Set([
-  'type', 'properties', 'required', 'additionalProperties', 'items', 'enum', 'const', 'anyOf', 'description', 'title',
-  '$ref', '$defs', 'definitions',
+  'type',
+  'properties',
+  'required',
+  'additionalProperties',
+  'items',
+  'enum',
+  'const',
+  'anyOf',
+  'description',
+  'title',
+  '$ref',
+  '$defs',
+  'definitions',
 ]);
 
 function isStrict(schema: JsonValue): boolean {
@@ -52,7 +63,9 @@ function isStrict(schema: JsonValue): boolean {
     if (additionalProperties !== false || !names.every((name) => needed.has(name))) return false;
   }
   return (
-    [properties, $defs, definitions].every((map) => map === undefined || allStrict(Object.values(isPlainObject(map) ? map : {}))) &&
+    [properties, $defs, definitions].every(
+      (map) => map === undefined || allStrict(Object.values(isPlainObject(map) ? map : {})),
+    ) &&
     (items === undefined || isStrict(items)) &&
     (anyOf === undefined || allStrict(anyOf))
   );

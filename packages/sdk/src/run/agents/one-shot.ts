@@ -11,7 +11,7 @@ import { earlierOutputs, type StepInput } from '../step-inputs.ts';
 import { type CallResult, callTool } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
-import { executionPrompt } from './prompts/execution.ts';
+import { type ExecutionPromptInput, executionPrompt } from './prompts/execution.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
 
 /** Soft errors in a row after which a step fails, as in Portia 0.9: four attempts in all. */
@@ -58,10 +58,11 @@ async function converse(visit: VisitRun, tool: AnyTool, inputs: readonly StepInp
       tool: toolToModelTool(tool),
       inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
       earlier: earlierOutputs(visit),
-      answers: [],
+      answers: answersSoFar(visit),
       endUser: visit.run.endUser,
       now: visit.driver.now(),
       contextWindow: model.contextWindow,
+      canAskPeople: asksPeople,
     }),
   );
   let softErrors = 0;
@@ -86,16 +87,25 @@ async function converse(visit: VisitRun, tool: AnyTool, inputs: readonly StepInp
   }
 }
 
+/** What people said to questions of this step that ask for a value. */
+function answersSoFar(visit: VisitRun): ExecutionPromptInput['answers'] {
+  return visit.clarifications().flatMap((clarification) => {
+    const { category, resolved, userGuidance: question, response } = clarification;
+    const asksValue = category === 'Input' || category === 'Multiple Choice' || category === 'Value Confirmation';
+    return resolved && asksValue ? [{ argumentName: clarification.argumentName, question, response }] : [];
+  });
+}
+
 function ask(visit: VisitRun, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
   visit.asked += 1;
   const { driver, step, visit: number, asked } = visit;
   const model = visit.run.runtime.models.get('execution');
-  return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, { tools, toolChoice: 'required' });
+  return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, { tools, toolChoice: 'auto' });
 }
 
 function noCall(visit: VisitRun, tool: AnyTool, answer: ModelAnswer): CallResult {
   const said = answer.text === '' ? '' : `: ${answer.text.slice(0, 500)}`;
-  return { ok: false, soft: false, error: visit.error('AGENT_FAILED', `the model did not call ${tool.id}, also when told to${said}`) };
+  return { ok: false, soft: false, error: visit.error('AGENT_FAILED', `the model did not call ${tool.id}${said}`) };
 }
 
 /** `idle`: the model called nothing. `told`: it asked a person and has the answer. */
@@ -111,7 +121,7 @@ async function takeTurn(
 ): Promise<Turn> {
   const calls = answer.toolCalls ?? [];
   if (calls.length === 0) {
-    talk.messages.push({ role: 'user', content: `Call the tool ${toolToModelTool(tool).name} now; answer with nothing else.` });
+    talk.messages.push({ role: 'user', content: `Call ${toolToModelTool(tool).name} if you have what it needs; else say in one sentence what is missing.` });
     return 'idle';
   }
   const values: JsonValue[] = [];

@@ -90,7 +90,7 @@ async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue): Pro
 
 /** Whether an error comes from a model rather than from storage or the driver. */
 export function isModelTrouble({ code }: PortiaError): boolean {
-  return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING';
+  return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING' || code === 'CONFIG_NOT_FOUND';
 }
 
 function prompt(visit: VisitRun, tool: AnyTool, value: JsonValue, isStructured: boolean): ReturnType<typeof stepSummaryPrompt> {

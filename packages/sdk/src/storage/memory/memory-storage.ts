@@ -10,7 +10,7 @@ import {
   frozenHeader,
   frozenOutput,
   frozenPlan,
-  headerExtras,
+  headerBytes,
   isAlive,
   mergedEndUser,
   planChanged,
@@ -224,9 +224,7 @@ class InMemory implements MemoryStorage {
   bytes(): number {
     let bytes = this.#journalBytes;
     for (const { header, commands } of this.#runList) {
-      const extras = headerExtras(header);
-      // Two ids of 16 bytes and a time, then what is not there in every run.
-      bytes += 40 + (extras ? JSON.stringify(extras).length : 0);
+      bytes += headerBytes(header);
       for (const { command } of commands) bytes += JSON.stringify(command).length;
     }
     return bytes;

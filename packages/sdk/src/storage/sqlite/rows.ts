@@ -64,12 +64,12 @@ export interface RunRow {
   readonly inputs: string | null;
   readonly run_key: string | null;
   readonly labels: string | null;
-  readonly output_schema: string | null;
+  readonly more: string | null;
 }
 
 /** What is read to make {@link RunRow}s. */
 export const runColumns = `run.n, run.id, plan.id AS plan_id, run.created_at, run.updated_at, run.state, run.epoch, run.owner,
-  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.output_schema`;
+  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more`;
 
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
@@ -86,18 +86,19 @@ export function headerOf(row: RunRow): RunHeader {
     inputs: row.inputs === null ? {} : (JSON.parse(row.inputs) as Record<string, LocalDataValue>),
     ...(row.run_key !== null && { runKey: textFrom(row.run_key) }),
     ...(row.labels !== null && { labels: JSON.parse(row.labels) as Record<string, string> }),
-    ...(row.output_schema !== null && { outputSchema: JSON.parse(row.output_schema) as JsonObject }),
+    ...(row.more !== null && (JSON.parse(row.more) as Partial<RunHeader>)),
   };
 }
 
-/** What of a header is stored in columns of its own, NULL where it is what it is for most runs. */
+/** What of a header is stored in columns of its own, NULL where it is what it is for most runs; last comes the rest. */
 export function headerValues(header: RunHeader): readonly SqlValue[] {
+  const { id, planId, endUserId, createdAt, inputs, runKey, labels, ...more } = header;
   return [
-    header.endUserId === defaultEndUserId ? null : storedText(header.endUserId),
-    Object.keys(header.inputs).length === 0 ? null : JSON.stringify(header.inputs),
-    header.runKey === undefined ? null : storedText(header.runKey),
-    labelsOf(header).length === 0 ? null : JSON.stringify(header.labels),
-    header.outputSchema === undefined ? null : JSON.stringify(header.outputSchema),
+    endUserId === defaultEndUserId ? null : storedText(endUserId),
+    Object.keys(inputs).length === 0 ? null : JSON.stringify(inputs),
+    runKey === undefined ? null : storedText(runKey),
+    labels === undefined ? null : JSON.stringify(labels),
+    Object.keys(more).length === 0 ? null : JSON.stringify(more),
   ];
 }
 

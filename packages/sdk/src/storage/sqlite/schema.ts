@@ -18,7 +18,7 @@ const steps: readonly string[] = [
   );
   CREATE INDEX plan_query ON plan (query);
 
-  -- end_user: NULL for the default one. state: its place in the list of states; below 4 a run is not finished.
+  -- end_user: NULL for the default one. more: what else the header holds. state: its place in the list of states; below 4 a run is not finished.
   CREATE TABLE run (
     n INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -35,7 +35,7 @@ const steps: readonly string[] = [
     inputs TEXT,
     run_key TEXT,
     labels TEXT,
-    output_schema TEXT
+    more TEXT
   );
   CREATE UNIQUE INDEX run_run_key ON run (run_key) WHERE run_key IS NOT NULL;
   CREATE INDEX run_open ON run (n) WHERE state < 4;

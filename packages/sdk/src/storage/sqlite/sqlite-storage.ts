@@ -20,7 +20,7 @@ import { listRuns } from './list-runs.ts';
 import { driverOf, headerOf, headerValues, idBytes, labelsOf, type RunRow, runColumns, runIdOf, stateNumber, storedText, summaryOf } from './rows.ts';
 
 const insertRun = `
-  INSERT INTO run (id, plan, created_at, updated_at, state, epoch, owner, expires_at, end_user, inputs, run_key, labels, output_schema)
+  INSERT INTO run (id, plan, created_at, updated_at, state, epoch, owner, expires_at, end_user, inputs, run_key, labels, more)
   SELECT ?, n, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? ON CONFLICT DO NOTHING`;
 const insertLabel = 'INSERT INTO label (name, value, run) VALUES (?, ?, ?)';
 const insertCommit = `

@@ -3,7 +3,7 @@ import type { Command } from '../../storage/storage-backend.ts';
 import { codeOf, copyOf, now, sampleAnswer, spoil, storedRun } from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
-const cancel: Command = { type: 'cancel', key: 'cancel', at: now, by: 'ada', reason: null };
+const cancel: Command = { type: 'cancel', key: 'cancel.0', at: now, by: 'ada', reason: null };
 const receipt: Command = { type: 'receipt', key: '1.0.1', at: now + 2, outcome: { status: 'SUCCESS', value: { id: 7 } } };
 
 /** What is said to a run from outside its driver. */

@@ -22,6 +22,7 @@ function creationTests(open: Open, { it, expect }: TestFunctions): void {
       const header = sampleHeader(plan.id, {
         endUserId: 'acme:user/17',
         inputs: { $region: LocalDataValue({ code: 'EMEA', rank: [1, null] }), $note: LocalDataValue('', 'nothing') },
+        startAt: now + 5,
         runKey: 'order-17',
         labels: { batch: 'nightly', ' odd "name"': 'ü' },
         outputSchema: { type: 'object', properties: { total: { type: 'number' } } },

@@ -1,0 +1,72 @@
+// The client
+export { Portia, type PortiaOptions, type QueryOptions, type ResolveOptions, type ValueOf } from './client.ts';
+export { Config, defaultConfig, type FeatureFlags } from './config/config.ts';
+export { type ConfigOptions, ExecutionAgentType, type ModelSetting, StorageClass } from './config/config-options.ts';
+export { LLMProvider } from './model/providers.ts';
+export { version } from './version.ts';
+
+// Plans
+export { Plan, PlanContext, PlanInput, ReadOnlyPlan, ReadOnlyStep, Step, Variable } from './core/plan.ts';
+export type { PlanInit, PlanInputInit, StepInit, VariableInit } from './core/plan.ts';
+export { PlanBuilder } from './plan/plan-builder.ts';
+export { validatePlan } from './plan/validate-plan.ts';
+export type { PlanOptions } from './plan/make-plan.ts';
+
+// Runs
+export { ReadOnlyPlanRun, planRunFromWire } from './core/plan-run.ts';
+export type { CompletePlanRun, FailedPlanRun, OpenPlanRun, PlanRun, PlanRunOutputs } from './core/plan-run.ts';
+export { PlanRunState } from './core/run-state.ts';
+export type { ExecutionContext } from './core/execution-context.ts';
+export { AgentMemoryValue, isInMemory, LocalDataValue, type Output } from './core/output.ts';
+export { ClarificationUUID, PlanRunUUID, PlanUUID } from './core/ids.ts';
+export type { RunOptions } from './run/create-run.ts';
+export type { PlanRunInputs } from './run/plan-run-inputs.ts';
+export type { BatchCounts, BatchItem, BatchOutcome, RunManyOptions } from './run/run-many.ts';
+export type { WorkCounts, WorkOptions } from './run/worker.ts';
+export type { FollowOptions } from './run/follow.ts';
+export type { WaitOptions } from './run/wait-for-ready.ts';
+export type { CallOutcome, ExpiryPolicy, RunError, RunEvent, RunNotice } from './core/event.ts';
+
+// Clarifications and the people who answer them
+export {
+  ActionClarification,
+  CustomClarification,
+  InputClarification,
+  isApproved,
+  isClarification,
+  MultipleChoiceClarification,
+  UserVerificationClarification,
+  ValueConfirmationClarification,
+} from './core/clarification.ts';
+export type { Audience, Clarification, ClarificationCategory } from './core/clarification.ts';
+export type { ClarificationHandler, OnError, OnResolution } from './clarify/clarification-handler.ts';
+export { TerminalClarificationHandler } from './clarify/terminal-handler.ts';
+export type { Resolver } from './run/answers.ts';
+export { EndUser } from './core/end-user.ts';
+export type { EndUserInit } from './run/end-users.ts';
+
+// Tools
+export { tool, ToolBase, type ToolInit } from './tool/tool.ts';
+export { ToolRegistry } from './tool/registry.ts';
+export type { AnyTool, ReadyResponse, Reconciled, Tool, ToolReadyContext, ToolResult, ToolRunContext } from './core/tool.ts';
+export { ToolCallStatus, type ToolCall, type ToolCallRecord } from './core/tool-call.ts';
+export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
+export { defaultToolRegistry, exampleToolRegistry } from './tool/library/registries.ts';
+
+// Hooks
+export { BeforeStepExecutionOutcome } from './run/hooks.ts';
+export type { ClarificationRequest, ExecutionHooks, ToolHookResult } from './run/hooks.ts';
+export { clarifyOnAllToolCalls, clarifyOnToolCalls, combineHooks, logStepOutputs } from './run/approval-hooks.ts';
+
+// Doors: models, storage, time, logs
+export type { Model, ModelAnswer, ModelMessage, ModelRequest, ModelTool, ModelToolCall, ModelUsage } from './core/model.ts';
+export { Storage } from './storage/storage.ts';
+export { memoryStorage } from './storage/memory/memory-storage.ts';
+export { diskStorage } from './storage/disk/disk-storage.ts';
+export type { Page, RunQuery, RunStatus, RunSummary, StorageBackend } from './storage/storage-backend.ts';
+export type { Clock } from './core/clock.ts';
+export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
+
+// Errors
+export { PortiaError, type PortiaErrorCode, portiaErrorCodes, ToolHardError, ToolSoftError } from './core/errors.ts';
+export type { JsonObject, JsonValue } from './core/json.ts';
