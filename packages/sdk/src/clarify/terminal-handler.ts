@@ -211,7 +211,7 @@ function labelOf(option: JsonValue): string {
 /** An option typed out, as text or as JSON, or its number. */
 function choice(options: readonly JsonValue[], numbered: boolean): Reader<JsonValue> {
   return (line) => {
-    const typed = options.find((option) => labelOf(option) === line) ?? options.find((option) => sameJson(option, fromJson(line)));
+    const typed = options.find((option) => labelOf(option) === line) ?? fromJson(line, options);
     if (typed !== undefined) return { value: typed };
     const chosen = numbered && isPosition(line, options.length) ? options[Number(line) - 1] : undefined;
     if (chosen !== undefined) return { value: chosen };
@@ -219,10 +219,11 @@ function choice(options: readonly JsonValue[], numbered: boolean): Reader<JsonVa
   };
 }
 
-function fromJson(line: string): JsonValue {
+function fromJson(line: string, options: readonly JsonValue[]): JsonValue | undefined {
   try {
-    return JSON.parse(line) as JsonValue;
+    const value = JSON.parse(line) as JsonValue;
+    return options.find((option) => sameJson(option, value));
   } catch {
-    return line;
+    return undefined;
   }
 }

@@ -19,7 +19,11 @@ import {
   toolCall,
   truncated,
 } from '../testing/script.ts';
-import { type ScriptedModelServer, type ScriptedServerRequest, scriptedModelServer } from '../testing/scripted-model-server.ts';
+import {
+  type ScriptedModelServer,
+  type ScriptedServerRequest,
+  scriptedModelServer,
+} from '../testing/scripted-model-server.ts';
 import { fromAiSdk } from './ai-sdk/index.ts';
 import { createModel, modelSet } from './models.ts';
 import { contextWindowOf, providers } from './providers.ts';
@@ -64,7 +68,12 @@ async function scriptedFor(name: Name, script: Script<ScriptedServerRequest>, mo
   return { server, clock, model: createModel(names[name], configFor(server, more), { clock }) };
 }
 
-const ask = (content: string): ModelRequest => ({ messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content }] });
+const ask = (content: string): ModelRequest => ({
+  messages: [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content },
+  ],
+});
 
 const weather = {
   name: 'weather',
@@ -121,7 +130,11 @@ describe.each(all)('a model of %s, through its real package', (name) => {
       }),
     );
     await model.generate({
-      messages: [...ask('Weather?').messages, { role: 'assistant', content: first.text, ...(first.toolCalls && { toolCalls: first.toolCalls }) }, ...results],
+      messages: [
+        ...ask('Weather?').messages,
+        { role: 'assistant', content: first.text, ...(first.toolCalls && { toolCalls: first.toolCalls }) },
+        ...results,
+      ],
       tools: [weather],
     });
     expect(server.requests[0]?.tools?.[0]).toMatchObject({ name: 'weather', description: 'Tells the weather.' });
@@ -130,7 +143,8 @@ describe.each(all)('a model of %s, through its real package', (name) => {
     expect(second[0]).toHaveProperty('toolCalls.1.args', { city: 'Oslo' });
     expect(second.slice(1).map((message) => [message.role, message.content])).toEqual([
       ['tool', 'sunny'],
-      ['tool', 'cold'],
+      // Packages differ in how they say that it is an error.
+      ['tool', expect.stringContaining('cold')],
     ]);
   });
 
@@ -138,7 +152,10 @@ describe.each(all)('a model of %s, through its real package', (name) => {
     const { model, server } = await scriptedFor(name, [object({ amount: 3 })]);
     const answer = await model.generate({ ...ask('How much?'), schema: { name: 'price', jsonSchema: price } });
     expect(answer.object).toEqual({ amount: 3 });
-    expect(server.requests[0]?.schema?.jsonSchema).toMatchObject({ type: 'object', properties: { amount: { type: 'number' } } });
+    expect(server.requests[0]?.schema?.jsonSchema).toMatchObject({
+      type: 'object',
+      properties: { amount: { type: 'number' } },
+    });
   });
 
   it('gives a structured answer that is no object', async () => {
@@ -219,7 +236,9 @@ describe.each(all)('a model of %s, through its real package', (name) => {
   });
 
   it('never shows its key', async () => {
-    const { model, server } = await scriptedFor(name, () => status(401, { message: `Incorrect API key provided: ${secret}, not sk-live-abcdefgh99` }));
+    const { model, server } = await scriptedFor(name, () =>
+      status(401, { message: `Incorrect API key provided: ${secret}, not sk-live-abcdefgh99` }),
+    );
     const error = await codeOf(model.generate(ask('Hi')));
     const shown = inspect(error, { depth: 20, showHidden: true }) + JSON.stringify(server.requests);
     expect(error.message).toContain('Incorrect API key provided: [redacted], not [redacted]');
@@ -240,7 +259,11 @@ describe('what providers attach to an answer', () => {
         type: 'message',
         role: 'assistant',
         model: 'claude',
-        content: [thinking, { type: 'text', text: 'Let me see.' }, { type: 'tool_use', id: 'a', name: 'weather', input: { city: 'Rome' } }],
+        content: [
+          thinking,
+          { type: 'text', text: 'Let me see.' },
+          { type: 'tool_use', id: 'a', name: 'weather', input: { city: 'Rome' } },
+        ],
         stop_reason: 'tool_use',
         stop_sequence: null,
         usage: { input_tokens: 1, output_tokens: 1 },
@@ -250,7 +273,12 @@ describe('what providers attach to an answer', () => {
     const answer = await model.generate({ ...ask('Weather?'), tools: [weather] });
     expect(answer.text).toBe('Let me see.');
     const turn: ModelMessage = JSON.parse(
-      JSON.stringify({ role: 'assistant', content: answer.text, toolCalls: answer.toolCalls, providerParts: answer.providerParts }),
+      JSON.stringify({
+        role: 'assistant',
+        content: answer.text,
+        toolCalls: answer.toolCalls,
+        providerParts: answer.providerParts,
+      }),
     );
     const result: ModelMessage = { role: 'tool', callId: 'a', toolName: 'weather', content: 'sunny' };
     await model.generate({ messages: [...ask('Weather?').messages, turn, result], tools: [weather] });
@@ -258,13 +286,19 @@ describe('what providers attach to an answer', () => {
       { role: 'user' },
       {
         role: 'assistant',
-        content: [thinking, { type: 'text', text: 'Let me see.' }, { type: 'tool_use', id: 'a', name: 'weather', input: { city: 'Rome' } }],
+        content: [
+          thinking,
+          { type: 'text', text: 'Let me see.' },
+          { type: 'tool_use', id: 'a', name: 'weather', input: { city: 'Rome' } },
+        ],
       },
       { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a' }] },
     ]);
 
     const other = await serve([text('Fine.')]);
-    await createModel(names.ollama, configFor(other)).generate({ messages: [...ask('Weather?').messages, turn, result] });
+    await createModel(names.ollama, configFor(other)).generate({
+      messages: [...ask('Weather?').messages, turn, result],
+    });
     expect(other.requests[0]?.messages[2]).toMatchObject({ role: 'assistant', content: 'Let me see.' });
     expect(JSON.stringify(other.requests[0]?.body)).not.toContain('Hm.');
   });
@@ -277,7 +311,11 @@ describe('what providers attach to an answer', () => {
       return { candidates: [{ content: { role: 'model', parts: [part] }, finishReason: 'STOP' }] };
     });
     const model = createModel(names.google, configFor(server));
-    const { text: content, toolCalls = [], providerParts = null } = await model.generate({ ...ask('Weather?'), tools: [weather] });
+    const {
+      text: content,
+      toolCalls = [],
+      providerParts = null,
+    } = await model.generate({ ...ask('Weather?'), tools: [weather] });
     await model.generate({
       messages: [
         ...ask('Weather?').messages,
@@ -297,7 +335,13 @@ describe('what providers attach to an answer', () => {
       messages: [
         ...ask('Weather?').messages,
         { role: 'assistant', content: '', ...(answer.toolCalls && { toolCalls: answer.toolCalls }) },
-        { role: 'tool', callId: answer.toolCalls?.[0]?.id ?? '', toolName: 'weather', content: 'not JSON', isError: true },
+        {
+          role: 'tool',
+          callId: answer.toolCalls?.[0]?.id ?? '',
+          toolName: 'weather',
+          content: 'not JSON',
+          isError: true,
+        },
       ],
     });
     expect(server.requests[1]?.messages[2]).toHaveProperty('toolCalls.0.args', { unreadable: '{"city": "Ro' });
@@ -307,7 +351,12 @@ describe('what providers attach to an answer', () => {
 describe('the request', () => {
   it('asks OpenAI for strict output only where the schema allows it', async () => {
     const { model, server } = await scriptedFor('openai', () => object({ amount: 1 }));
-    const strict = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'], additionalProperties: false };
+    const strict = {
+      type: 'object',
+      properties: { amount: { type: 'number' } },
+      required: ['amount'],
+      additionalProperties: false,
+    };
     await model.generate({ ...ask('Hi'), schema: { name: 'a', jsonSchema: strict } });
     await model.generate({ ...ask('Hi'), schema: { name: 'a', jsonSchema: price } });
     expect(server.requests.map(({ body }) => body['response_format'])).toMatchObject([
@@ -328,7 +377,10 @@ describe('the request', () => {
 
   it('carries the schema in words where the server takes none', async () => {
     const server = await serve([text('```json\n{"amount": 2}\n```')]);
-    const model = createModel('groq/llama-3.1-8b-instant', new Config({ groqApiKey: secret, groqBaseUrl: server.baseUrl }));
+    const model = createModel(
+      'groq/llama-3.1-8b-instant',
+      new Config({ groqApiKey: secret, groqBaseUrl: server.baseUrl }),
+    );
     const answer = await model.generate({ ...ask('How much?'), schema: { name: 'price', jsonSchema: price } });
     expect(answer.object).toEqual({ amount: 2 });
     expect(server.requests[0]?.messages[0]?.content).toContain(`Be brief.\n\n`);
@@ -351,7 +403,9 @@ describe('the request', () => {
 
   it('goes to the base URL as it is when it has a path', async () => {
     const server = await serve(() => text('Yes.'));
-    await createModel(names.anthropic, configFor(server, { anthropicBaseUrl: `${server.url}/proxy/v1/` })).generate(ask('Hi'));
+    await createModel(names.anthropic, configFor(server, { anthropicBaseUrl: `${server.url}/proxy/v1/` })).generate(
+      ask('Hi'),
+    );
     await createModel(names.anthropic, configFor(server)).generate(ask('Hi'));
     expect(server.requests.map(({ path }) => path)).toEqual(['/proxy/v1/messages', '/v1/messages']);
   });
@@ -382,14 +436,22 @@ describe('a model by name', () => {
     expect((await codeOf(unfit.generate(ask('Hi')))).message).toContain('another version of @ai-sdk/openai');
   });
 
-  it.each(['gpt-4.1', '', '/x', 'openai/', 'nobody/x'])('is refused as %j, and the known providers are listed', (name) => {
-    expect(() => createModel(name, new Config())).toThrow(
-      expect.objectContaining({ code: 'MODEL_UNKNOWN', hint: expect.stringContaining('openai, anthropic, mistralai, google') }),
-    );
-  });
+  it.each(['gpt-4.1', '', '/x', 'openai/', 'nobody/x'])(
+    'is refused as %j, and the known providers are listed',
+    (name) => {
+      expect(() => createModel(name, new Config())).toThrow(
+        expect.objectContaining({
+          code: 'MODEL_UNKNOWN',
+          hint: expect.stringContaining('openai, anthropic, mistralai, google'),
+        }),
+      );
+    },
+  );
 
   it('says what to do for providers that come as objects', () => {
-    expect(() => createModel('amazon/claude', new Config())).toThrow(expect.objectContaining({ hint: expect.stringContaining('@ai-sdk/amazon-bedrock') }));
+    expect(() => createModel('amazon/claude', new Config())).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('@ai-sdk/amazon-bedrock') }),
+    );
   });
 
   it('is split at the first slash and trimmed', () => {
@@ -401,7 +463,9 @@ describe('a model by name', () => {
   });
 
   it('has 100,000 tokens of context when nothing is known of it', () => {
-    expect([contextWindowOf('gpt-4.1'), contextWindowOf('gpt-4o-mini'), contextWindowOf('something-new')]).toEqual([1_047_576, 128_000, 100_000]);
+    expect([contextWindowOf('gpt-4.1'), contextWindowOf('gpt-4o-mini'), contextWindowOf('something-new')]).toEqual([
+      1_047_576, 128_000, 100_000,
+    ]);
   });
 
   it('is not waited for when the server asks for a very long pause', async () => {
@@ -426,7 +490,10 @@ describe('a model by name', () => {
     const server = await serve(() => status(500));
     const clock = fakeClock();
     const stop = new AbortController();
-    const made = createModel(names.openai, configFor(server), { clock }).generate({ ...ask('Hi'), signal: stop.signal });
+    const made = createModel(names.openai, configFor(server), { clock }).generate({
+      ...ask('Hi'),
+      signal: stop.signal,
+    });
     made.catch(() => undefined);
     while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     stop.abort(new Error('enough'));
@@ -449,17 +516,17 @@ describe('the models of a client', () => {
 
   it('are the provider’s own choice where none is named', () => {
     const config = new Config({ openaiApiKey: secret });
-    expect(['default', 'planning', 'execution', 'introspection', 'summarizer'].map((agent) => idOf(config, agent))).toEqual([
-      'openai/gpt-4.1',
-      'openai/o3-mini',
-      'openai/gpt-4.1',
-      'openai/o4-mini',
-      'openai/gpt-4.1',
-    ]);
+    expect(
+      ['default', 'planning', 'execution', 'introspection', 'summarizer'].map((agent) => idOf(config, agent)),
+    ).toEqual(['openai/gpt-4.1', 'openai/o3-mini', 'openai/gpt-4.1', 'openai/o4-mini', 'openai/gpt-4.1']);
   });
 
   it('are the default model where one is named', () => {
-    const config = new Config({ openaiApiKey: secret, defaultModel: 'ollama/llama3.1', summarizerModel: 'google/gemini-2.5-flash' });
+    const config = new Config({
+      openaiApiKey: secret,
+      defaultModel: 'ollama/llama3.1',
+      summarizerModel: 'google/gemini-2.5-flash',
+    });
     expect(['planning', 'introspection', 'summarizer'].map((agent) => idOf(config, agent))).toEqual([
       'ollama/llama3.1',
       'ollama/llama3.1',
@@ -479,8 +546,15 @@ describe('the models of a client', () => {
     const error = await codeOf(modelSet(new Config()).get('planning').generate(ask('Hi')));
     expect(error.code).toBe('MODEL_KEY_MISSING');
     expect(error.hint).toContain('OPENAI_API_KEY, ANTHROPIC_API_KEY');
-    const ollama = await codeOf(modelSet(new Config({ llmProvider: 'ollama' })).get('default').generate(ask('Hi')));
-    expect([ollama.code, ollama.hint]).toEqual(['CONFIG_NOT_FOUND', expect.stringContaining("defaultModel: 'ollama/llama3.1'")]);
+    const ollama = await codeOf(
+      modelSet(new Config({ llmProvider: 'ollama' }))
+        .get('default')
+        .generate(ask('Hi')),
+    );
+    expect([ollama.code, ollama.hint]).toEqual([
+      'CONFIG_NOT_FOUND',
+      expect.stringContaining("defaultModel: 'ollama/llama3.1'"),
+    ]);
   });
 });
 
@@ -495,7 +569,12 @@ describe('fromAiSdk', () => {
     const second = await model.generate({
       messages: [
         ...ask('Weather?').messages,
-        { role: 'assistant', content: '', toolCalls: first.toolCalls ?? [], providerParts: first.providerParts ?? null },
+        {
+          role: 'assistant',
+          content: '',
+          toolCalls: first.toolCalls ?? [],
+          providerParts: first.providerParts ?? null,
+        },
         { role: 'tool', callId: first.toolCalls?.[0]?.id ?? '', toolName: 'weather', content: 'sunny' },
       ],
       schema: { name: 'price', jsonSchema: price },
@@ -508,9 +587,22 @@ describe('fromAiSdk', () => {
   it('reads the shapes of all specification versions', async () => {
     const content = [{ type: 'text', text: 'Yes.' }];
     const results = [
-      { specificationVersion: 'v2', finishReason: 'unknown', usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5, cachedInputTokens: 1 } },
-      { specificationVersion: 'v3', finishReason: { unified: 'stop', raw: 'end' }, usage: { inputTokens: { total: 3, cacheRead: 1 }, outputTokens: { total: 2 } } },
-      { specificationVersion: 'v4', finishReason: { unified: 'interrupted' }, usage: { inputTokens: { total: 3, cacheRead: 1 }, outputTokens: { total: 2 } }, structuredOutputText: '{"amount":1}' },
+      {
+        specificationVersion: 'v2',
+        finishReason: 'unknown',
+        usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5, cachedInputTokens: 1 },
+      },
+      {
+        specificationVersion: 'v3',
+        finishReason: { unified: 'stop', raw: 'end' },
+        usage: { inputTokens: { total: 3, cacheRead: 1 }, outputTokens: { total: 2 } },
+      },
+      {
+        specificationVersion: 'v4',
+        finishReason: { unified: 'interrupted' },
+        usage: { inputTokens: { total: 3, cacheRead: 1 }, outputTokens: { total: 2 } },
+        structuredOutputText: '{"amount":1}',
+      },
     ];
     const answers = results.map(({ specificationVersion, ...result }) =>
       fromAiSdk(
@@ -534,12 +626,17 @@ describe('fromAiSdk', () => {
 });
 
 /** A server that answers with what `answer` makes of the body, as it is. */
-async function rawServer(answer: (body: JsonObject) => JsonObject, code = 200): Promise<{ url: string; baseUrl: string }> {
+async function rawServer(
+  answer: (body: JsonObject) => JsonObject,
+  code = 200,
+): Promise<{ url: string; baseUrl: string }> {
   const { createServer } = await import('node:http');
   const server = createServer(async (incoming, response) => {
     let body = '';
     for await (const chunk of incoming) body += String(chunk);
-    response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(answer(JSON.parse(body) as JsonObject)));
+    response
+      .writeHead(code, { 'content-type': 'application/json' })
+      .end(JSON.stringify(answer(JSON.parse(body) as JsonObject)));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

@@ -82,7 +82,7 @@ async function passGate(run: DrivenRun, tools: readonly AnyTool[]): Promise<bool
 async function waitForPeople(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
   const { driver } = run;
   if (driver.state.outstanding > 0) {
-    driver.emit({ type: 'run-wait' });
+    if (driver.state.state !== 'NEED_CLARIFICATION') driver.emit({ type: 'run-wait' });
     await driver.commit();
     const failed = await handleInline(run, tools);
     if (failed) {

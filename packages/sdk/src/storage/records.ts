@@ -34,9 +34,9 @@ export function mergedEndUser(stored: EndUser | undefined, saved: EndUser): EndU
   return mergeEndUser(stored, EndUser(saved));
 }
 
-/** The status of a run that was just created. */
-export function firstStatus(header: RunHeader): RunStatus {
-  return Object.freeze({ state: 'NOT_STARTED', updatedAt: header.createdAt });
+/** The status of a run that was just created; one with a `startAt` has to be looked at then. */
+export function firstStatus({ createdAt, startAt }: RunHeader): RunStatus {
+  return Object.freeze({ state: 'NOT_STARTED', updatedAt: createdAt, ...(startAt !== undefined && { wakeAt: startAt }) });
 }
 
 /** Whether the driver of a run keeps others from claiming it. */

@@ -34,7 +34,10 @@ export interface RunStatus {
   readonly state: PlanRunState;
   /** Epoch milliseconds. */
   readonly updatedAt: number;
-  /** When a waiting run has to be looked at again without an answer: its earliest expiry. Epoch milliseconds. */
+  /**
+   * When a run has to be looked at without an answer: a waiting one at its earliest expiry, a new one at its `startAt`.
+   * Epoch milliseconds.
+   */
   readonly wakeAt?: number | undefined;
   readonly error?: RunError | undefined;
 }
@@ -119,7 +122,7 @@ export interface PlanStore {
 export interface RunStore {
   /**
    * Stores a new run, claimed at once when `claim` is given. A `runKey` that is taken gives the run that has it, with
-   * `created: false`.
+   * `created: false`. @throws PortiaError `PLAN_NOT_FOUND` when its plan is not stored.
    */
   createRun(header: RunHeader, claim?: Claim): Awaitable<{ readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined }>;
   loadRun(id: PlanRunUUID): Awaitable<StoredRun | undefined>;

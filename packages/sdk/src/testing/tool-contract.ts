@@ -20,10 +20,9 @@ export interface ToolTestCases<Args> {
   readonly invalid: readonly unknown[];
   /** The context of a call; called once for each. {@link toolContext} unless given. */
   readonly context?: ((overrides: { readonly signal: AbortSignal }) => ToolRunContext) | undefined;
+  /** Milliseconds a call has to stop once it is told to; 5,000 unless given. */
+  readonly patienceMs?: number | undefined;
 }
-
-/** Milliseconds a tool has to stop once it is told to. */
-const patience = 5_000;
 
 /**
  * The contract every tool keeps, as a suite of tests: its description, the arguments it refuses, that its result is
@@ -123,7 +122,7 @@ class Suite {
     controller.abort(new Error('the test stopped the call'));
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<'still running'>((resolve) => {
-      timer = setTimeout(() => resolve('still running'), patience);
+      timer = setTimeout(() => resolve('still running'), this.#cases.patienceMs ?? 5_000);
     });
     return Promise.race([call, tooLong]).finally(() => clearTimeout(timer));
   }

@@ -129,7 +129,12 @@ describe('withToolOptions', () => {
   it('puts the idempotency key into an argument that models no longer see', async () => {
     const seen: unknown[] = [];
     const watched = new ToolRegistry([charge])
-      .withToolOptions('charge', { reconcile: (args) => (seen.push(args), 'unknown') })
+      .withToolOptions('charge', {
+        reconcile(args) {
+          seen.push(args);
+          return 'unknown';
+        },
+      })
       .withToolOptions('charge', { idempotencyArg: 'idempotency_key' })
       .getTool('charge');
     expect(toolToModelTool(watched).argsSchema).toMatchObject({ properties: { amount: { type: 'number' } }, required: ['amount'] });

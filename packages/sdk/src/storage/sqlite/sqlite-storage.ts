@@ -20,8 +20,8 @@ import { listRuns } from './list-runs.ts';
 import { driverOf, headerOf, headerValues, idBytes, labelsOf, type RunRow, runColumns, runIdOf, stateNumber, storedText, summaryOf } from './rows.ts';
 
 const insertRun = `
-  INSERT INTO run (id, plan, created_at, updated_at, state, epoch, owner, expires_at, end_user, inputs, run_key, labels, more)
-  SELECT ?, n, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? ON CONFLICT DO NOTHING`;
+  INSERT INTO run (id, plan, created_at, updated_at, state, wake_at, epoch, owner, expires_at, end_user, inputs, run_key, labels, more)
+  SELECT ?, n, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM plan WHERE id = ? ON CONFLICT DO NOTHING`;
 const insertLabel = 'INSERT INTO label (name, value, run) VALUES (?, ?, ?)';
 const insertCommit = `
   INSERT INTO journal (key, at, events)
@@ -76,6 +76,7 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
       idBytes(header.id) as Uint8Array,
       header.createdAt,
       header.createdAt,
+      header.startAt ?? null,
       driver?.epoch ?? 0,
       driver?.owner ?? null,
       driver?.expiresAt ?? null,

@@ -31,7 +31,7 @@ function creationTests(open: Open, { it, expect }: TestFunctions): void {
       expect([made.header, made.created, made.driver]).toEqual([header, true, undefined]);
       const stored = await storage.loadRun(header.id);
       expect(stored?.header).toEqual(header);
-      expect(stored?.status).toEqual({ state: 'NOT_STARTED', updatedAt: now });
+      expect(stored?.status).toEqual({ state: 'NOT_STARTED', updatedAt: now, wakeAt: now + 5 });
       expect([stored?.driver, stored?.commits, stored?.commands]).toEqual([undefined, [], []]);
       expect((await storage.loadRun(PlanRunUUID.random())) ?? null).toBe(null);
     }));

@@ -65,6 +65,24 @@ export function listTests(open: Open, { describe, it, expect }: TestFunctions): 
         expect(await list({ states: ['IN_PROGRESS'], endUserId: 'cust_1', planId: '1' as never })).toBe('busy');
       }));
 
+    it('finds new runs whose time has come', () =>
+      open(async ({ storage }) => {
+        const plan = samplePlan();
+        await storage.savePlan(plan);
+        const ids: string[] = [];
+        for (const startAt of [now + 10, undefined, now + 20]) {
+          ids.push((await storage.createRun(sampleHeader(plan.id, { startAt, createdAt: now + ids.length }))).header.id);
+        }
+        const found = async (wakeBefore: number): Promise<string[]> =>
+          (await storage.listRuns({ states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore, order: 'oldest' })).items.map(({ header }) => header.id);
+        expect(await found(now + 9)).toEqual([]);
+        expect(await found(now + 10)).toEqual([ids[0]]);
+        expect(await found(now + 99)).toEqual([ids[0], ids[2]]);
+        await storage.claimRun(ids[0] as never, sampleClaim());
+        await storage.append(ids[0] as never, 1, firstCommit, { state: 'IN_PROGRESS', updatedAt: now });
+        expect(await found(now + 99)).toEqual([ids[2]]);
+      }));
+
     it('follows a run from state to state', () =>
       open(async ({ storage }) => {
         const plan = samplePlan();

@@ -69,16 +69,17 @@ describe('the registries', () => {
     expect(defaultToolRegistry({ env: {}, tavilyApiKey: 'a', openWeatherMapApiKey: 'b' }).size).toBe(6);
   });
 
-  it('do nothing when they are imported: no environment is read, no file opened, no zod loaded', () => {
+  it('do nothing when they are imported: no environment is read, nothing is left running, zod is not loaded', () => {
     const script = `
-      const loaded = [];
-      process.env = new Proxy(process.env, { get(target, key) { loaded.push('env ' + String(key)); return target[key]; } });
+      const env = [];
+      const nodesOwn = 'WATCH_REPORT_DEPENDENCIES';
+      process.env = new Proxy(process.env, { get(target, key) { if (key !== nodesOwn) env.push(String(key)); return target[key]; } });
       const before = process.getActiveResourcesInfo().length;
       const { exampleToolRegistry } = await import(process.argv[1]);
-      console.log(JSON.stringify({ size: exampleToolRegistry.size, env: loaded, left: process.getActiveResourcesInfo().length - before }));
+      console.log(JSON.stringify({ size: exampleToolRegistry.size, env, left: process.getActiveResourcesInfo().length - before }));
     `;
     const entry = new URL('./index.ts', import.meta.url).pathname;
-    const flags = ['--import', 'data:text/javascript,' + encodeURIComponent(stripTypesHook), '--input-type=module', '-e', script, entry];
+    const flags = ['--import', `data:text/javascript,${encodeURIComponent(stripTypesHook)}`, '--input-type=module', '-e', script, entry];
     const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' });
     expect([stdout.trim(), stderr]).toEqual([JSON.stringify({ size: 6, env: [], left: 0 }), '']);
   });
@@ -87,8 +88,6 @@ describe('the registries', () => {
 /** Lets a bare Node import the TypeScript sources, and refuses zod. */
 const stripTypesHook = `
   import { register } from 'node:module';
-  import { createRequire } from 'node:module';
-  import { pathToFileURL } from 'node:url';
   register('data:text/javascript,' + encodeURIComponent(\`
     import { readFileSync } from 'node:fs';
     import { createRequire } from 'node:module';
