@@ -89,6 +89,7 @@ export class Portia {
   constructor(options: PortiaOptions = {}) {
     this.#options = options;
     this.config = options.config ?? Config.fromDefault();
+    refuseUnavailable(this.config);
     this.tools = options.tools instanceof ToolRegistry ? options.tools : new ToolRegistry(options.tools ?? []);
     this.storage = new Storage(() => this.#open());
   }
@@ -101,7 +102,7 @@ export class Portia {
   async #openNow(): Promise<Opened> {
     const { config } = this;
     const { executionHooks: hooks = {}, clock = systemClock } = this.#options;
-    const logger = this.#options.logger ?? (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel) : silentLogger);
+    const logger = this.#options.logger ?? (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel, { secrets: config.secrets }) : silentLogger);
     const storage = await openStorage(config.storage);
     const bus = new EventBus();
     if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
@@ -237,6 +238,16 @@ function runId({ planRunId, planRun }: RunRef): PlanRunUUID {
   const id = planRunId ?? planRun?.id;
   if (id === undefined) throw missing('planRun', 'planRunId');
   return PlanRunUUID.fromString(id);
+}
+
+/** What is asked for and not there is an error, not something else in silence. */
+function refuseUnavailable({ executionAgentType }: Config): void {
+  if (executionAgentType === 'ONE_SHOT') return;
+  throw new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `executionAgentType is ${executionAgentType}: the verifying agent is not part of this release`,
+    hint: 'use ONE_SHOT, and ask for approvals of calls that matter with clarifyOnToolCalls()',
+  });
 }
 
 function missing(object: string, id: string): PortiaError {

@@ -47,7 +47,8 @@ export type { EndUserInit } from './run/end-users.ts';
 
 // Tools
 export { tool, ToolBase, type ToolInit } from './tool/tool.ts';
-export { ToolRegistry } from './tool/registry.ts';
+export { type OverwriteOption, ToolRegistry, type ToolRegistryOptions } from './tool/registry.ts';
+export type { ToolOptions } from './tool/foreign.ts';
 export type { AnyTool, ReadyResponse, Reconciled, Tool, ToolReadyContext, ToolResult, ToolRunContext } from './core/tool.ts';
 export { ToolCallStatus, type ToolCall, type ToolCallRecord } from './core/tool-call.ts';
 export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
@@ -56,7 +57,7 @@ export { defaultToolRegistry, exampleToolRegistry } from './tool/library/registr
 // Hooks
 export { BeforeStepExecutionOutcome } from './run/hooks.ts';
 export type { ClarificationRequest, ExecutionHooks, ToolHookResult } from './run/hooks.ts';
-export { clarifyOnAllToolCalls, clarifyOnToolCalls, combineHooks, logStepOutputs } from './run/approval-hooks.ts';
+export { type ApprovalOptions, clarifyOnAllToolCalls, clarifyOnToolCalls, combineHooks, logStepOutputs } from './run/approval-hooks.ts';
 
 // Doors: models, storage, time, logs
 export type { Model, ModelAnswer, ModelMessage, ModelRequest, ModelTool, ModelToolCall, ModelUsage } from './core/model.ts';

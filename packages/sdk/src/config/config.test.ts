@@ -358,7 +358,7 @@ describe('a setting that cannot be used', () => {
   it.each([
     [{ storageclas: 'DISK' }, 'did you mean storageClass?'],
     [{ llm_provider: 'openai' }, 'did you mean llmProvider?'],
-    [{ largeOutputTreshold: 1 }, 'did you mean largeOutputThresholdTokens?'],
+    [{ largeOutputTresholdTokens: 1 }, 'did you mean largeOutputThresholdTokens?'],
     [{ xyzzy: 1 }, expect.stringContaining('those that exist are llmProvider, models')],
   ])('%j is unknown, and the nearest is named', (options, hint) => {
     expect(refusal(options)).toMatchObject({ code: 'CONFIG_INVALID', hint });

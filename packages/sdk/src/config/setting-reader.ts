@@ -1,4 +1,5 @@
 import { PortiaError } from '../core/errors.ts';
+import { nearest } from '../tool/nearest.ts';
 import { type ConfigOptions, optionNames } from './config-options.ts';
 
 /** A setting that was found, and where: `openaiApiKey` or `OPENAI_API_KEY`. */
@@ -124,7 +125,7 @@ export function invalid(where: string, what: string, hint?: string): PortiaError
 
 /** The error for a name that does not exist, with the one it was probably meant to be. */
 export function unknownName(name: string, known: readonly string[], what: string): PortiaError {
-  const near = nearest(name, known);
+  const near = nearest(name.replace(/[-_]/g, ''), known);
   return new PortiaError({
     code: 'CONFIG_INVALID',
     message: `${JSON.stringify(name)} is not ${what} of Config`,
@@ -137,28 +138,4 @@ export function unknownName(name: string, known: readonly string[], what: string
 function describe(value: unknown): string {
   if (typeof value === 'string') return 'a text';
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : `of type ${typeof value}`;
-}
-
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const plain = (text: string): string => text.replace(/[-_]/g, '').toLowerCase();
-  let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const edits = editDistance(plain(name), plain(candidate));
-    if (edits < least) [best, least] = [candidate, edits];
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

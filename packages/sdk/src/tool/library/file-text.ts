@@ -14,7 +14,7 @@ export const readers: Readonly<Record<string, (text: string) => string>> = {
  * indentation would make several times as long stays as it is.
  * @throws ToolHardError when it is not JSON.
  */
-export function indentJson(text: string): string {
+function indentJson(text: string): string {
   try {
     JSON.parse(text);
   } catch {
@@ -42,7 +42,7 @@ export function indentJson(text: string): string {
 }
 
 /** Comma-separated values as a table: a line a row, cells between bars, a rule under the first row. */
-export function csvTable(text: string): string {
+function csvTable(text: string): string {
   const [head, ...rows] = csvRows(text);
   if (!head) return '';
   const width = Math.max(head.length, ...rows.map((row) => row.length));

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -108,14 +109,16 @@ describe('file_reader_tool', () => {
     expect(await refusal(reader(), { filename: 'loop.txt' })).toBe('"loop.txt" cannot be opened: ELOOP');
   });
 
-  it('refuses other kinds, folders, pipes, large files and what is not UTF-8', async () => {
+  it('refuses other kinds, folders, sockets, large files and what is not UTF-8', async () => {
     put('a.exe', 'x');
     expect(await refusal(reader(), { filename: 'a.exe' })).toBe('"a.exe" cannot be read: only .txt, .log, .md, .json, .csv are supported');
     expect(await refusal(reader(), { filename: '.env' })).toContain('cannot be read: only');
     mkdirSync(join(root, 'folder.txt'));
     expect(await refusal(reader(), { filename: 'folder.txt' })).toBe('"folder.txt" is not a file');
-    execFileSync('mkfifo', [join(root, 'pipe.txt')]);
-    expect(await refusal(reader(), { filename: 'pipe.txt' })).toBe('"pipe.txt" is not a file');
+    const socket = createServer().listen(join(root, 'socket.txt'));
+    await once(socket, 'listening');
+    expect(await refusal(reader(), { filename: 'socket.txt' })).toBe('"socket.txt" is not a file');
+    socket.close();
     put('big.txt', 'x'.repeat(4_000_001));
     expect(await refusal(reader(), { filename: 'big.txt' })).toBe('"big.txt" has 4000001 bytes; at most 4000000 are read');
     put('latin.txt', Uint8Array.of(0x63, 0x61, 0x66, 0xe9));

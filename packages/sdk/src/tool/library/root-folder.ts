@@ -48,7 +48,7 @@ export async function lookUp(root: RootFolder, path: string, name: string): Prom
 }
 
 /** Whether an absolute path is the root or below it. */
-export function isInside(root: RootFolder, path: string): boolean {
+function isInside(root: RootFolder, path: string): boolean {
   const way = relative(root.path, path);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -1,0 +1,206 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Commit } from '../../core/event.ts';
+import type { PlanRunUUID } from '../../core/ids.ts';
+import type { RunHeader } from '../../core/run-state.ts';
+import { commandIdentity, firstStatus } from '../records.ts';
+import type { Command, DriverRecord, RunStatus } from '../storage-backend.ts';
+import type { Files } from './files.ts';
+
+/** What the journal of a run says. */
+export interface Journal {
+  readonly commits: readonly Commit[];
+  readonly status: RunStatus;
+  readonly driver: DriverRecord | undefined;
+  /** Of the last driver; 0 before the first. */
+  readonly epoch: number;
+  /** Bytes of the last epoch's file that are whole lines. */
+  readonly length: number;
+}
+
+/**
+ * The folder of one run: `<root>/.journal/<id>/`.
+ *
+ * - `header.json`: made once; without it there is no run.
+ * - `<epoch>.jsonl`: what one driver wrote. `[seq,at,events...]` is a commit; `{"status":…}` belongs to the commit in the
+ *   next line; `{"owner":…,"expiresAt":…}` comes first, `{"expiresAt":…}` is a heartbeat, `{"released":true}` the end.
+ *   An unfinished last line is ignored.
+ * - `<epoch>.cut`: how many bytes of that file count, settled once the next epoch exists, by whoever comes first. What a
+ *   replaced driver wrote behind it never happened.
+ * - `commands/<n>.json`: what was said from outside, numbered from 1.
+ * - `view.json`: what was last written to the file for Portia 0.9.
+ */
+export class RunFolder {
+  readonly id: PlanRunUUID;
+  readonly path: string;
+  readonly #files: Files;
+
+  constructor(files: Files, id: PlanRunUUID) {
+    this.id = id;
+    this.path = join(files.journal, id);
+    this.#files = files;
+  }
+
+  /** Makes the run; `false` when it exists. `before` is the journal of a run that began elsewhere. */
+  create(header: RunHeader, before?: string): boolean {
+    this.#files.makeFolder(join(this.path, 'commands'));
+    if (before !== undefined) this.#files.create(this.epochPath(0), before);
+    return this.#files.create(join(this.path, 'header.json'), JSON.stringify(header));
+  }
+
+  exists(): boolean {
+    return existsSync(join(this.path, 'header.json'));
+  }
+
+  header(): RunHeader | undefined {
+    return this.#files.readJson(join(this.path, 'header.json')) as RunHeader | undefined;
+  }
+
+  epochPath(epoch: number): string {
+    return join(this.path, `${epoch}.jsonl`);
+  }
+
+  hasEpoch(epoch: number): boolean {
+    return existsSync(this.epochPath(epoch));
+  }
+
+  /** The numbers of the epochs there are, from the first. */
+  epochs(): readonly number[] {
+    return this.#files
+      .list(this.path)
+      .filter((name) => /^\d+\.jsonl$/.test(name))
+      .map((name) => Number.parseInt(name, 10))
+      .sort((a, b) => a - b);
+  }
+
+  /** Begins an epoch; `false` when somebody else has. */
+  begin(driver: DriverRecord): boolean {
+    const { owner, expiresAt } = driver;
+    if (!this.#files.create(this.epochPath(driver.epoch), `${JSON.stringify({ owner, expiresAt })}\n`)) return false;
+    // From here on what the last driver wrote is settled, before anything is built on it.
+    if (driver.epoch > 1) this.cut(driver.epoch - 1);
+    return true;
+  }
+
+  /**
+   * How many bytes of a finished epoch count. Settled now if it was not: all whole lines there are, or `length` of them.
+   */
+  cut(epoch: number, length?: number): number {
+    const path = join(this.path, `${epoch}.cut`);
+    let text = this.#files.read(path);
+    if (text === undefined) {
+      const whole = length ?? wholeLines(this.#files.readBytes(this.epochPath(epoch)) ?? Buffer.alloc(0));
+      this.#files.create(path, String(whole));
+      text = this.#files.read(path);
+    }
+    const cut = Number(text);
+    if (text === undefined || !Number.isSafeInteger(cut)) throw this.#files.corrupt(path, 'it is not a number');
+    return cut;
+  }
+
+  /** Reads the whole journal. @throws PortiaError `STORAGE_CORRUPT` naming the line. */
+  read(header: RunHeader): Journal {
+    const epochs = this.epochs();
+    const reader = new JournalReader(this.#files, firstStatus(header));
+    for (const [index, epoch] of epochs.entries()) {
+      const bytes = this.#files.readBytes(this.epochPath(epoch)) ?? Buffer.alloc(0);
+      const length = index === epochs.length - 1 ? wholeLines(bytes) : this.cut(epoch);
+      reader.read(this.epochPath(epoch), epoch, bytes.subarray(0, length));
+    }
+    return reader;
+  }
+
+  /** Commands from the n-th on, n counted from 0. */
+  commands(from = 0): readonly Command[] {
+    const found: Command[] = [];
+    for (let number = from + 1; ; number += 1) {
+      const command = this.#files.readJson(this.#commandPath(number));
+      if (command === undefined) return found;
+      found.push(command as Command);
+    }
+  }
+
+  hasCommand(number: number): boolean {
+    return existsSync(this.#commandPath(number));
+  }
+
+  /**
+   * Adds a command, or gives the one that has its type and key. Numbers are taken one after the other, so whoever takes
+   * the next one has seen all before.
+   */
+  put(command: Command): { readonly command: Command; readonly added: boolean } {
+    const identity = commandIdentity(command);
+    const text = JSON.stringify(command);
+    const seen: Command[] = [];
+    for (;;) {
+      seen.push(...this.commands(seen.length));
+      const taken = seen.find((other) => commandIdentity(other) === identity);
+      if (taken) return { command: taken, added: false };
+      if (this.#files.create(this.#commandPath(seen.length + 1), text)) return { command: JSON.parse(text) as Command, added: true };
+    }
+  }
+
+  #commandPath(number: number): string {
+    return join(this.path, 'commands', `${number}.json`);
+  }
+}
+
+function wholeLines(bytes: Buffer): number {
+  return bytes.lastIndexOf(10) + 1;
+}
+
+/** The line of a commit, and of the status that goes with it. */
+export function journalLines(commit: Commit, status?: RunStatus): string {
+  const line = `[${commit.seq},${commit.at},${commit.events.slice(1)}\n`;
+  return status ? `${JSON.stringify({ status })}\n${line}` : line;
+}
+
+class JournalReader implements Journal {
+  readonly commits: Commit[] = [];
+  status: RunStatus;
+  driver: DriverRecord | undefined;
+  epoch = 0;
+  length = 0;
+  readonly #files: Files;
+  #next: RunStatus | undefined;
+
+  constructor(files: Files, status: RunStatus) {
+    this.#files = files;
+    this.status = status;
+  }
+
+  read(path: string, epoch: number, bytes: Buffer): void {
+    this.epoch = epoch;
+    this.length = bytes.length;
+    this.driver = undefined;
+    this.#next = undefined;
+    const lines = bytes.toString('utf8').split('\n');
+    for (let number = 0; number < lines.length - 1; number += 1) {
+      const line = lines[number] as string;
+      const parsed = this.#files.parse(`${path}, line ${number + 1},`, line);
+      if (Array.isArray(parsed)) this.#commit(path, line);
+      else this.#note(parsed as Note);
+    }
+  }
+
+  #commit(path: string, line: string): void {
+    const [start, seq, at] = /^\[(\d+),(\d+),/.exec(line) ?? [];
+    if (start === undefined) throw this.#files.corrupt(path, `${JSON.stringify(line.slice(0, 40))} is no commit`);
+    this.commits.push({ seq: Number(seq), at: Number(at), events: `[${line.slice(start.length)}` });
+    this.status = this.#next ?? this.status;
+    this.#next = undefined;
+  }
+
+  #note(note: Note): void {
+    if ('status' in note) this.#next = note.status;
+    else if ('owner' in note) this.driver = { owner: note.owner, epoch: this.epoch, expiresAt: note.expiresAt };
+    else if ('released' in note) this.driver = undefined;
+    else if ('expiresAt' in note && this.driver) this.driver = { ...this.driver, expiresAt: note.expiresAt };
+  }
+}
+
+type Note =
+  | { readonly status: RunStatus }
+  | { readonly owner: string; readonly expiresAt: number }
+  | { readonly expiresAt: number }
+  | { readonly released: true };
