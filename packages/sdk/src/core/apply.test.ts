@@ -104,7 +104,7 @@ describe('a step', () => {
       step: 0,
       visit: 0,
       startedAt: 1001,
-      calls: [],
+      begun: true, calls: [],
       lastCall: undefined,
       answers: new Map(),
     });

@@ -39,7 +39,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       state.version = event.version;
       return;
     case 'step-start':
-      enterVisit(state, event.step, event.visit ?? 0, at);
+      enterVisit(state, event.step, event.visit ?? 0, at).begun = true;
       return;
     case 'step-end':
       return endStep(state, event);
@@ -71,7 +71,7 @@ export function enterVisit(state: RunState, step: number, visit: number, at: num
   const key = visitKey(step, visit);
   let found = state.visits.get(key);
   if (!found) {
-    found = { step, visit, startedAt: at, calls: [], lastCall: undefined, answers: new Map() };
+    found = { step, visit, startedAt: at, begun: false, calls: [], lastCall: undefined, answers: new Map() };
     state.visits.set(key, found);
   }
   return found;
@@ -263,6 +263,7 @@ function afresh(visit: Visit): Visit {
     step: visit.step,
     visit: visit.visit + 1,
     startedAt: visit.startedAt,
+    begun: false,
     calls,
     lastCall: calls.findLast((call) => call?.status === 'ended'),
     answers: new Map([...visit.answers].filter(([, { purpose }]) => keeps && purpose !== 'step-summary')),

@@ -67,6 +67,8 @@ export interface Visit {
   readonly step: number;
   readonly visit: number;
   readonly startedAt: number;
+  /** Whether it was asked and settled that the step runs. */
+  begun: boolean;
   /** By their number within the visit, less one. A retry keeps what succeeded, so an id may name an earlier visit. */
   readonly calls: (CallState | undefined)[];
   /** The call that ended last. */

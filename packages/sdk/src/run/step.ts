@@ -79,7 +79,7 @@ async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
 }
 
 function hasBegun(visit: VisitRun): boolean {
-  return visit.stored !== undefined;
+  return visit.stored?.begun === true;
 }
 
 /** Runs a hook; what it throws gets the code HOOK_FAILED unless it has one. */
