@@ -1,5 +1,5 @@
 import { clarificationFromWire, isRefused, placed, resolved } from './clarification.ts';
-import type { RunEvent, RunEventBody, StoredOutput } from './event.ts';
+import type { RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import { AgentMemoryValue, isMarker, LocalDataValue, type Output } from './output.ts';
@@ -15,6 +15,7 @@ import {
   type Visit,
   visitKey,
 } from './run-state.ts';
+import { exitTarget, newThread, nextVisit, type Thread, visitNumber } from './thread.ts';
 
 /** The state after all these events. */
 export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
@@ -56,6 +57,13 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return raise(state, event, at);
     case 'clarification-resolved':
       return resolve(state, event);
+    case 'thread-start':
+      return startThread(state, event);
+    case 'thread-end':
+      return endThread(state, event);
+    case 'sleep-start':
+      enterVisit(state, event.step, event.visit ?? 0, at).until = event.until;
+      return;
     case 'run-wait':
       state.state = state.outstanding > 0 ? 'NEED_CLARIFICATION' : 'READY_TO_RESUME';
       return;
@@ -67,11 +75,11 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
 }
 
 /** The visit of a step that is in flight, entered now if it is not. */
-export function enterVisit(state: RunState, step: number, visit: number, at: number): Visit {
+export function enterVisit(state: RunState, step: number, visit: VisitId, at: number): Visit {
   const key = visitKey(step, visit);
   let found = state.visits.get(key);
   if (!found) {
-    found = { step, visit, startedAt: at, begun: false, calls: [], lastCall: undefined, answers: new Map() };
+    found = { step, visit, startedAt: at, until: undefined, begun: false, calls: [], lastCall: undefined, answers: new Map() };
     state.visits.set(key, found);
   }
   return found;
@@ -87,19 +95,96 @@ export function outputOf(stored: StoredOutput, planRunId: PlanRunUUID): Output {
 function endStep(state: RunState, event: EventOf<'step-end'>): void {
   const { step, visit = 0 } = event;
   const key = visitKey(step, visit);
+  const thread = threadOf(state, visit);
   const name = state.program.instructions[step]?.output;
   const output = event.output ? outputOf(event.output, state.header.id) : lastValue(state.visits.get(key));
-  if (name !== undefined && output && event.skipped !== 'hook') {
-    const before = state.stepOutputs.get(name);
-    const marker = event.skipped === 'condition';
-    if (!marker) state.lastOutput = name;
-    if (!marker || !before || isMarker(before)) state.stepOutputs.set(name, output);
+  if (name !== undefined && output && event.skipped !== 'hook' && event.result === undefined) {
+    // The item of a loop is what its body is about, not a result.
+    const marker = event.skipped === 'condition' || state.program.instructions[step]?.op === 'loop';
+    if (state.program.keepsVisits) keepValue(thread, step, output);
+    if (thread.parent === undefined || event.next === exitTarget) recordOutput(state, name, output, marker);
+    thread.lastStep = marker ? thread.lastStep : step;
   }
   state.visits.delete(key);
-  if (visit > 0 || event.next !== undefined) state.visitCounts.set(step, visit + 1);
+  if (state.program.keepsVisits || visit !== 0) thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
-  state.next = event.next ?? Math.max(state.next, step + 1);
+  moveOn(state, thread, event);
   if (event.ms) usageOf(state, step).ms += event.ms;
+}
+
+/** The thread a visit belongs to. */
+export function threadOf(state: RunState, visit: VisitId): Thread {
+  if (typeof visit === 'number') return state.root;
+  const mark = visit.lastIndexOf('~');
+  return state.threads.get(mark < 0 ? visit : visit.slice(0, mark)) ?? state.root;
+}
+
+function recordOutput(state: RunState, name: string, output: Output, marker: boolean): void {
+  const before = state.stepOutputs.get(name);
+  if (!marker) state.lastOutput = name;
+  if (!isMarker(output) || !before || isMarker(before)) state.stepOutputs.set(name, output);
+}
+
+function keepValue(thread: Thread, step: number, output: Output): void {
+  const known = thread.values.get(step);
+  if (known) known.push(output);
+  else thread.values.set(step, [output]);
+}
+
+function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): void {
+  const { frame, step } = event;
+  if (frame) {
+    const top = 'push' in frame ? undefined : thread.frames.pop();
+    if ('push' in frame) thread.frames.push(frame.push);
+    else if ('top' in frame) thread.frames.push(frame.top);
+    else if ('advance' in frame && top?.kind === 'loop') thread.frames.push({ ...top, iteration: top.iteration + 1 });
+  }
+  if (thread.fork?.step === step) thread.fork = undefined;
+  if (event.next !== undefined || thread.parent || state.program.keepsVisits) {
+    thread.next = event.next ?? step + 1;
+  } else if (step > thread.next) {
+    state.ahead.add(step);
+  } else {
+    thread.next = step + 1;
+    while (state.ahead.delete(thread.next)) thread.next += 1;
+  }
+}
+
+function startThread(state: RunState, event: EventOf<'thread-start'>): void {
+  const { thread: id, step, place, next, item } = event;
+  const parent = state.threads.get(id.includes('/') ? id.slice(0, id.lastIndexOf('/')) : '') ?? state.root;
+  const thread = newThread(id, parent, place, next);
+  if (item !== undefined) keepValue(thread, step, LocalDataValue(item));
+  parent.fork ??= { step, live: new Map(), ended: new Map(), merged: 0 };
+  parent.fork.live.set(place, thread);
+  state.threads.set(id, thread);
+}
+
+/** What a strand made joins what its parent knows as soon as all strands before it have joined: as if in order. */
+function endThread(state: RunState, event: EventOf<'thread-end'>): void {
+  const thread = state.threads.get(event.thread);
+  const fork = thread?.parent?.fork;
+  if (!thread?.parent || !fork) return;
+  state.threads.delete(event.thread);
+  fork.live.delete(thread.place);
+  fork.ended.set(thread.place, thread);
+  for (let next = fork.ended.get(fork.merged); next; next = fork.ended.get(fork.merged)) {
+    fork.ended.delete(fork.merged);
+    fork.merged += 1;
+    merge(state, thread.parent, next);
+  }
+}
+
+function merge(state: RunState, parent: Thread, thread: Thread): void {
+  for (const [step, outputs] of thread.values) {
+    for (const output of outputs) keepValue(parent, step, output);
+    const name = state.program.instructions[step]?.output;
+    const last = outputs[outputs.length - 1];
+    if (parent.parent === undefined && name !== undefined && last) state.stepOutputs.set(name, last);
+  }
+  if (thread.lastStep === undefined) return;
+  parent.lastStep = thread.lastStep;
+  if (parent.parent === undefined) state.lastOutput = state.program.instructions[thread.lastStep]?.output;
 }
 
 function lastValue(visit: Visit | undefined): Output | undefined {
@@ -131,7 +216,7 @@ export function callPosition(callId: string): number {
   return Number(callId.slice(callId.lastIndexOf('.') + 1)) - 1;
 }
 
-function callOf(state: RunState, step: number, visit: number, call: string, tool: string, args: JsonObject, at: number): CallState {
+function callOf(state: RunState, step: number, visit: VisitId, call: string, tool: string, args: JsonObject, at: number): CallState {
   const { calls } = enterVisit(state, step, visit, at);
   const position = callPosition(call);
   let found = calls[position];
@@ -172,8 +257,13 @@ function countAttempt(state: RunState, step: number, call: CallState): void {
   call.attempts += 1;
 }
 
+/** The step of the plan an instruction belongs to, as people count them. */
+function planStepOf(state: RunState, step: number): number {
+  return state.program.instructions[step]?.planStep ?? step;
+}
+
 function raise(state: RunState, event: EventOf<'clarification-raised'>, at: number): void {
-  const clarification = placed(clarificationFromWire(event.clarification), state.header.id, event.step);
+  const clarification = placed(clarificationFromWire(event.clarification), state.header.id, planStepOf(state, event.step));
   const record: ClarificationRecord = {
     clarification,
     step: event.step,
@@ -233,7 +323,7 @@ function retry(state: RunState): void {
     state.visits.delete(visitKey(visit.step, visit.visit));
     const again = afresh(visit);
     state.visits.set(visitKey(again.step, again.visit), again);
-    state.visitCounts.set(again.step, again.visit);
+    threadOf(state, again.visit).counts.set(again.step, visitNumber(again.visit));
   }
   withdrawQuestions(state);
 }
@@ -261,8 +351,9 @@ function afresh(visit: Visit): Visit {
   const keeps = calls.length > 0;
   return {
     step: visit.step,
-    visit: visit.visit + 1,
+    visit: nextVisit(visit.visit),
     startedAt: visit.startedAt,
+    until: undefined,
     begun: false,
     calls,
     lastCall: calls.findLast((call) => call?.status === 'ended'),

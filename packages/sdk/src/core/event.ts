@@ -3,6 +3,7 @@ import { PortiaError, type PortiaErrorCode } from './errors.ts';
 import type { ClarificationUUID } from './ids.ts';
 import { freezeJson, type JsonObject, type JsonValue } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
+import type { FrameChange } from './thread.ts';
 
 /** The version of the event format this release writes. Older ones are read for ever. */
 export const eventVersion = 1;
@@ -35,16 +36,19 @@ export interface Resolution {
   readonly via: 'library' | 'handler' | 'cli' | 'api' | 'mcp' | 'file' | 'expiry' | 'readiness';
 }
 
+/** Which visit of a step: a number in the run's own thread, else a text that begins with the thread's id. */
+export type VisitId = number | string;
+
 /** What happened to a run: the only thing that changes its state. Stored in order, once, for ever. */
 export type RunEventBody =
   /** A driver took over; `resumed` when another one had begun. */
   | { readonly type: 'run-start'; readonly epoch: number; readonly host: string; readonly version: string }
-  | { readonly type: 'step-start'; readonly step: number; readonly visit?: number }
+  | { readonly type: 'step-start'; readonly step: number; readonly visit?: VisitId }
   /** A model answered. `messages` are those sent that no earlier event of the same conversation holds. */
   | {
       readonly type: 'model-call-end';
       readonly step: number;
-      readonly visit?: number;
+      readonly visit?: VisitId;
       /** Its number within the visit: `m<n>`, or `<call n>.m<n>` for one asked inside a tool call. */
       readonly call: string;
       readonly purpose: ModelPurpose;
@@ -61,7 +65,7 @@ export type RunEventBody =
   | {
       readonly type: 'tool-call-end';
       readonly step: number;
-      readonly visit?: number;
+      readonly visit?: VisitId;
       readonly call: string;
       readonly tool?: string;
       readonly args?: JsonObject;
@@ -70,24 +74,32 @@ export type RunEventBody =
       readonly late?: true;
     }
   /** It cannot be known whether a call happened; a person will say. */
-  | { readonly type: 'tool-call-unknown'; readonly step: number; readonly visit?: number; readonly call: string; readonly reason: string }
+  | { readonly type: 'tool-call-unknown'; readonly step: number; readonly visit?: VisitId; readonly call: string; readonly reason: string }
   /** A person said to make an unknown call again, or a marked tool is called again with the same key. */
-  | { readonly type: 'tool-call-repeat'; readonly step: number; readonly visit?: number; readonly call: string }
+  | { readonly type: 'tool-call-repeat'; readonly step: number; readonly visit?: VisitId; readonly call: string }
   | ({ readonly type: 'clarification-raised' } & RaisedClarification)
   | ({ readonly type: 'clarification-resolved' } & Resolution)
   | {
       readonly type: 'step-end';
       readonly step: number;
-      readonly visit?: number;
+      readonly visit?: VisitId;
       /** Absent when the output is the value of the last call of this visit. */
       readonly output?: StoredOutput;
       /** Only when the step has nothing to give: skipped by its condition or a hook. */
       readonly skipped?: 'condition' | 'hook';
-      /** Where the run goes on, when that is not the next step. */
+      /** Where the thread goes on, when that is not the next step. */
       readonly next?: number;
+      /** What a control step found: whether a condition held. */
+      readonly result?: boolean;
+      readonly frame?: FrameChange;
       readonly ms?: number;
     }
-  /** Nothing can run until somebody answers. */
+  /** A strand of a parallel block or a concurrent loop begins; `item` is what its iteration is about. */
+  | { readonly type: 'thread-start'; readonly thread: string; readonly step: number; readonly place: number; readonly next: number; readonly item?: JsonValue }
+  | { readonly type: 'thread-end'; readonly thread: string }
+  /** A step sleeps. `until` is in epoch milliseconds. */
+  | { readonly type: 'sleep-start'; readonly step: number; readonly visit?: VisitId; readonly until: number }
+  /** Nothing can run until somebody answers, or until a time has come. */
   | { readonly type: 'run-wait' }
   | { readonly type: 'run-end'; readonly state: 'COMPLETE' | 'FAILED'; readonly finalOutput?: StoredOutput; readonly error?: RunError }
   /** A failed run goes on from the failed visit. */
@@ -99,7 +111,7 @@ export type ModelPurpose = 'planning' | 'execution' | 'introspection' | 'step-su
 /** Which call, of which tool, with which arguments. */
 export interface CallIdentity {
   readonly step: number;
-  readonly visit?: number;
+  readonly visit?: VisitId;
   /** `<step>.<visit>.<n>`, n counted from 1 within the visit. */
   readonly call: string;
   readonly tool: string;
@@ -109,7 +121,7 @@ export interface CallIdentity {
 /** A clarification with what Portia 0.9 documents cannot hold beside it. */
 export interface RaisedClarification {
   readonly step: number;
-  readonly visit?: number;
+  readonly visit?: VisitId;
   /** What raised it, unique within its visit, so that a resumed step finds its own question again. */
   readonly key: string;
   /** The wire form, without `plan_run_id`, `step` and the fields that say it is not answered yet. */
@@ -142,9 +154,9 @@ export type RunEvent = RunEventBody & {
 
 /** Something worth showing that is never stored: text as it comes, progress of a tool, a step without effects that begins. */
 export type RunNotice = { readonly seq?: undefined; readonly at: number } & (
-  | { readonly type: 'step-start'; readonly step: number; readonly visit?: number }
+  | { readonly type: 'step-start'; readonly step: number; readonly visit?: VisitId }
   | ({ readonly type: 'tool-call-start' } & CallIdentity)
-  | { readonly type: 'model-call-start'; readonly step: number; readonly visit?: number; readonly call: string; readonly purpose: ModelPurpose; readonly model: string }
+  | { readonly type: 'model-call-start'; readonly step: number; readonly visit?: VisitId; readonly call: string; readonly purpose: ModelPurpose; readonly model: string }
   | { readonly type: 'text-delta'; readonly step: number; readonly call: string; readonly text: string }
   | { readonly type: 'tool-progress'; readonly step: number; readonly call: string; readonly progress: JsonValue }
 );

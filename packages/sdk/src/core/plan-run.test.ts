@@ -228,7 +228,7 @@ describe('the execution context', () => {
 
   it('says null where nothing is known yet', () => {
     const { runKey: _runKey, labels: _labels, ...bare } = header;
-    const context = planRunView(initialState(bare, { instructions: [] })).executionContext;
+    const context = planRunView(initialState(bare, { instructions: [], keepsVisits: false })).executionContext;
     expect(context).toMatchObject({ createdAt: 100, startedAt: null, endedAt: null, host: null, version: null, runKey: null, labels: {}, steps: [] });
     expect(planRunFromWire(fixture).executionContext).toEqual({ ...context, createdAt: null });
   });

@@ -1,10 +1,11 @@
 import type { Audience, Clarification } from './clarification.ts';
-import type { CallOutcome, ExpiryPolicy, ModelPurpose, RunError } from './event.ts';
+import type { CallOutcome, ExpiryPolicy, ModelPurpose, RunError, VisitId } from './event.ts';
 import type { PlanRunUUID, PlanUUID } from './ids.ts';
 import { freezeJson, type JsonObject } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
 import type { LocalDataValue, Output } from './output.ts';
 import type { Program } from './program.ts';
+import { newThread, type Thread } from './thread.ts';
 
 /** The six states of a run. */
 export const PlanRunState = {
@@ -39,7 +40,7 @@ export interface RunHeader {
 export interface ClarificationRecord {
   clarification: Clarification;
   readonly step: number;
-  readonly visit: number;
+  readonly visit: VisitId;
   readonly key: string;
   readonly audience: Audience;
   readonly raisedAt: number;
@@ -65,8 +66,10 @@ export interface CallState {
 /** The n-th time the run is in a step, while it is in flight. */
 export interface Visit {
   readonly step: number;
-  readonly visit: number;
+  readonly visit: VisitId;
   readonly startedAt: number;
+  /** When a sleeping step wakes. Epoch milliseconds. */
+  until: number | undefined;
   /** Whether it was asked and settled that the step runs. */
   begun: boolean;
   /** By their number within the visit, less one. A retry keeps what succeeded, so an id may name an earlier visit. */
@@ -110,8 +113,11 @@ export interface RunState {
   seq: number;
   updatedAt: number;
   state: PlanRunState;
-  /** The next instruction to enter. */
-  next: number;
+  /** The strands of the run that have not ended, by id; the run's own is there always. */
+  readonly threads: Map<string, Thread>;
+  readonly root: Thread;
+  /** Steps of a V1 plan that ended before an earlier one, with which they ran at once. */
+  readonly ahead: Set<number>;
   lastExecuted: number;
   /** How often the run was retried after it had failed. */
   retries: number;
@@ -129,8 +135,6 @@ export interface RunState {
   outstanding: number;
   /** In flight, by `<step>.<visit>`. */
   readonly visits: Map<string, Visit>;
-  /** How often a step was left, where the next visit is not the first. */
-  readonly visitCounts: Map<number, number>;
   /** By step; `-1` for what belongs to the whole run. Only where models, tools or time were spent. */
   readonly usage: Map<number, StepUsage>;
   finalOutput: Output | undefined;
@@ -143,13 +147,16 @@ export const wholeRun = -1;
 /** A run of which nothing is known but how it was created. */
 export function initialState(header: RunHeader, program: Program): RunState {
   freezeJson(header.inputs);
+  const root = newThread('', undefined, 0, 0);
   return {
     header,
     program,
     seq: 0,
     updatedAt: header.createdAt,
     state: 'NOT_STARTED',
-    next: 0,
+    threads: new Map([['', root]]),
+    root,
+    ahead: new Set(),
     lastExecuted: 0,
     retries: 0,
     startedAt: undefined,
@@ -162,7 +169,6 @@ export function initialState(header: RunHeader, program: Program): RunState {
     questions: new Map(),
     outstanding: 0,
     visits: new Map(),
-    visitCounts: new Map(),
     usage: new Map(),
     finalOutput: undefined,
     error: undefined,
@@ -170,7 +176,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
 }
 
 /** The key of a visit in {@link RunState.visits}. */
-export function visitKey(step: number, visit: number): string {
+export function visitKey(step: number, visit: VisitId): string {
   return `${step}.${visit}`;
 }
 
@@ -178,7 +184,8 @@ export function visitKey(step: number, visit: number): string {
 export function currentStepIndex(state: RunState): number {
   if (state.error?.step !== undefined && state.state === 'FAILED') return state.error.step;
   if (state.state === 'COMPLETE' || state.state === 'FAILED') return state.lastExecuted;
-  let lowest = Math.min(state.next, Math.max(0, state.program.instructions.length - 1));
+  let lowest = Math.max(0, state.program.instructions.length - 1);
+  for (const thread of state.threads.values()) if (!thread.fork && thread.next < lowest) lowest = thread.next;
   for (const visit of state.visits.values()) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
   return lowest;
 }

@@ -1,5 +1,5 @@
 import { PortiaError } from './errors.ts';
-import type { CallIdentity, RunError, RunEvent } from './event.ts';
+import type { CallIdentity, RunError, RunEvent, VisitId } from './event.ts';
 import { idempotencyKey } from './hash.ts';
 import { PlanRunUUID } from './ids.ts';
 import { isPlainObject, type JsonObject, type JsonValue, toJson } from './json.ts';
@@ -104,7 +104,7 @@ export interface ToolCall {
   /** Counted from 0. */
   readonly step: number;
   /** The how-manieth time the run was in the step, from 0. */
-  readonly visit: number;
+  readonly visit: VisitId;
   readonly args: JsonObject;
   /**
    * `IN_PROGRESS`: handed to the tool, no receipt yet. `NEED_CLARIFICATION`: waits for an approval (no attempts), or the

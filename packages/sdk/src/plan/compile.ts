@@ -1,5 +1,5 @@
 import type { Plan } from '../core/plan.ts';
-import type { Instruction, Program } from '../core/program.ts';
+import type { AgentInstruction, Program } from '../core/program.ts';
 
 /** The tool that answers steps which name no tool. */
 export const llmToolId = 'llm_tool';
@@ -10,15 +10,17 @@ const compiled = new WeakMap<Plan, Program>();
 export function compile(plan: Plan): Program {
   let program = compiled.get(plan);
   if (!program) {
-    program = { instructions: plan.steps.map(toInstruction) };
+    program = { instructions: plan.steps.map(toInstruction), keepsVisits: false };
     compiled.set(plan, program);
   }
   return program;
 }
 
-function toInstruction(step: Plan['steps'][number], index: number): Instruction {
+function toInstruction(step: Plan['steps'][number], index: number): AgentInstruction {
   return {
+    op: 'agent',
     index,
+    planStep: index,
     key: String(index),
     output: step.output,
     step,

@@ -1,7 +1,7 @@
 import { apply } from '../core/apply.ts';
 import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
-import { type CallOutcome, type RunEvent, type RunEventBody, type RunNotice, eventVersion, toCommit } from '../core/event.ts';
+import { type CallOutcome, type RunEvent, type RunEventBody, type RunNotice, type VisitId, eventVersion, toCommit } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunState } from '../core/run-state.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
@@ -91,6 +91,11 @@ export class Driver {
   /** Shows something that is not worth storing to whoever watches. */
   notice(make: (at: number) => RunNotice): void {
     if (isWatched(this.#bus, this.id)) this.#bus.publish(this.id, make(this.#clock.now()));
+  }
+
+  /** How many events wait to be written. */
+  get commitSize(): number {
+    return this.#pending.length;
   }
 
   /** Whether there are events that are not on record yet. */
@@ -221,7 +226,7 @@ export class Driver {
 }
 
 /** `visit` as events hold it: left out for the first. */
-export function visitField(visit: number): { visit?: number } {
+export function visitField(visit: VisitId): { visit?: VisitId } {
   return visit === 0 ? {} : { visit };
 }
 

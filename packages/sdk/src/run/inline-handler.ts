@@ -17,7 +17,7 @@ const patienceMs = 11 * 60_000;
  * Lets the handler of this process ask what is outstanding, and waits for answers it has not given yet. Gives the
  * error of a handler that gave up. What the handler does not handle stays outstanding.
  */
-export async function handleInline(run: DrivenRun, tools: readonly AnyTool[]): Promise<RunError | undefined> {
+export async function handleInline(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<RunError | undefined> {
   const handler = run.runtime.hooks.clarificationHandler;
   if (!handler) return undefined;
   const desk = new Desk(run);

@@ -1,4 +1,4 @@
-import type { ModelPurpose } from '../core/event.ts';
+import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 import { visitKey } from '../core/run-state.ts';
 import { type Driver, visitField } from './driver.ts';
@@ -19,7 +19,7 @@ export function conversation(messages: readonly ModelMessage[]): Conversation {
 export interface Asker {
   readonly driver: Driver;
   readonly step: number;
-  readonly visit: number;
+  readonly visit: VisitId;
   readonly slot: string;
   readonly purpose: ModelPurpose;
 }

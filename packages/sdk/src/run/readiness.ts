@@ -1,40 +1,51 @@
 import type { RunError } from '../core/event.ts';
+import type { Instruction } from '../core/program.ts';
 import type { AnyTool, ReadyResponse } from '../core/tool.ts';
 import type { DrivenRun } from './runtime.ts';
 import { VisitRun } from './visit-run.ts';
 
-/** The tool of each instruction. @throws PortiaError `TOOL_NOT_FOUND`; the run stays as it is. */
-export function resolveTools(run: DrivenRun): readonly AnyTool[] {
+/** The tools a program names, by id. @throws PortiaError `TOOL_NOT_FOUND`; the run stays as it is. */
+export function resolveTools(run: DrivenRun): ReadonlyMap<string, AnyTool> {
   const { tools } = run.runtime;
   const found = new Map<string, AnyTool>();
-  return run.driver.state.program.instructions.map(({ toolId }) => {
-    let tool = found.get(toolId);
-    if (!tool) {
-      tool = tools.getTool(toolId);
-      found.set(toolId, tool);
+  for (const instruction of run.driver.state.program.instructions) {
+    for (const named of toolsOf(instruction)) {
+      if (typeof named !== 'string') found.set(named.id, named);
+      else if (!found.has(named)) found.set(named, tools.getTool(named));
     }
-    return tool;
-  });
+  }
+  return found;
 }
 
 /**
  * Asks the tools that are still ahead whether they are ready. What they need from a person is raised as
  * clarifications, once; what a tool asked for and now has is resolved. Not ready without a question is an error.
  */
-export async function checkReadiness(run: DrivenRun, tools: readonly AnyTool[]): Promise<RunError | undefined> {
+export async function checkReadiness(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<RunError | undefined> {
   const { driver } = run;
   const { instructions } = driver.state.program;
   const asked = new Set<string>();
-  for (let index = driver.state.next; index < instructions.length; index += 1) {
-    const tool = tools[index];
+  for (let index = driver.state.root.next; index < instructions.length; index += 1) {
     const instruction = instructions[index];
-    if (!tool?.ready || !instruction || asked.has(tool.id)) continue;
-    asked.add(tool.id);
-    const answer = await askReady(run, tool);
-    const problem = take(new VisitRun(run, instruction, 0), tool, answer);
-    if (problem) return problem;
+    for (const named of instruction ? toolsOf(instruction) : []) {
+      const tool = typeof named === 'string' ? tools.get(named) : named;
+      if (!instruction || !tool?.ready || asked.has(tool.id)) continue;
+      asked.add(tool.id);
+      const answer = await askReady(run, tool);
+      const problem = take(new VisitRun(run, instruction, 0), tool, answer);
+      if (problem) return problem;
+    }
   }
   return undefined;
+}
+
+/** The tools an instruction may call, by id or as the plan brought them. */
+function toolsOf(instruction: Instruction): readonly (string | AnyTool)[] {
+  if (instruction.op === 'agent') return [instruction.toolId];
+  if (instruction.op !== 'work') return [];
+  const { work } = instruction;
+  if (work.kind === 'react-agent') return work.tools;
+  return work.kind === 'invoke-tool' || work.kind === 'single-tool-agent' ? [work.tool] : [];
 }
 
 async function askReady(run: DrivenRun, tool: AnyTool): Promise<ReadyResponse> {

@@ -10,8 +10,9 @@ import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
-import { executeStep, inHook, tellStepEnd } from './step.ts';
-import { VisitRun } from './visit-run.ts';
+import { inHook, tellStepEnd } from './step.ts';
+import { Flow, runThread } from './threads.ts';
+import type { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
 
 /**
@@ -35,28 +36,19 @@ export async function advance(run: DrivenRun): Promise<void> {
   }
 }
 
-async function interpret(run: DrivenRun, tools: readonly AnyTool[]): Promise<void> {
+async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<void> {
   const { driver } = run;
-  const { state } = driver;
-  const { instructions } = state.program;
   for (;;) {
-    if (driver.ending) return end(run);
-    const instruction = instructions[state.next];
-    if (!instruction) return complete(run);
-    const visit = new VisitRun(run, instruction, state.visitCounts.get(instruction.index) ?? 0);
-    const ended = await executeStep(visit, tools[instruction.index] as AnyTool);
-    if (driver.ending && ended === waiting) return end(run);
-    if (ended === waiting || ended.kind === 'next') {
-      if (ended === waiting && !(await waitForPeople(run, tools))) return;
-      continue;
-    }
-    if (ended.kind === 'complete') return complete(run);
-    return fail(run, ended.error, visit);
+    const ended = await runThread(new Flow(run), driver.state.root);
+    if (driver.ending && (ended === waiting || driver.cancelled)) return end(run);
+    if (ended === 'done') return complete(run);
+    if (ended !== waiting) return ended.kind === 'complete' ? complete(run) : fail(run, ended.error, ended.visit);
+    if (!(await waitForPeople(run, tools))) return;
   }
 }
 
 /** Before anything runs: what is outstanding is answered, and the tools ahead are ready. */
-async function passGate(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
+async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
   const { driver } = run;
   if (driver.cancelled) {
     await end(run);
@@ -79,7 +71,7 @@ async function passGate(run: DrivenRun, tools: readonly AnyTool[]): Promise<bool
 }
 
 /** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
-async function waitForPeople(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
+async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
   const { driver } = run;
   if (driver.state.outstanding > 0) {
     if (driver.state.state !== 'NEED_CLARIFICATION') driver.emit({ type: 'run-wait' });

@@ -1,20 +1,19 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
-import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
+import { type Output, textOf } from '../core/output.ts';
 import { ReadOnlyPlan, ReadOnlyStep } from '../core/plan.ts';
 import { visitKey } from '../core/run-state.ts';
-import type { AnyTool } from '../core/tool.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
+import { asStepError } from './agents/one-shot.ts';
+import type { ShapedResult } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
-import { judgeCondition } from './agents/introspection.ts';
-import { asStepError, runOneShotAgent } from './agents/one-shot.ts';
-import { shapeResult } from './agents/step-result.ts';
-import { loadInputs } from './step-inputs.ts';
 import { runView } from './tool-call.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
+import { performAgentStep } from './work/agent-step.ts';
+import { performWork } from './work/perform.ts';
 
 /** How a visit of a step ended: the run goes on, waits, is complete by a condition, or fails. */
 export type StepEnd =
@@ -23,12 +22,22 @@ export type StepEnd =
   | { readonly kind: 'failed'; readonly error: RunError }
   | Waiting;
 
+/** What the work of a step comes to, before it is stored. */
+export type Performed =
+  | Waiting
+  | { readonly kind: 'output'; readonly result: ShapedResult; readonly raw?: JsonValue }
+  /** Left out: by its condition, with a mark of that as its output, or by a hook, with none. */
+  | { readonly kind: 'skipped'; readonly output: StoredOutput | undefined; readonly completes: boolean }
+  /** `soft`: nothing happened, and trying again may help. */
+  | { readonly kind: 'failed'; readonly error: RunError; readonly soft?: boolean };
+
 /** Executes one visit of a step, from its condition to its stored output. */
-export async function executeStep(visit: VisitRun, tool: AnyTool): Promise<StepEnd> {
+export async function executeStep(visit: VisitRun): Promise<StepEnd> {
   const started = performance.now();
   visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
   try {
-    return await attempt(visit, tool, started);
+    const performed = visit.instruction.op === 'work' ? await performWork(visit, visit.instruction.work) : await performAgentStep(visit);
+    return await finish(visit, performed, started);
   } catch (thrown) {
     // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
     if (PortiaError.isInstance(thrown) && isDriverTrouble(thrown)) throw thrown;
@@ -37,49 +46,21 @@ export async function executeStep(visit: VisitRun, tool: AnyTool): Promise<StepE
   }
 }
 
-function isDriverTrouble({ code }: PortiaError): boolean {
+/** Whether an error comes from the store or from having lost the run, rather than from a step. */
+export function isDriverTrouble({ code }: PortiaError): boolean {
   return code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED';
 }
 
-async function attempt(visit: VisitRun, tool: AnyTool, started: number): Promise<StepEnd> {
-  if (visit.instruction.condition !== null) {
-    const verdict = await judgeCondition(visit);
-    if (verdict.outcome !== 'CONTINUE') return leaveOut(visit, verdict.outcome, verdict.reason);
-  }
-  if (await isSkippedByHook(visit)) {
-    visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
-    await visit.driver.commit();
-    return { kind: 'next' };
-  }
-  const inputs = visit.instruction.step.inputs.length === 0 ? [] : await loadInputs(visit);
-  if ('code' in inputs) return { kind: 'failed', error: inputs };
-  const result = await runOneShotAgent(visit, tool, inputs);
-  if (result === waiting) return waiting;
-  if (!result.ok) return { kind: 'failed', error: result.error };
-  return finish(visit, tool, result.value, started);
-}
-
-async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: string): Promise<StepEnd> {
-  const value = outcome === 'SKIP' ? skippedMarker : completedMarker;
-  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'condition', output: { value, summary: reason } });
-  await visit.driver.commit();
-  return outcome === 'SKIP' ? { kind: 'next' } : { kind: 'complete' };
-}
-
-/** The hook is asked once per visit: not again for one that the record shows as begun. */
-async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
+/** Whether the hook leaves this step out. It is asked once per visit: not again for one that the record shows as begun. */
+export async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
   const { runtime, plan } = visit.run;
   const { beforeStepExecution } = runtime.hooks;
-  if (!beforeStepExecution || hasBegun(visit)) return false;
+  if (!beforeStepExecution || visit.stored?.begun === true) return false;
   const step = ReadOnlyStep.fromStep(visit.instruction.step);
   const answer = await inHook(() => beforeStepExecution.call(runtime.hooks, ReadOnlyPlan.fromPlan(plan), runView(visit), step));
   if (answer === BeforeStepExecutionOutcome.SKIP) return true;
   visit.driver.emit({ type: 'step-start', step: visit.step, ...visitField(visit.visit) });
   return false;
-}
-
-function hasBegun(visit: VisitRun): boolean {
-  return visit.stored?.begun === true;
 }
 
 /** Runs a hook; what it throws gets the code HOOK_FAILED unless it has one. */
@@ -93,20 +74,30 @@ export async function inHook<T>(hook: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Shapes and stores the output: as it is, summarised, coerced into its schema, or in agent memory when it is large. */
-async function finish(visit: VisitRun, tool: AnyTool, raw: JsonValue, started: number): Promise<StepEnd> {
-  const { driver, instruction } = visit;
-  const shaped = await shapeResult(visit, tool, raw);
+async function finish(visit: VisitRun, performed: Performed, started: number): Promise<StepEnd> {
+  if (performed === waiting || performed.kind === 'failed') return performed;
+  const { driver } = visit;
+  if (performed.kind === 'skipped') {
+    const { output } = performed;
+    driver.emit({ type: 'step-end', ...visit.place, ...(output ? { skipped: 'condition', output } : { skipped: 'hook' }) });
+    await driver.commit();
+    return { kind: performed.completes ? 'complete' : 'next' };
+  }
+  const { value, summary } = performed.result;
   const ms = Math.round(performance.now() - started);
-  const output = await place(visit, shaped.value, shaped.summary);
-  const asCalled = shaped.value === raw && shaped.summary === null && !('memory' in output);
-  driver.emit({ type: 'step-end', ...visit.place, ...(asCalled && lastCallGave(visit, raw) ? {} : { output }), ...(ms > 0 && { ms }) });
+  const output = await place(visit, value, summary);
+  const asCalled = value === performed.raw && summary === null && !('memory' in output) && lastCallGave(visit, value);
+  driver.emit({ type: 'step-end', ...visit.place, ...(!asCalled && { output }), ...(ms > 0 && { ms }) });
   const written = driver.commit();
   if (written) await written;
-  const { hooks } = visit.run.runtime;
-  const stored = hooks.afterStepExecution && driver.state.stepOutputs.get(instruction.output);
-  if (stored) await tellStepEnd(visit, stored);
+  if (visit.run.runtime.hooks.afterStepExecution) await tellStepEnd(visit, asOutput(visit, output));
   return { kind: 'next' };
+}
+
+function asOutput(visit: VisitRun, output: StoredOutput): Output {
+  return 'memory' in output
+    ? { outputName: output.memory, planRunId: visit.driver.id, summary: output.summary }
+    : { value: output.value, summary: output.summary ?? null };
 }
 
 function lastCallGave(visit: VisitRun, value: JsonValue): boolean {

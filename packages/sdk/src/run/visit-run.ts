@@ -1,11 +1,13 @@
 import { type Clarification, clarificationToWire } from '../core/clarification.ts';
-import type { RunError } from '../core/event.ts';
+import type { RunError, VisitId } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Instruction } from '../core/program.ts';
+import type { Instruction, Scope } from '../core/program.ts';
 import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
 import type { Audience } from '../core/clarification.ts';
+import type { Thread } from '../core/thread.ts';
 import { type Driver, visitField } from './driver.ts';
 import type { ClarificationRequest } from './hooks.ts';
+import type { Place } from './references.ts';
 import type { DrivenRun } from './runtime.ts';
 
 /**
@@ -17,17 +19,31 @@ export class VisitRun {
   readonly driver: Driver;
   readonly instruction: Instruction;
   readonly step: number;
-  readonly visit: number;
+  readonly visit: VisitId;
+  readonly thread: Thread;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;
 
-  constructor(run: DrivenRun, instruction: Instruction, visit: number) {
+  constructor(run: DrivenRun, instruction: Instruction, visit: VisitId, thread: Thread = run.driver.state.root) {
     this.run = run;
     this.driver = run.driver;
     this.instruction = instruction;
     this.step = instruction.index;
     this.visit = visit;
+    this.thread = thread;
+  }
+
+  /** What names mean here; absent in plans whose steps are linked by output names. */
+  get scope(): Scope | undefined {
+    return 'scope' in this.instruction ? this.instruction.scope : undefined;
+  }
+
+  /** Where references of this step are resolved. */
+  get at(): Place {
+    const { scope, thread } = this;
+    if (!scope) throw new Error('steps of this plan hold no references');
+    return { storage: this.run.runtime.storage, state: this.driver.state, thread, scope };
   }
 
   /** What the record holds of this visit. */
@@ -36,7 +52,7 @@ export class VisitRun {
   }
 
   /** `step` and `visit` as events hold them. */
-  get place(): { readonly step: number; readonly visit?: number } {
+  get place(): { readonly step: number; readonly visit?: VisitId } {
     return { step: this.step, ...visitField(this.visit) };
   }
 
@@ -53,7 +69,7 @@ export class VisitRun {
   /** All clarifications of this step, answered ones included. */
   clarifications(): readonly Clarification[] {
     return this.driver.state.clarifications
-      .filter(({ step }) => step === this.step)
+      .filter(({ step, visit }) => step === this.step && (visit === this.visit || !this.driver.state.program.keepsVisits))
       .map(({ clarification }) => clarification);
   }
 
@@ -85,7 +101,7 @@ export class VisitRun {
 
   /** An error of this step. */
   error(code: RunError['code'], message: string, toolCallId?: string): RunError {
-    return { code, message, step: this.step, ...(toolCallId !== undefined && { toolCallId }) };
+    return { code, message, step: this.instruction.planStep, ...(toolCallId !== undefined && { toolCallId }) };
   }
 }
 

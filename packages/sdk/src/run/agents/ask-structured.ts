@@ -1,5 +1,5 @@
 import { PortiaError } from '../../core/errors.ts';
-import type { ModelPurpose } from '../../core/event.ts';
+import type { ModelPurpose, VisitId } from '../../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../../core/model.ts';
 import type { Driver } from '../driver.ts';
 import { askModel, conversation } from '../model-call.ts';
@@ -8,7 +8,7 @@ import { askModel, conversation } from '../model-call.ts';
 export interface Questioner {
   readonly driver: Driver;
   readonly step: number;
-  readonly visit: number;
+  readonly visit: VisitId;
   /** Counts the models asked in this execution. */
   asked: number;
 }

@@ -6,10 +6,9 @@ import { type Introspection, introspectionPrompt, introspectionSchema, parseIntr
 import type { PromptValue } from './prompts/prompt-data.ts';
 
 /** Judges the condition of a step: whether it runs, is skipped, or ends the run. One model call. */
-export async function judgeCondition(visit: VisitRun): Promise<Introspection> {
+export async function judgeCondition(visit: VisitRun, condition: string): Promise<Introspection> {
   const { runtime, plan } = visit.run;
   const { state } = visit.driver;
-  const condition = visit.instruction.condition ?? '';
   const model = runtime.models.get('introspection');
   const outputs = await Promise.all([...state.stepOutputs].map((entry) => promptValue(visit, condition, entry)));
   const messages = introspectionPrompt({

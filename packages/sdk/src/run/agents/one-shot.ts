@@ -1,7 +1,7 @@
 import { InputClarification } from '../../core/clarification.ts';
 import { PortiaError } from '../../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
-import type { ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
+import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { llmToolId } from '../../plan/compile.ts';
@@ -25,16 +25,22 @@ const maxResultText = 50_000;
  * LLM tool cost no model call for them. For all else one model call settles the arguments; soft errors are shown to
  * the model, which may try again.
  */
-export async function runOneShotAgent(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): Promise<CallResult> {
-  const known = knownArgs(visit, tool, inputs);
-  return known ? callWithKnownArgs(visit, tool, known) : converse(visit, tool, inputs);
+export async function runOneShotAgent(
+  visit: VisitRun,
+  tool: AnyTool,
+  inputs: readonly StepInput[],
+  task: string,
+  model: Model = visit.run.runtime.models.get('execution'),
+): Promise<CallResult> {
+  const known = knownArgs(tool, inputs, task);
+  return known ? callWithKnownArgs(visit, tool, known) : converse(visit, tool, inputs, task, model);
 }
 
-function knownArgs(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): JsonObject | undefined {
+function knownArgs(tool: AnyTool, inputs: readonly StepInput[], task: string): JsonObject | undefined {
   if (tool.id === llmToolId) {
     const data: Record<string, JsonValue> = {};
     for (const { name, value } of inputs) data[name] = value;
-    return { task: visit.instruction.step.task, task_data: inputs.length === 0 ? null : data };
+    return { task, task_data: inputs.length === 0 ? null : data };
   }
   return tool.argsSchema || tool.argsJsonSchema ? undefined : {};
 }
@@ -47,14 +53,19 @@ async function callWithKnownArgs(visit: VisitRun, tool: AnyTool, args: JsonObjec
   }
 }
 
-async function converse(visit: VisitRun, tool: AnyTool, inputs: readonly StepInput[]): Promise<CallResult> {
+async function converse(
+  visit: VisitRun,
+  tool: AnyTool,
+  inputs: readonly StepInput[],
+  task: string,
+  model: Model,
+): Promise<CallResult> {
   const { runtime } = visit.run;
-  const model = runtime.models.get('execution');
   const asksPeople = runtime.config.argumentClarificationsEnabled;
   const tools: ModelTool[] = [toolToModelTool(tool), ...(asksPeople ? [clarificationTool] : [])];
   const talk = conversation(
     executionPrompt({
-      task: visit.instruction.step.task,
+      task,
       tool: toolToModelTool(tool),
       inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
       earlier: earlierOutputs(visit),
@@ -68,7 +79,7 @@ async function converse(visit: VisitRun, tool: AnyTool, inputs: readonly StepInp
   let softErrors = 0;
   let idleTurns = 0;
   for (;;) {
-    const answer = await ask(visit, talk, tools);
+    const answer = await ask(visit, model, talk, tools);
     const turn = await takeTurn(visit, tool, talk, answer, inputs);
     if (turn === waiting) return waiting;
     if (turn === 'told') continue;
@@ -96,10 +107,9 @@ function answersSoFar(visit: VisitRun): ExecutionPromptInput['answers'] {
   });
 }
 
-function ask(visit: VisitRun, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
+function ask(visit: VisitRun, model: Model, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
   visit.asked += 1;
   const { driver, step, visit: number, asked } = visit;
-  const model = visit.run.runtime.models.get('execution');
   return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, { tools, toolChoice: 'auto' });
 }
 

@@ -16,17 +16,23 @@ export interface ShapedResult {
   readonly summary: string | null;
 }
 
+/** What the result of a step is for. */
+export interface ResultRequest {
+  readonly task: string;
+  readonly schema?: Schema | undefined;
+}
+
 /**
  * Makes the output of a step from what its tool gave. A value that fits its schema already costs no call; a large
  * one, or one of a tool that says so, is summarised; one that does not fit its schema is brought into it.
  */
-export async function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue): Promise<ShapedResult> {
-  const schema = visit.instruction.step.structuredOutputSchema;
+export async function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue, asked: ResultRequest): Promise<ShapedResult> {
+  const { schema } = asked;
   const fitting = schema ? await fit(schema, raw) : { value: raw };
-  if (schema && !fitting) return structured(visit, tool, schema, raw);
+  if (schema && !fitting) return structured(visit, tool, schema, raw, asked.task);
   const value = fitting ? fitting.value : raw;
   const summarise = tool.shouldSummarize === true || isLarge(visit, value);
-  return { value, summary: summarise ? await summarised(visit, tool, value) : null };
+  return { value, summary: summarise ? await summarised(visit, tool, value, asked.task) : null };
 }
 
 function isLarge(visit: VisitRun, value: JsonValue): boolean {
@@ -48,11 +54,11 @@ export async function fit(schema: Schema, raw: JsonValue): Promise<{ readonly va
   }
 }
 
-async function structured(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue): Promise<ShapedResult> {
+async function structured(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue, task: string): Promise<ShapedResult> {
   return askStructured(visit, {
     model: visit.run.runtime.models.get('execution'),
     purpose: 'step-summary',
-    messages: prompt(visit, tool, raw, true),
+    messages: prompt(visit, tool, raw, task, true),
     schema: resultSchema(jsonSchemaOf(schema, `step ${visit.step}`, 'output')),
     read: async (answer) => {
       const { result, summary } = parseStructuredStepSummary(answer);
@@ -69,12 +75,12 @@ export async function checked(schema: Schema, value: JsonValue): Promise<JsonVal
 }
 
 /** A summary that cannot be had fails nothing: the beginning of the value stands in for it. */
-async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue): Promise<string> {
+async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string): Promise<string> {
   try {
     return await askStructured(visit, {
       model: visit.run.runtime.models.get('execution'),
       purpose: 'step-summary',
-      messages: prompt(visit, tool, value, false),
+      messages: prompt(visit, tool, value, task, false),
       read: parseStepSummary,
     });
   } catch (error) {
@@ -93,10 +99,10 @@ export function isModelTrouble({ code }: PortiaError): boolean {
   return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING' || code === 'CONFIG_NOT_FOUND';
 }
 
-function prompt(visit: VisitRun, tool: AnyTool, value: JsonValue, isStructured: boolean): ReturnType<typeof stepSummaryPrompt> {
+function prompt(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string, isStructured: boolean): ReturnType<typeof stepSummaryPrompt> {
   const args = visit.stored?.lastCall?.args;
   return stepSummaryPrompt({
-    task: visit.instruction.step.task,
+    task,
     outputs: [
       {
         name: tool.id,

@@ -1,0 +1,210 @@
+import { PortiaError } from './errors.ts';
+import { isPlainObject, type JsonValue, toJson } from './json.ts';
+import { textOf } from './output.ts';
+
+const brand: unique symbol = Symbol.for('portia-ts.reference') as never;
+
+/** Refers to what a step made: of a step that ran more than once, what it made last, or everything (`full`). */
+export interface StepReference<
+  Name extends string | number = string | number,
+  Path extends string = string,
+  Full extends boolean = boolean,
+  Optional extends boolean = boolean,
+> {
+  readonly reference: 'step';
+  /** The step's name, or its index; negative ones count from the end. */
+  readonly name: Name;
+  /** Dotted: `results.0.user`; empty for the whole value. */
+  readonly path: Path;
+  readonly full: Full;
+  /** Whether a missing value is fine: it is `undefined` then. */
+  readonly optional: Optional;
+  /** The template Portia 0.9 writes into texts. */
+  toString(): string;
+}
+
+/** Refers to a value the run is given. */
+export interface InputReference<Name extends string = string, Path extends string = string> {
+  readonly reference: 'input';
+  readonly name: Name;
+  readonly path: Path;
+  toString(): string;
+}
+
+/** Refers to something that is known only when the plan runs. */
+export type Reference = StepReference | InputReference;
+
+/** A text with references in it, made by {@link text}. */
+export interface Text<Ref extends Reference = Reference> {
+  readonly reference: 'text';
+  readonly parts: readonly (string | Ref)[];
+  toString(): string;
+}
+
+class StepReferenceData implements StepReference {
+  readonly reference = 'step' as const;
+  readonly name: string | number;
+  readonly path: string;
+  readonly full: boolean;
+  readonly optional: boolean;
+
+  constructor(name: string | number, options: { path?: string | undefined; full?: boolean | undefined; optional?: boolean | undefined }) {
+    this.name = name;
+    this.path = options.path ?? '';
+    this.full = options.full ?? false;
+    this.optional = options.optional ?? false;
+    Object.defineProperty(this, brand, { value: true });
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    const words = [typeof this.name === 'number' ? String(this.name) : quoted(this.name)];
+    if (this.path !== '') words.push(`path=${quoted(this.path)}`);
+    if (this.full) words.push('full=True');
+    if (this.optional) words.push('optional=True');
+    return `{{ StepOutput(${words.join(', ')}) }}`;
+  }
+}
+
+class InputReferenceData implements InputReference {
+  readonly reference = 'input' as const;
+  readonly name: string;
+  readonly path: string;
+
+  constructor(name: string, path: string) {
+    this.name = name;
+    this.path = path;
+    Object.defineProperty(this, brand, { value: true });
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return `{{ Input(${quoted(this.name)}${this.path === '' ? '' : `, path=${quoted(this.path)}`}) }}`;
+  }
+}
+
+class TextData implements Text {
+  readonly reference = 'text' as const;
+  readonly parts: readonly (string | Reference)[];
+
+  constructor(parts: readonly (string | Reference)[]) {
+    this.parts = Object.freeze(parts.filter((part) => part !== ''));
+    Object.defineProperty(this, brand, { value: true });
+    Object.freeze(this);
+  }
+
+  toString(): string {
+    return this.parts.join('');
+  }
+}
+
+function quoted(words: string): string {
+  return `'${words.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('{', '\\x7b').replaceAll('}', '\\x7d').replaceAll('\n', '\\n')}'`;
+}
+
+/** Refers to what the step of this name (or index) makes. */
+export function StepOutput<
+  const Name extends string | number,
+  const Path extends string = '',
+  const Full extends boolean = false,
+  const Optional extends boolean = false,
+>(
+  name: Name,
+  options: { readonly path?: Path; readonly full?: Full; readonly optional?: Optional } = {},
+): StepReference<Name, Path, Full, Optional> {
+  return new StepReferenceData(name, options) as unknown as StepReference<Name, Path, Full, Optional>;
+}
+
+/** Refers to the plan input of this name. */
+export function Input<const Name extends string, const Path extends string = ''>(
+  name: Name,
+  options: { readonly path?: Path } = {},
+): InputReference<Name, Path> {
+  return new InputReferenceData(name, options.path ?? '') as unknown as InputReference<Name, Path>;
+}
+
+/** A text with references that are filled in once, when the step runs: ``text`Buy for ${StepOutput('total')}?` ``. */
+export function text<const Refs extends readonly Reference[]>(strings: TemplateStringsArray, ...references: Refs): Text<Refs[number]> {
+  const parts: (string | Reference)[] = [];
+  for (const [index, words] of strings.entries()) {
+    parts.push(words);
+    const reference = references[index];
+    if (reference) parts.push(reference);
+  }
+  return new TextData(parts) as unknown as Text<Refs[number]>;
+}
+
+/** Whether a value is a reference or a text with references. Data that only looks like one is not. */
+export function isReference(value: unknown): value is Reference | Text {
+  return typeof value === 'object' && value !== null && brand in value;
+}
+
+/** All references in a value, at any depth, in the order they stand. */
+export function referencesIn(value: unknown, found: Reference[] = []): readonly Reference[] {
+  if (isReference(value)) {
+    if (value.reference === 'text') for (const part of value.parts) referencesIn(part, found);
+    else found.push(value);
+  } else if (Array.isArray(value)) {
+    for (const item of value) referencesIn(item, found);
+  } else if (isPlainObject(value)) {
+    for (const item of Object.values(value)) referencesIn(item, found);
+  }
+  return found;
+}
+
+/** Gives the value a reference stands for; `undefined` when there is none. */
+export type Lookup = (reference: Reference) => JsonValue | undefined;
+
+/**
+ * The value with every reference in it, at any depth, replaced by what it stands for: once, whatever that looks like.
+ * @throws PortiaError `REFERENCE_MISSING` naming the step or input that has no value, unless the reference is optional.
+ */
+export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | undefined {
+  if (isReference(value)) {
+    return value.reference === 'text' ? value.parts.map((part) => partText(part, lookup)).join('') : valueOf(value, lookup);
+  }
+  if (Array.isArray(value)) return value.map((item) => resolveReferences(item, lookup) ?? null);
+  if (!isPlainObject(value)) return value === undefined ? undefined : toJson(value, 'argument');
+  const resolved: Record<string, JsonValue> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const found = resolveReferences(item, lookup);
+    if (found !== undefined) resolved[key] = found;
+  }
+  return resolved;
+}
+
+function partText(part: string | Reference, lookup: Lookup): string {
+  return typeof part === 'string' ? part : textOf(valueOf(part, lookup) ?? null);
+}
+
+function valueOf(reference: Reference, lookup: Lookup): JsonValue | undefined {
+  const found = lookup(reference);
+  const value = found === undefined ? undefined : follow(found, reference);
+  if (value !== undefined || (reference.reference === 'step' && reference.optional)) return value;
+  const what = reference.reference === 'step' ? `step ${JSON.stringify(reference.name)} has made` : `input ${JSON.stringify(reference.name)} has`;
+  throw new PortiaError({
+    code: 'REFERENCE_MISSING',
+    message: found === undefined ? `${what} no value yet` : `${what} nothing at ${JSON.stringify(reference.path)}`,
+    hint: 'mark the reference as { optional: true } where a value may be missing',
+    details: { reference: reference.toString() },
+  });
+}
+
+function follow(value: JsonValue, { path, ...reference }: Reference): JsonValue | undefined {
+  if (path === '') return value;
+  if (reference.reference === 'step' && reference.full && Array.isArray(value)) {
+    return value.map((item: JsonValue) => at(item, path) ?? null);
+  }
+  return at(value, path);
+}
+
+/** The part of a value at a dotted path of keys and list indexes; `undefined` when there is none. */
+export function at(value: JsonValue, path: string): JsonValue | undefined {
+  let here: JsonValue | undefined = value;
+  for (const key of path.split('.')) {
+    if (Array.isArray(here)) here = /^\d+$/.test(key) ? (here[Number(key)] as JsonValue | undefined) : undefined;
+    else if (isPlainObject(here)) here = Object.hasOwn(here, key) ? (here[key] as JsonValue) : undefined;
+    else return undefined;
+  }
+  return here;
+}

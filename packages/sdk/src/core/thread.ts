@@ -1,0 +1,108 @@
+import type { JsonValue } from './json.ts';
+import type { Output } from './output.ts';
+
+/** A block that a thread is inside of; part of the stored run. */
+export type Frame =
+  /** `taken`: one of its clauses has run, so that the others do not. */
+  | { readonly kind: 'if'; readonly step: number; readonly taken: boolean }
+  | {
+      readonly kind: 'loop';
+      readonly step: number;
+      /** How often the body was entered. */
+      readonly iteration: number;
+      /** What is gone through, evaluated once. */
+      readonly items?: readonly JsonValue[];
+    }
+  | { readonly kind: 'sub-plan'; readonly step: number; readonly inputs: Readonly<Record<string, JsonValue>> };
+
+/** What a finished step does to the frames of its thread. */
+export type FrameChange =
+  | { readonly push: Frame }
+  | { readonly top: Frame }
+  /** One iteration on. */
+  | { readonly advance: true }
+  | { readonly pop: true };
+
+/** Where in the program one strand of a run stands. A run has one; parallel blocks and concurrent loops fork more. */
+export interface Thread {
+  /** Empty for the run's own; else `<parent>/<step>.<visit>:<k>`. */
+  readonly id: string;
+  readonly parent: Thread | undefined;
+  /** Its number among its siblings: the order in which their outputs are merged. */
+  readonly place: number;
+  /** The next instruction to enter. */
+  next: number;
+  readonly frames: Frame[];
+  /** How often each step was left in this thread. */
+  readonly counts: Map<number, number>;
+  /** By step: what its visits in this thread made, in order; merged into the parent's when the thread ends. */
+  readonly values: Map<number, Output[]>;
+  /** The strands it waits for. */
+  fork: Fork | undefined;
+  lastStep: number | undefined;
+}
+
+/** The strands of a parallel block or a concurrent loop. */
+export interface Fork {
+  readonly step: number;
+  readonly live: Map<number, Thread>;
+  /** Ended, and waiting for earlier ones to be merged. */
+  readonly ended: Map<number, Thread>;
+  /** How many have been merged, in order. */
+  merged: number;
+}
+
+/** Where a thread stands that has met an exit: the whole run is over. */
+export const exitTarget: number = Number.MAX_SAFE_INTEGER;
+
+/** A strand that begins. */
+export function newThread(id: string, parent: Thread | undefined, place: number, next: number): Thread {
+  return {
+    id,
+    parent,
+    place,
+    next,
+    frames: [],
+    counts: new Map(),
+    values: new Map(),
+    fork: undefined,
+    lastStep: undefined,
+  };
+}
+
+/** The n-th visit of a step, as ids name it: a number in the run's own thread, else with the thread before it. */
+export function visitName(thread: Thread, n: number): number | string {
+  if (thread.id === '') return n;
+  return n === 0 ? thread.id : `${thread.id}~${n}`;
+}
+
+/** The visit after this one in the same thread. */
+export function nextVisit(visit: number | string): number | string {
+  if (typeof visit === 'number') return visit + 1;
+  const mark = visit.lastIndexOf('~');
+  return mark < 0 ? `${visit}~1` : `${visit.slice(0, mark)}~${Number(visit.slice(mark + 1)) + 1}`;
+}
+
+/** How many visits came before this one in its thread. */
+export function visitNumber(visit: number | string): number {
+  if (typeof visit === 'number') return visit;
+  const mark = visit.lastIndexOf('~');
+  return mark < 0 ? 0 : Number(visit.slice(mark + 1));
+}
+
+/** What a step made in a thread and those it was forked from, oldest first. */
+export function valuesOf(thread: Thread, step: number): readonly Output[] {
+  const own = thread.values.get(step) ?? [];
+  if (!thread.parent) return own;
+  const before = valuesOf(thread.parent, step);
+  return before.length === 0 ? own : own.length === 0 ? before : [...before, ...own];
+}
+
+/** What a step made last, as a thread sees it. */
+export function lastValueOf(thread: Thread, step: number): Output | undefined {
+  for (let at: Thread | undefined = thread; at; at = at.parent) {
+    const own = at.values.get(step);
+    if (own && own.length > 0) return own[own.length - 1];
+  }
+  return undefined;
+}

@@ -1,0 +1,69 @@
+import type { JsonValue } from '../core/json.ts';
+import { isInMemory, type Output, textOf } from '../core/output.ts';
+import type { Scope } from '../core/program.ts';
+import { isReference, type Reference, referencesIn, resolveReferences } from '../core/reference.ts';
+import type { RunState } from '../core/run-state.ts';
+import { lastValueOf, type Thread, valuesOf } from '../core/thread.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
+import { fullValue } from './step-inputs.ts';
+
+/** Where references are resolved: as a thread sees the run, from a place in the program. */
+export interface Place {
+  readonly storage: StorageBackend;
+  readonly state: RunState;
+  readonly thread: Thread;
+  readonly scope: Scope;
+}
+
+/** The value with every reference in it replaced, once. @throws PortiaError `REFERENCE_MISSING`. */
+export async function resolve(at: Place, value: unknown): Promise<JsonValue | undefined> {
+  const found = new Map<Reference, JsonValue | undefined>();
+  for (const reference of referencesIn(value)) found.set(reference, await lookUp(at, reference));
+  return resolveReferences(value, (reference) => found.get(reference));
+}
+
+/** The value as text. */
+export async function resolveText(at: Place, value: unknown): Promise<string> {
+  return textOf((await resolve(at, value)) ?? null);
+}
+
+/** Resolved arguments; those that are optional and missing are left out. */
+export async function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>): Promise<Record<string, JsonValue>> {
+  return ((await resolve(at, args)) ?? {}) as Record<string, JsonValue>;
+}
+
+async function lookUp(at: Place, reference: Reference): Promise<JsonValue | undefined> {
+  if (reference.reference === 'input') return inputOf(at, reference.name);
+  const step = stepOf(at.scope, reference.name);
+  if (step === undefined) return reference.full ? [] : undefined;
+  if (reference.full) return Promise.all(valuesOf(at.thread, step).map((output) => full(at, output)));
+  const output = lastValueOf(at.thread, step);
+  return output && full(at, output);
+}
+
+/** The instruction a reference names; negative numbers count from the end. */
+export function stepOf(scope: Scope, name: string | number): number | undefined {
+  if (typeof name === 'string') return scope.steps.get(name);
+  return scope.places.at(name);
+}
+
+function full(at: Place, output: Output): JsonValue | Promise<JsonValue> {
+  return isInMemory(output) ? fullValue(at.storage, at.state, output) : output.value;
+}
+
+function inputOf({ state, thread, scope }: Place, name: string): JsonValue | undefined {
+  if (scope.inputsFrom === undefined) return state.header.inputs[name]?.value;
+  for (let here: Thread | undefined = thread; here; here = here.parent) {
+    const frame = here.frames.findLast((one) => one.kind === 'sub-plan' && one.step === scope.inputsFrom);
+    if (frame?.kind === 'sub-plan') return frame.inputs[name];
+  }
+  return undefined;
+}
+
+/** How a reference is told to a model beside its value. */
+export function describeReference(value: unknown, index: number): { readonly name: string; readonly description: string } {
+  if (!isReference(value) || value.reference === 'text') return { name: `input_${index + 1}`, description: '' };
+  const name = value.reference === 'step' ? `${value.name}` : value.name;
+  const what = value.reference === 'step' ? `Output of step ${JSON.stringify(value.name)}` : `Plan input ${JSON.stringify(value.name)}`;
+  return { name: value.path === '' ? name : `${name}.${value.path}`, description: what };
+}

@@ -1,0 +1,162 @@
+import { PortiaError } from '../core/errors.ts';
+import type { RunError } from '../core/event.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { Instruction, LoopInstruction, ParallelInstruction } from '../core/program.ts';
+import { exitTarget, type Thread, visitName } from '../core/thread.ts';
+import { asStepError } from './agents/one-shot.ts';
+import { itemsOf, steer } from './control.ts';
+import { visitField } from './driver.ts';
+import type { DrivenRun } from './runtime.ts';
+import { executeStep, isDriverTrouble } from './step.ts';
+import { VisitRun } from './visit-run.ts';
+import { type Waiting, waiting } from './waiting.ts';
+
+/** How a strand of a run came to a stop. */
+export type ThreadEnd =
+  | 'done'
+  | Waiting
+  | { readonly kind: 'failed'; readonly error: RunError; readonly visit: VisitRun | undefined }
+  /** The run is complete before its end: by a condition, or an exit. */
+  | { readonly kind: 'complete' };
+
+/** What the strands of a run share while they run. */
+export class Flow {
+  readonly run: DrivenRun;
+  /** What ends the run; set by the strand that meets it first. Others begin nothing new. */
+  over: Exclude<ThreadEnd, 'done' | Waiting> | undefined;
+
+  constructor(run: DrivenRun) {
+    this.run = run;
+  }
+
+  get stopping(): boolean {
+    return this.over !== undefined || this.run.driver.ending;
+  }
+}
+
+/** Advances a strand, and those it forks, as far as it goes. */
+export async function runThread(flow: Flow, thread: Thread): Promise<ThreadEnd> {
+  const { instructions } = flow.run.driver.state.program;
+  for (;;) {
+    if (flow.stopping) return flow.over ?? waiting;
+    if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
+    const instruction = instructions[thread.next];
+    if (!instruction || isBranchEnd(thread, instruction)) return 'done';
+    const ended = await runInstruction(flow, thread, instruction);
+    if (ended === undefined) continue;
+    return end(flow, ended);
+  }
+}
+
+function end(flow: Flow, ended: ThreadEnd): ThreadEnd {
+  if (ended !== 'done' && ended !== waiting) flow.over ??= ended;
+  return ended;
+}
+
+/** Whether a forked strand has come to where its part of the block ends. */
+function isBranchEnd({ parent }: Thread, instruction: Instruction): boolean {
+  if (!parent?.fork) return false;
+  if (instruction.op === 'branch' || instruction.op === 'end-parallel') return true;
+  return instruction.op === 'end-loop' && instruction.start === parent.fork.step;
+}
+
+async function runInstruction(flow: Flow, thread: Thread, instruction: Instruction): Promise<ThreadEnd | undefined> {
+  const { run } = flow;
+  if (instruction.op === 'agent' || instruction.op === 'work') {
+    const count = thread.counts.get(instruction.index) ?? 0;
+    const visit = new VisitRun(run, instruction, visitName(thread, count), thread);
+    const ended = await executeStep(visit);
+    if (ended === waiting) return waiting;
+    if (ended.kind === 'next') return undefined;
+    return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit } : { kind: 'complete' };
+  }
+  try {
+    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction);
+    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction);
+    const steered = await steer(run, thread, instruction);
+    if (steered === 'next') {
+      if (run.driver.commitSize > maxPending) await run.driver.commit();
+      return undefined;
+    }
+    if (!steered.error) return { kind: 'complete' };
+    return { kind: 'failed', error: { code: 'RUN_EXITED', message: steered.exit, step: instruction.planStep }, visit: undefined };
+  } catch (thrown) {
+    if (PortiaError.isInstance(thrown) && isDriverTrouble(thrown)) throw thrown;
+    if (run.driver.ending) return waiting;
+    const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
+    return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
+  }
+}
+
+/** Control steps have no effects: so many of them may wait to be written together. */
+const maxPending = 200;
+
+async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction): Promise<ThreadEnd | undefined> {
+  const starts = block.branches;
+  const ended = await runFork(flow, thread, block, starts.length, block.concurrency, (place) => ({ next: starts[place] ?? block.end }));
+  if (ended !== 'done') return ended;
+  finishFork(flow, thread, block.index, block.end);
+  return undefined;
+}
+
+async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction): Promise<ThreadEnd | undefined> {
+  const visit = new VisitRun(flow.run, loop, visitName(thread, thread.counts.get(loop.index) ?? 0), thread);
+  const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
+  if (items.length > loop.maxIterations) {
+    throw new PortiaError({ code: 'LOOP_LIMIT', message: `loop ${loop.key} has ${items.length} items; its limit is ${loop.maxIterations}`, hint: 'give the loop a higher maxIterations' });
+  }
+  if (storedItems(thread, loop.index) === undefined) {
+    flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(visit.visit), result: true, next: loop.index, frame: { push: { kind: 'loop', step: loop.index, iteration: 0, items } } });
+  }
+  const ended = await runFork(flow, thread, loop, items.length, loop.concurrency, (place) => ({ next: loop.index + 1, item: items[place] ?? null }));
+  if (ended !== 'done') return ended;
+  const again = visitName(thread, thread.counts.get(loop.index) ?? 0);
+  flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(again), result: false, next: loop.end + 1, frame: { pop: true } });
+  return undefined;
+}
+
+function storedItems(thread: Thread, step: number): readonly JsonValue[] | undefined {
+  const top = thread.frames.at(-1);
+  return top?.kind === 'loop' && top.step === step ? top.items : undefined;
+}
+
+function finishFork(flow: Flow, thread: Thread, step: number, next: number): void {
+  const visit = visitName(thread, thread.counts.get(step) ?? 0);
+  flow.run.driver.emit({ type: 'step-end', step, ...visitField(visit), result: true, next });
+}
+
+/** Runs the strands of a fork, so many at once; those on record go on where they stand. */
+async function runFork(
+  flow: Flow,
+  thread: Thread,
+  { index }: Instruction,
+  count: number,
+  concurrency: number,
+  begin: (place: number) => { readonly next: number; readonly item?: JsonValue },
+): Promise<ThreadEnd> {
+  const { driver } = flow.run;
+  const number = thread.counts.get(index) ?? 0;
+  const ends: ThreadEnd[] = [];
+  let place = 0;
+  const strand = async (): Promise<void> => {
+    while (place < count && !flow.stopping) {
+      const mine = place;
+      place += 1;
+      const fork = thread.fork;
+      if (fork && (mine < fork.merged || fork.ended.has(mine))) continue;
+      let child = fork?.live.get(mine);
+      if (!child) {
+        const id = `${thread.id}${thread.id === '' ? '' : '/'}${index}.${number}:${mine}`;
+        driver.emit({ type: 'thread-start', thread: id, step: index, place: mine, ...begin(mine) });
+        child = driver.state.threads.get(id);
+      }
+      if (!child) throw new Error('a strand that was begun is not there');
+      const ended = await runThread(flow, child);
+      if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
+      else ends.push(ended);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, strand));
+  if (flow.over) return flow.over;
+  return ends.length > 0 || flow.stopping ? waiting : 'done';
+}

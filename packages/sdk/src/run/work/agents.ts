@@ -1,0 +1,116 @@
+import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { isInMemory, textOf } from '../../core/output.ts';
+import type { WorkStep } from '../../core/program.ts';
+import { isReference } from '../../core/reference.ts';
+import { jsonSchemaOf } from '../../core/schema.ts';
+import { lastValueOf } from '../../core/thread.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import { jsonOf } from '../../model/json-answer.ts';
+import { llmToolId } from '../../plan/compile.ts';
+import { runOneShotAgent } from '../agents/one-shot.ts';
+import { llmToolPrompt, parseLlmToolAnswer } from '../agents/prompts/llm-tool.ts';
+import { runReActAgent } from '../agents/react.ts';
+import { checked, shapeResult } from '../agents/step-result.ts';
+import { describeReference, resolve, resolveText, stepOf } from '../references.ts';
+import type { Performed } from '../step.ts';
+import type { StepInput } from '../step-inputs.ts';
+import { callTool } from '../tool-call.ts';
+import type { VisitRun } from '../visit-run.ts';
+import { waiting } from '../waiting.ts';
+import { askForStep } from './people.ts';
+import { toolOf, withTimeout } from './step-tools.ts';
+
+type Llm = Extract<WorkStep, { kind: 'llm' }>;
+type SingleToolAgent = Extract<WorkStep, { kind: 'single-tool-agent' }>;
+type ReAct = Extract<WorkStep, { kind: 'react-agent' }>;
+
+/** One model call: the answer as text, or in the step's schema. It goes through the ledger as the LLM tool. */
+export async function performLlm(visit: VisitRun, work: Llm): Promise<Performed> {
+  const task = await resolveText(visit.at, work.task);
+  const inputs = await stepInputs(visit, work.inputs);
+  const refused = await askForStep(visit, work, { task }, '');
+  if (refused) return refused;
+  const data: Record<string, JsonValue> = {};
+  for (const { name, value } of inputs) data[name] = value;
+  const args: JsonObject = { task, task_data: inputs.length === 0 ? null : data };
+  const tool = withTimeout(llmStepTool(visit, work, inputs), work.timeoutMs);
+  const result = await callTool(visit, tool, args);
+  if (result === waiting) return waiting;
+  if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
+  return { kind: 'output', raw: result.value, result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }) };
+}
+
+/** The LLM tool with this step's prompt, model and schema. */
+function llmStepTool(visit: VisitRun, work: Llm, inputs: readonly StepInput[]): AnyTool {
+  const { outputSchema: schema, systemPrompt: toolContext, model: name } = work;
+  return {
+    id: llmToolId,
+    name: 'LLM Tool',
+    description: 'Answers from its task and data alone',
+    readOnly: true,
+    timeoutMs: 300_000,
+    async run({ task }: { readonly task: string }, context) {
+      const model = context.model(name);
+      const data = inputs.map(({ name: input, description, text, summary }) => ({ name: input, description, text, summary: summary ?? undefined }));
+      const messages = llmToolPrompt({ task, data, now: visit.driver.now(), contextWindow: model.contextWindow, toolContext });
+      if (!schema) return parseLlmToolAnswer(await model.generate({ messages }));
+      const jsonSchema = jsonSchemaOf(schema, `step ${visit.instruction.key}`, 'input');
+      const answer = await model.generate({ messages, schema: { name: 'result', jsonSchema } });
+      const json = jsonOf(answer);
+      // What does not fit is brought into the schema afterwards, with what is wrong with it.
+      return json === undefined ? answer.text : await checked(schema, json).catch(() => json);
+    },
+  };
+}
+
+/** One tool, its arguments settled by one model call. */
+export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAgent): Promise<Performed> {
+  const task = await resolveText(visit.at, work.task);
+  const inputs = await stepInputs(visit, work.inputs);
+  const refused = await askForStep(visit, work, { task }, '');
+  if (refused) return refused;
+  const tool = withTimeout(toolOf(visit, work.tool), work.timeoutMs);
+  const model = visit.run.runtime.models.get(work.model ?? 'execution');
+  const result = await runOneShotAgent(visit, tool, inputs, task, model);
+  if (result === waiting) return waiting;
+  if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
+  return { kind: 'output', raw: result.value, result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }) };
+}
+
+/** Several tools, in turns, until there is a result. */
+export async function performReAct(visit: VisitRun, work: ReAct): Promise<Performed> {
+  const task = await resolveText(visit.at, work.task);
+  const inputs = await stepInputs(visit, work.inputs);
+  const refused = await askForStep(visit, work, { task }, '');
+  if (refused) return refused;
+  const result = await runReActAgent(visit, {
+    task,
+    inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
+    tools: work.tools.map((tool) => withTimeout(toolOf(visit, tool), work.timeoutMs)),
+    outputSchema: work.outputSchema,
+    allowClarifications: work.allowAgentClarifications,
+    toolCallLimit: work.toolCallLimit,
+    model: visit.run.runtime.models.get(work.model ?? 'planning'),
+  });
+  if (result === waiting) return waiting;
+  if (!result.ok) return { kind: 'failed', error: result.error };
+  return { kind: 'output', result: { value: result.value, summary: null } };
+}
+
+/** The inputs of an agent step: references with their values, literals as they are; what is optional and missing is left out. */
+async function stepInputs(visit: VisitRun, inputs: readonly unknown[]): Promise<readonly StepInput[]> {
+  const found: StepInput[] = [];
+  for (const [index, input] of inputs.entries()) {
+    const value = await resolve(visit.at, input);
+    if (value === undefined) continue;
+    found.push({ ...describeReference(input, index), value, text: textOf(value), summary: summaryOf(visit, input) });
+  }
+  return found;
+}
+
+function summaryOf(visit: VisitRun, input: unknown): string | null {
+  if (!isReference(input) || input.reference !== 'step' || input.path !== '' || input.full) return null;
+  const step = stepOf(visit.at.scope, input.name);
+  const output = step === undefined ? undefined : lastValueOf(visit.thread, step);
+  return output && isInMemory(output) ? output.summary : (output?.summary ?? null);
+}

@@ -1,0 +1,117 @@
+import {
+  type Clarification,
+  CustomClarification,
+  InputClarification,
+  isApproved,
+  MultipleChoiceClarification,
+  UserVerificationClarification,
+} from '../../core/clarification.ts';
+import type { JsonObject, JsonValue } from '../../core/json.ts';
+import type { StepOptions } from '../../core/plan-v2-steps.ts';
+import type { WorkStep } from '../../core/program.ts';
+import { resolve, resolveText } from '../references.ts';
+import type { Performed } from '../step.ts';
+import type { VisitRun } from '../visit-run.ts';
+import { waiting } from '../waiting.ts';
+
+type Of<Kind extends WorkStep['kind']> = Extract<WorkStep, { kind: Kind }>;
+
+const done = (value: JsonValue): Performed => ({ kind: 'output', result: { value, summary: null } });
+
+/** What a question of this visit is known by. */
+const keyOf = (visit: VisitRun, what: string): string => `${what}:${visit.callId(0)}`;
+
+/** Asks for a yes; a no ends the run. */
+export async function performUserVerify(visit: VisitRun, work: Of<'user-verify'>): Promise<Performed> {
+  const key = keyOf(visit, 'verify');
+  const [asked] = visit.questions(key);
+  if (!asked) {
+    const userGuidance = await resolveText(visit.at, work.message);
+    return ask(visit, key, UserVerificationClarification({ userGuidance, source: 'User verify step' }), work, 'endUser');
+  }
+  if (!asked.clarification.resolved) return waiting;
+  if (isApproved(asked.clarification)) return done(true);
+  return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `User rejected verification: ${asked.clarification.userGuidance}`) };
+}
+
+/** Asks for a value: free, or one of some options. */
+export async function performUserInput(visit: VisitRun, work: Of<'user-input'>): Promise<Performed> {
+  const key = keyOf(visit, 'input');
+  const [asked] = visit.questions(key);
+  if (asked) return asked.clarification.resolved ? done(asked.clarification.response) : waiting;
+  const userGuidance = await resolveText(visit.at, work.message);
+  const options = work.options === undefined ? [] : await resolve(visit.at, work.options);
+  const fields = { userGuidance, argumentName: visit.instruction.output, source: 'User input step' };
+  const question =
+    Array.isArray(options) && options.length > 0
+      ? MultipleChoiceClarification({ ...fields, options: options as readonly JsonValue[] })
+      : InputClarification(fields);
+  return ask(visit, key, question, work, 'endUser');
+}
+
+/** Waits for a machine: a callback or a webhook that gives a value. */
+export async function performWaitFor(visit: VisitRun, work: Of<'wait-for'>): Promise<Performed> {
+  const key = keyOf(visit, 'wait-for');
+  const [asked] = visit.questions(key);
+  if (asked) return asked.clarification.resolved ? done(asked.clarification.response) : waiting;
+  const userGuidance = await resolveText(visit.at, work.message);
+  return ask(visit, key, CustomClarification({ userGuidance, name: 'wait_for', source: 'Wait for step' }), work, 'role:machine');
+}
+
+type Asks = Pick<Of<'user-verify'>, 'audience' | 'expiresIn' | 'onExpiry'>;
+
+function ask(visit: VisitRun, key: string, clarification: Clarification, work: Asks, audience: 'endUser' | 'role:machine'): Performed {
+  const { expiresIn, onExpiry } = work;
+  visit.raise(key, [{ clarification, audience: work.audience, expiresIn, onExpiry }], { audience });
+  return waiting;
+}
+
+/** Short pauses are spent here; for long ones the run is left until its time has come. */
+const longestNap = 2_000;
+
+/** Sleeps: the time is settled once and stored, whatever happens meanwhile. */
+export async function performSleep(visit: VisitRun, work: Of<'sleep'>): Promise<Performed> {
+  const { driver } = visit;
+  let until = visit.stored?.until;
+  if (until === undefined) {
+    const ms = Number(typeof work.ms === 'number' ? work.ms : await resolve(visit.at, work.ms));
+    until = driver.now() + (Number.isFinite(ms) && ms > 0 ? ms : 0);
+    driver.emit({ type: 'sleep-start', ...visit.place, until });
+    await driver.commit();
+  }
+  const left = until - driver.now();
+  if (left <= 0) return done(null);
+  if (left > longestNap) return waiting;
+  try {
+    await visit.run.runtime.clock.sleep(left, driver.signal);
+  } catch {
+    return waiting;
+  }
+  return done(null);
+}
+
+/** Asks for the approval of a step, where it wants one; gives what stands in its way, if anything does. */
+export async function askForStep(visit: VisitRun, work: StepOptions, args: JsonObject, argsHash: string): Promise<Performed | undefined> {
+  const { approval } = work;
+  if (!approval) return undefined;
+  const key = keyOf(visit, 'approval');
+  const [asked] = visit.questions(key);
+  if (!asked) {
+    if (approval.when && !(await approval.when(args))) return undefined;
+    const userGuidance = await resolveText(visit.at, approval.message);
+    const { audience, expiresIn, onExpiry } = approval;
+    const clarification = UserVerificationClarification({ userGuidance, source: 'Step approval' });
+    const call = visit.callId(1);
+    visit.raise(key, [{ clarification, audience, expiresIn, onExpiry }], { audience: 'operator', ...(argsHash !== '' && { approves: { call, argsHash } }) });
+    return waiting;
+  }
+  if (!asked.clarification.resolved) return waiting;
+  if (!isApproved(asked.clarification)) {
+    const who = asked.resolvedBy === null ? '' : ` by ${asked.resolvedBy}`;
+    return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `step ${visit.instruction.key} was refused${who}`) };
+  }
+  if (asked.approves && asked.approves.argsHash !== argsHash) {
+    return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `the arguments of step ${visit.instruction.key} are not those that were approved`) };
+  }
+  return undefined;
+}

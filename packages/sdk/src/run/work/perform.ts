@@ -1,0 +1,86 @@
+import { PortiaError } from '../../core/errors.ts';
+import { hashJson } from '../../core/hash.ts';
+import type { JsonObject, JsonValue } from '../../core/json.ts';
+import type { WorkStep } from '../../core/program.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import { shapeResult } from '../agents/step-result.ts';
+import { resolveArgs } from '../references.ts';
+import { isSkippedByHook, type Performed } from '../step.ts';
+import { type CallResult, callTool } from '../tool-call.ts';
+import type { VisitRun } from '../visit-run.ts';
+import { waiting } from '../waiting.ts';
+import { performLlm, performReAct, performSingleToolAgent } from './agents.ts';
+import { askForStep, performSleep, performUserInput, performUserVerify, performWaitFor } from './people.ts';
+import { functionTool, toolOf, withTimeout } from './step-tools.ts';
+
+/** Does the work of a step of a builder plan. */
+export async function performWork(visit: VisitRun, work: WorkStep): Promise<Performed> {
+  if (await isSkippedByHook(visit)) return { kind: 'skipped', output: undefined, completes: false };
+  switch (work.kind) {
+    case 'user-verify':
+      return performUserVerify(visit, work);
+    case 'user-input':
+      return performUserInput(visit, work);
+    case 'wait-for':
+      return performWaitFor(visit, work);
+    case 'sleep':
+      return performSleep(visit, work);
+    case 'llm':
+      return withRetry(visit, work, () => performLlm(visit, work));
+    case 'single-tool-agent':
+      return withRetry(visit, work, () => performSingleToolAgent(visit, work));
+    case 'react-agent':
+      return withRetry(visit, work, () => performReAct(visit, work));
+    case 'invoke-tool':
+      return invoke(visit, work, withTimeout(toolOf(visit, work.tool), work.timeoutMs), work.args);
+    case 'function':
+    case 'custom':
+      return invoke(visit, work, withTimeout(functionTool(visit, work), work.timeoutMs), work.args);
+  }
+}
+
+type CallStep = Extract<WorkStep, { kind: 'invoke-tool' | 'function' | 'custom' }>;
+
+async function invoke(visit: VisitRun, work: CallStep, tool: AnyTool, given: Readonly<Record<string, unknown>>): Promise<Performed> {
+  const args = await resolveArgs(visit.at, given);
+  const approval = await askForStep(visit, work, args, hashJson(args as JsonObject));
+  if (approval) return approval;
+  const call = async (): Promise<Performed> => {
+    const result: CallResult = await callTool(visit, tool, args);
+    if (result === waiting) return waiting;
+    if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
+    return shaped(visit, work, tool, result.value);
+  };
+  return withRetry(visit, work, call);
+}
+
+async function shaped(visit: VisitRun, work: CallStep, tool: AnyTool, value: JsonValue): Promise<Performed> {
+  const schema = 'outputSchema' in work ? work.outputSchema : undefined;
+  const task = `Give the result of ${tool.name} in the form asked for.`;
+  return { kind: 'output', raw: value, result: await shapeResult(visit, tool, value, { task, schema }) };
+}
+
+/** Tries again what failed without effect, as often as the step says. */
+async function withRetry(visit: VisitRun, work: WorkStep, perform: () => Promise<Performed>): Promise<Performed> {
+  const { maxAttempts = 1, delayMs = 1_000, backoff = 2 } = ('retry' in work && work.retry) || {};
+  for (let attempt = 1, pause = delayMs; ; attempt += 1, pause *= backoff) {
+    const performed = await attemptOnce(visit, perform);
+    if (performed === waiting || performed.kind !== 'failed' || !performed.soft) return performed;
+    if (attempt >= maxAttempts || visit.driver.ending) return performed;
+    try {
+      await visit.run.runtime.clock.sleep(pause, visit.driver.signal);
+    } catch {
+      return waiting;
+    }
+  }
+}
+
+async function attemptOnce(visit: VisitRun, perform: () => Promise<Performed>): Promise<Performed> {
+  try {
+    return await perform();
+  } catch (thrown) {
+    const isModelTrouble = PortiaError.isInstance(thrown) && (thrown.code === 'MODEL_FAILED' || thrown.code === 'MODEL_TIMEOUT');
+    if (!isModelTrouble || visit.driver.ending) throw thrown;
+    return { kind: 'failed', error: visit.error(thrown.code, thrown.message), soft: true };
+  }
+}

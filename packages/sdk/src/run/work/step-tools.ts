@@ -1,0 +1,46 @@
+import type { WorkStep } from '../../core/program.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import type { VisitRun } from '../visit-run.ts';
+
+/** The tool a step names, from the registry or as the plan brought it. @throws PortiaError `TOOL_NOT_FOUND`. */
+export function toolOf(visit: VisitRun, tool: string | AnyTool): AnyTool {
+  return typeof tool === 'string' ? visit.run.runtime.tools.getTool(tool) : tool;
+}
+
+const made = new WeakMap<object, AnyTool>();
+
+type FunctionStep = Extract<WorkStep, { kind: 'function' | 'custom' }>;
+
+/** A function of a plan as a tool, so that its calls stand in the ledger like all others. */
+export function functionTool(visit: VisitRun, work: FunctionStep): AnyTool {
+  let tool = made.get(work);
+  if (!tool) {
+    const { name, readOnly } = work;
+    const run = work.kind === 'function' ? work.function : work.run;
+    tool = {
+      id: `local_function_${run.name || name}`,
+      name,
+      description: `The function of step ${visit.instruction.key}`,
+      readOnly,
+      idempotent: work.kind === 'function' ? work.idempotent : undefined,
+      run,
+    };
+    made.set(work, tool);
+  }
+  return tool;
+}
+
+const timed = new WeakMap<AnyTool, Map<number, AnyTool>>();
+
+/** The tool with a time-out of the step's own. */
+export function withTimeout(tool: AnyTool, timeoutMs: number | undefined): AnyTool {
+  if (timeoutMs === undefined) return tool;
+  const known = timed.get(tool) ?? new Map<number, AnyTool>();
+  timed.set(tool, known);
+  let derived = known.get(timeoutMs);
+  if (!derived) {
+    derived = Object.create(tool, { timeoutMs: { value: timeoutMs, enumerable: true } }) as AnyTool;
+    known.set(timeoutMs, derived);
+  }
+  return derived;
+}
