@@ -66,6 +66,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'run-wait':
       state.state = state.outstanding > 0 ? 'NEED_CLARIFICATION' : 'READY_TO_RESUME';
+      state.answeredAtWait = state.answered;
       return;
     case 'run-end':
       return endRun(state, event, at);
@@ -293,6 +294,7 @@ function resolve(state: RunState, event: EventOf<'clarification-resolved'>): voi
   record.resolvedAs = event.as;
   record.via = event.via;
   state.outstanding -= 1;
+  state.answered += 1;
   if (state.outstanding === 0 && state.state === 'NEED_CLARIFICATION') state.state = 'READY_TO_RESUME';
 }
 

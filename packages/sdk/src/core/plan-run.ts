@@ -5,7 +5,7 @@ import { emptyExecutionContext, type ExecutionContext, executionContextOf } from
 import { PlanRunUUID, PlanUUID } from './ids.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from './json.ts';
 import { isInMemory, type LocalDataValue, type Output, outputFromWire, outputToWire, serializeValue } from './output.ts';
-import { currentStepIndex, PlanRunState, type RunState } from './run-state.ts';
+import { currentStepIndex, PlanRunState, type RunState, visibleOutputs } from './run-state.ts';
 
 /** What a run has made so far. */
 export interface PlanRunOutputs<Out = JsonValue> {
@@ -213,7 +213,7 @@ export function planRunView<Out = JsonValue>(state: RunState): PlanRun<Out> {
 function outputsOf(state: RunState): PlanRunOutputs {
   return Object.freeze({
     clarifications: Object.freeze(state.clarifications.map(({ clarification }) => clarification)),
-    stepOutputs: Object.freeze(Object.fromEntries(state.stepOutputs)),
+    stepOutputs: Object.freeze(Object.fromEntries(visibleOutputs(state))),
     finalOutput: state.finalOutput ?? null,
   });
 }

@@ -5,7 +5,7 @@ import { freezeJson, type JsonObject } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
 import type { LocalDataValue, Output } from './output.ts';
 import type { Program } from './program.ts';
-import { newThread, type Thread } from './thread.ts';
+import { newThread, strandsOf, type Thread } from './thread.ts';
 
 /** The six states of a run. */
 export const PlanRunState = {
@@ -133,6 +133,9 @@ export interface RunState {
   /** The same records, by what raised them. */
   readonly questions: Map<string, ClarificationRecord[]>;
   outstanding: number;
+  /** How many answers came, and how many there were when the run last waited. */
+  answered: number;
+  answeredAtWait: number;
   /** In flight, by `<step>.<visit>`. */
   readonly visits: Map<string, Visit>;
   /** By step; `-1` for what belongs to the whole run. Only where models, tools or time were spent. */
@@ -168,6 +171,8 @@ export function initialState(header: RunHeader, program: Program): RunState {
     clarifications: [],
     questions: new Map(),
     outstanding: 0,
+    answered: 0,
+    answeredAtWait: -1,
     visits: new Map(),
     usage: new Map(),
     finalOutput: undefined,
@@ -188,6 +193,24 @@ export function currentStepIndex(state: RunState): number {
   for (const thread of state.threads.values()) if (!thread.fork && thread.next < lowest) lowest = thread.next;
   for (const visit of state.visits.values()) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
   return lowest;
+}
+
+/** The step outputs as they read in order: those of strands still running over what was before them. */
+export function visibleOutputs(state: RunState): ReadonlyMap<string, Output> {
+  if (!state.root.fork) return state.stepOutputs;
+  const visible = new Map(state.stepOutputs);
+  const lay = (thread: Thread): void => {
+    for (const strand of strandsOf(thread)) {
+      for (const [step, outputs] of strand.values) {
+        const name = state.program.instructions[step]?.output;
+        const last = outputs.at(-1);
+        if (name !== undefined && last) visible.set(name, last);
+      }
+      lay(strand);
+    }
+  };
+  lay(state.root);
+  return visible;
 }
 
 /** Whether nothing more can happen to the run, unless it is retried. */

@@ -98,6 +98,12 @@ export function valuesOf(thread: Thread, step: number): readonly Output[] {
   return before.length === 0 ? own : own.length === 0 ? before : [...before, ...own];
 }
 
+/** The strands of a thread that have begun, ended and live ones, in their order. */
+export function strandsOf({ fork }: Thread): readonly Thread[] {
+  if (!fork) return [];
+  return [...fork.live.values(), ...fork.ended.values()].sort((a, b) => a.place - b.place);
+}
+
 /** What a step made last, as a thread sees it. */
 export function lastValueOf(thread: Thread, step: number): Output | undefined {
   for (let at: Thread | undefined = thread; at; at = at.parent) {

@@ -16,6 +16,11 @@ export function compile(plan: Plan): Program {
   return program;
 }
 
+/** Gives a plan the program it was compiled to from another form. */
+export function setProgram(plan: Plan, program: Program): void {
+  compiled.set(plan, program);
+}
+
 function toInstruction(step: Plan['steps'][number], index: number): AgentInstruction {
   return {
     op: 'agent',

@@ -170,7 +170,8 @@ export class Driver {
 
   #changedStatus(): RunStatus | undefined {
     const { state } = this;
-    const wakeAt = state.state === 'NEED_CLARIFICATION' ? earliestExpiry(state) : undefined;
+    const waits = state.state === 'NEED_CLARIFICATION' || state.state === 'READY_TO_RESUME';
+    const wakeAt = waits ? wakeTime(state) : undefined;
     const same = state.state === this.#status.state && wakeAt === this.#status.wakeAt;
     return same ? undefined : { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error };
   }
@@ -230,8 +231,12 @@ export function visitField(visit: VisitId): { visit?: VisitId } {
   return visit === 0 ? {} : { visit };
 }
 
-function earliestExpiry(state: RunState): number | undefined {
+/** When a waiting run has to be looked at again: at its earliest expiry, or when its first sleeper wakes. */
+export function wakeTime(state: RunState): number | undefined {
   let earliest: number | undefined;
+  for (const { until } of state.visits.values()) {
+    if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
+  }
   for (const { clarification, expiresAt } of state.clarifications) {
     if (clarification.resolved || expiresAt === undefined) continue;
     if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;

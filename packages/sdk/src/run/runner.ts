@@ -11,6 +11,7 @@ import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
 import { inHook, tellStepEnd } from './step.ts';
+import { wakeTime } from './driver.ts';
 import { Flow, runThread } from './threads.ts';
 import type { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
@@ -65,17 +66,26 @@ async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Pr
       await fail(run, expired);
       return false;
     }
-    if (driver.state.outstanding === 0) return true;
+    if (canMove(driver.state)) return true;
     if (!(await waitForPeople(run, tools))) return false;
   }
+}
+
+/** Whether something can run: nothing is asked, or an answer came since the run last waited. */
+function canMove(state: RunState): boolean {
+  if (state.outstanding === 0) return true;
+  const blocked = state.clarifications.some(({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'));
+  return !blocked && state.answered !== state.answeredAtWait;
 }
 
 /** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
 async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
   const { driver } = run;
-  if (driver.state.outstanding > 0) {
-    if (driver.state.state !== 'NEED_CLARIFICATION') driver.emit({ type: 'run-wait' });
+  const sleeps = driver.state.outstanding === 0 && wakeTime(driver.state) !== undefined;
+  if (driver.state.outstanding > 0 || sleeps) {
+    if (driver.state.state === 'IN_PROGRESS' || driver.state.state === 'NOT_STARTED') driver.emit({ type: 'run-wait' });
     await driver.commit();
+    if (sleeps) return false;
     const failed = await handleInline(run, tools);
     if (failed) {
       await fail(run, failed);
@@ -86,8 +96,8 @@ async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>
     await end(run);
     return false;
   }
-  if (driver.state.outstanding > 0) return false;
-  if (driver.state.state === 'READY_TO_RESUME') {
+  if (!canMove(driver.state)) return false;
+  if (driver.state.state !== 'IN_PROGRESS') {
     driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
   }
   return true;

@@ -76,12 +76,17 @@ async function findReady(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, l
       const page = await runtime.storage.listRuns({ ...query, cursor });
       for (const run of page.items) {
         if (found.length >= limit) return found;
-        if (!busy(run.header.id) && !isDriven(runtime, run)) found.push(run);
+        if (!busy(run.header.id) && !isDriven(runtime, run) && !sleeps(runtime, run)) found.push(run);
       }
       cursor = page.cursor;
     } while (cursor !== undefined && found.length < limit);
   }
   return found;
+}
+
+/** Whether a run that is ready has to wait for a time to come. */
+function sleeps(runtime: Runtime, { status }: RunSummary): boolean {
+  return status.wakeAt !== undefined && status.wakeAt > runtime.clock.now();
 }
 
 function isDriven(runtime: Runtime, { driver }: RunSummary): boolean {

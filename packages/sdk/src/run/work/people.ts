@@ -9,6 +9,8 @@ import {
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { StepOptions } from '../../core/plan-v2-steps.ts';
 import type { WorkStep } from '../../core/program.ts';
+import type { Schema } from '../../core/schema.ts';
+import { checked } from '../agents/step-result.ts';
 import { resolve, resolveText } from '../references.ts';
 import type { Performed } from '../step.ts';
 import type { VisitRun } from '../visit-run.ts';
@@ -17,6 +19,11 @@ import { waiting } from '../waiting.ts';
 type Of<Kind extends WorkStep['kind']> = Extract<WorkStep, { kind: Kind }>;
 
 const done = (value: JsonValue): Performed => ({ kind: 'output', result: { value, summary: null } });
+
+/** An answer as the step's output: what its schema makes of it. */
+async function answered(response: JsonValue, schema: Schema | undefined): Promise<Performed> {
+  return done(schema ? await checked(schema, response) : response);
+}
 
 /** What a question of this visit is known by. */
 const keyOf = (visit: VisitRun, what: string): string => `${what}:${visit.callId(0)}`;
@@ -38,7 +45,7 @@ export async function performUserVerify(visit: VisitRun, work: Of<'user-verify'>
 export async function performUserInput(visit: VisitRun, work: Of<'user-input'>): Promise<Performed> {
   const key = keyOf(visit, 'input');
   const [asked] = visit.questions(key);
-  if (asked) return asked.clarification.resolved ? done(asked.clarification.response) : waiting;
+  if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
   const options = work.options === undefined ? [] : await resolve(visit.at, work.options);
   const fields = { userGuidance, argumentName: visit.instruction.output, source: 'User input step' };
@@ -53,7 +60,7 @@ export async function performUserInput(visit: VisitRun, work: Of<'user-input'>):
 export async function performWaitFor(visit: VisitRun, work: Of<'wait-for'>): Promise<Performed> {
   const key = keyOf(visit, 'wait-for');
   const [asked] = visit.questions(key);
-  if (asked) return asked.clarification.resolved ? done(asked.clarification.response) : waiting;
+  if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
   return ask(visit, key, CustomClarification({ userGuidance, name: 'wait_for', source: 'Wait for step' }), work, 'role:machine');
 }
