@@ -40,6 +40,8 @@ export class Config {
   readonly largeOutputThresholdTokens: number;
   readonly featureFlags: FeatureFlags;
   readonly argumentClarificationsEnabled: boolean;
+  /** Steps of one run at once, where nothing else is said; 1 runs everything in order. */
+  readonly maxConcurrency: number;
   readonly portiaApiEndpoint: string;
   readonly portiaDashboardUrl: string;
   readonly tavilyBaseUrl: string;
@@ -73,6 +75,7 @@ export class Config {
     this.featureFlags = readFlags(read);
     this.argumentClarificationsEnabled =
       read.flag('argumentClarificationsEnabled', ['PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED']) ?? false;
+    this.maxConcurrency = Math.max(1, read.count('maxConcurrency', ['PORTIA_MAX_CONCURRENCY']) ?? 8);
     this.portiaApiEndpoint = read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? 'https://api.portialabs.ai';
     this.portiaDashboardUrl = read.url('portiaDashboardUrl', ['PORTIA_DASHBOARD_URL']) ?? 'https://app.portialabs.ai';
     this.tavilyBaseUrl = read.url('tavilyBaseUrl', ['TAVILY_BASE_URL']) ?? 'https://api.tavily.com';

@@ -8,6 +8,8 @@ import { setProgram } from '../plan/compile.ts';
 import { compileSteps, type CompilablePlan } from '../plan/compile-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
+import type { AnyTool } from '../core/tool.ts';
+import { tool } from '../tool/tool.ts';
 
 const storage = memoryStorage();
 const client = (): Portia => new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }) });
@@ -142,5 +144,44 @@ describe('a builder program', () => {
     );
     expect(run.error).toBeUndefined();
     expect(run.outputs.finalOutput).toEqual({ value: 3, summary: null });
+  });
+});
+
+describe('a V1 plan', () => {
+  it('runs steps at once that need not wait for each other', async () => {
+    let running = 0;
+    let most = 0;
+    const slow = (id: string, ms: number): AnyTool =>
+      tool({
+        id,
+        description: id,
+        readOnly: true,
+        run: async () => {
+          running += 1;
+          most = Math.max(most, running);
+          await new Promise((resolve) => setTimeout(resolve, ms));
+          running -= 1;
+          return id;
+        },
+      });
+    const seen: string[] = [];
+    const portia = new Portia({
+      config: new Config({ storage: memoryStorage(), models: { default: scriptedModel([]) } }),
+      tools: [slow('a', 30), slow('b', 5), slow('c', 1)],
+      executionHooks: { afterStepExecution: (_plan, _run, step) => void seen.push(step.output) },
+    });
+    const plan = new Plan({
+      planContext: { query: 'q', toolIds: [] },
+      steps: [
+        { task: 'a', toolId: 'a', output: '$a' },
+        { task: 'b', toolId: 'b', output: '$b' },
+        { task: 'c', toolId: 'c', output: '$c', inputs: [{ name: '$a' }] },
+      ],
+    });
+    const run = await portia.runPlan(plan);
+    expect(run.error).toBeUndefined();
+    expect(most).toBe(2);
+    expect(seen).toEqual(['$a', '$b', '$c']);
+    expect(Object.keys(run.outputs.stepOutputs)).toEqual(['$a', '$b', '$c']);
   });
 });

@@ -3,6 +3,7 @@ import type { JsonValue } from '../core/json.ts';
 import { isInMemory, isMarker, type Output, serializeValue, textOf } from '../core/output.ts';
 import type { RunState } from '../core/run-state.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
+import { groupsOf } from './groups.ts';
 import type { VisitRun } from './visit-run.ts';
 
 /** An input of a step with its value, fetched from agent memory where it stands there. */
@@ -43,8 +44,12 @@ export async function loadInputs(visit: VisitRun): Promise<readonly StepInput[] 
 
 /** Outputs of earlier steps that a step does not name as inputs: context for agents. */
 export function earlierOutputs(visit: VisitRun): readonly { readonly name: string; readonly text: string }[] {
+  const { state } = visit.driver;
   const named = new Set(visit.instruction.step.inputs.map(({ name }) => name));
-  return [...visit.driver.state.stepOutputs]
+  // Steps that may run at once do not see each other, also when they happen to run in order.
+  const group = groupsOf(state.program, visit.run.runtime.tools)[visit.step] ?? visit.step;
+  for (let step = group; step < visit.step; step += 1) named.add(state.program.instructions[step]?.output ?? '');
+  return [...state.stepOutputs]
     .filter(([name, output]) => !named.has(name) && !isMarker(output))
     .map(([name, output]) => ({ name, text: serializeValue(output) }));
 }

@@ -77,6 +77,7 @@ export async function inHook<T>(hook: () => T | Promise<T>): Promise<T> {
 async function finish(visit: VisitRun, performed: Performed, started: number): Promise<StepEnd> {
   if (performed === waiting || performed.kind === 'failed') return performed;
   const { driver } = visit;
+  if (visit.turn) await visit.turn;
   if (performed.kind === 'skipped') {
     const { output } = performed;
     driver.emit({ type: 'step-end', ...visit.place, ...(output ? { skipped: 'condition', output } : { skipped: 'hook' }) });

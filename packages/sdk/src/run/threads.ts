@@ -6,8 +6,9 @@ import { exitTarget, type Thread, visitName } from '../core/thread.ts';
 import { asStepError } from './agents/one-shot.ts';
 import { itemsOf, steer } from './control.ts';
 import { visitField } from './driver.ts';
+import { groupsOf } from './groups.ts';
 import type { DrivenRun } from './runtime.ts';
-import { executeStep, isDriverTrouble } from './step.ts';
+import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
 import { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -24,9 +25,23 @@ export class Flow {
   readonly run: DrivenRun;
   /** What ends the run; set by the strand that meets it first. Others begin nothing new. */
   over: Exclude<ThreadEnd, 'done' | Waiting> | undefined;
+  #groups: readonly number[] | undefined;
 
   constructor(run: DrivenRun) {
     this.run = run;
+  }
+
+  /** The end of the group of steps, from this one on, that may run at once. */
+  groupEnd(index: number): number {
+    const { runtime, driver } = this.run;
+    const { beforeStepExecution, beforeToolCall } = runtime.hooks;
+    // Hooks that decide whether and how a step runs are asked one after the other.
+    if (beforeStepExecution || beforeToolCall || runtime.config.maxConcurrency < 2) return index + 1;
+    this.#groups ??= groupsOf(driver.state.program, runtime.tools);
+    const start = this.#groups[index];
+    let end = index + 1;
+    while (this.#groups[end] === start) end += 1;
+    return end;
   }
 
   get stopping(): boolean {
@@ -62,13 +77,14 @@ function isBranchEnd({ parent }: Thread, instruction: Instruction): boolean {
 
 async function runInstruction(flow: Flow, thread: Thread, instruction: Instruction): Promise<ThreadEnd | undefined> {
   const { run } = flow;
+  if (instruction.op === 'agent') {
+    const end = flow.groupEnd(instruction.index);
+    if (end - instruction.index > 1) return runGroup(flow, thread, instruction.index, end);
+  }
   if (instruction.op === 'agent' || instruction.op === 'work') {
     const count = thread.counts.get(instruction.index) ?? 0;
     const visit = new VisitRun(run, instruction, visitName(thread, count), thread);
-    const ended = await executeStep(visit);
-    if (ended === waiting) return waiting;
-    if (ended.kind === 'next') return undefined;
-    return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit } : { kind: 'complete' };
+    return toThreadEnd(visit, await executeStep(visit));
   }
   try {
     if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction);
@@ -86,6 +102,46 @@ async function runInstruction(flow: Flow, thread: Thread, instruction: Instructi
     const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
   }
+}
+
+function toThreadEnd(visit: VisitRun, ended: StepEnd): ThreadEnd | undefined {
+  if (ended === waiting) return waiting;
+  if (ended.kind === 'next') return undefined;
+  return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit } : { kind: 'complete' };
+}
+
+/**
+ * Runs steps of a V1 plan at once that need not wait for each other. Each is put on record, and told to hooks, only
+ * after the one before it has come to rest, so that all reads as if they had run in order.
+ */
+async function runGroup(flow: Flow, thread: Thread, first: number, end: number): Promise<ThreadEnd | undefined> {
+  const { state } = flow.run.driver;
+  const open = state.program.instructions.slice(first, end).filter(({ index }) => !state.ahead.has(index));
+  const ends: (ThreadEnd | undefined)[] = [];
+  let before: Promise<unknown> = Promise.resolve();
+  await inPool(open, flow.run.runtime.config.maxConcurrency, async (instruction, place) => {
+    if (flow.stopping) return;
+    const visit = new VisitRun(flow.run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
+    visit.turn = before;
+    const running = executeStep(visit);
+    before = running.catch(() => undefined);
+    ends[place] = toThreadEnd(visit, await running);
+  });
+  if (flow.stopping) return flow.over ?? waiting;
+  return ends.find((ended) => ended !== undefined && ended !== waiting) ?? ends.find((ended) => ended === waiting);
+}
+
+/** Works on items in their order, so many at once. */
+async function inPool<T>(items: readonly T[], size: number, work: (item: T, place: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const place = next;
+      next += 1;
+      await work(items[place] as T, place);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(size, items.length) }, worker));
 }
 
 /** Control steps have no effects: so many of them may wait to be written together. */

@@ -21,6 +21,8 @@ export class VisitRun {
   readonly step: number;
   readonly visit: VisitId;
   readonly thread: Thread;
+  /** What has to come to rest before this step is put on record. */
+  turn: Promise<unknown> | undefined;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;
