@@ -208,6 +208,13 @@ describe('a tool call', () => {
     expect(callOf(after(receipt('0.0.1', failure)))).toMatchObject({ tool: '', args: {}, attempts: 1 });
   });
 
+  it('with wrong arguments is no call handed to a tool', () => {
+    const wrong: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_ARGS_INVALID', message: 'no' }, soft: true };
+    const state = after({ type: 'tool-call-end', ...identity, outcome: wrong });
+    expect(callOf(state)).toMatchObject({ status: 'ended', attempts: 0 });
+    expect(state.usage.has(0)).toBe(false);
+  });
+
   it('of which nobody knows may be repeated, and counts once', () => {
     const unknown: RunEventBody = { type: 'tool-call-unknown', step: 0, call: '0.0.1', reason: 'the process died' };
     const repeat: RunEventBody = { type: 'tool-call-repeat', step: 0, call: '0.0.1' };
@@ -317,12 +324,23 @@ describe('a retry', () => {
       retry,
     );
     const visit = visitOf(state, '0.1');
-    expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2', undefined, undefined]);
+    expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2']);
     expect(visit.lastCall).toBe(visit.calls[0]);
     expect([...visit.answers.keys()]).toEqual(['m1']);
     // The number of a forgotten call is used again, under the new visit.
     apply(state, intent('0.1.3', 0, 1), 3000);
     expect(visit.calls[2]).toMatchObject({ call: '0.1.3', attempts: 1 });
+  });
+
+  it('keeps what was said on the way to a kept call, and has one looked at again that gave nothing usable', () => {
+    const soft: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_RETRIES_EXHAUSTED', message: 'not yet' }, soft: true };
+    const unusable: CallOutcome = { status: 'FAILED', error: { code: 'OUTPUT_NOT_JSON', message: 'a Map' } };
+    const asked: CallOutcome = { status: 'NEED_CLARIFICATION', clarifications: [question.id] };
+    const calls = [soft, asked, failure, unusable, soft].flatMap((outcome, index) => [intent(`0.0.${index + 1}`), receipt(`0.0.${index + 1}`, outcome)]);
+    const visit = visitOf(after(start, ...calls, failed(0), retry), '0.1');
+    expect(visit.calls.map((call) => call && [call.call, call.status])).toEqual([['0.0.1', 'ended'], ['0.0.2', 'ended'], undefined, ['0.0.4', 'started']]);
+    expect(visit.calls[3]?.outcome).toEqual(unusable);
+    expect(visit.lastCall?.call).toBe('0.0.2');
   });
 
   it('withdraws what nobody answered, so that whoever still has to know asks again', () => {

@@ -1,4 +1,4 @@
-import { PortiaError } from '../core/errors.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
 import { ReadOnlyPlanRun, planRunView } from '../core/plan-run.ts';
@@ -10,7 +10,8 @@ import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
-import { executeStep, inHook, tellStepEnd } from './step.ts';
+import { HookFailure, inHook } from './in-hook.ts';
+import { executeStep, isDriverTrouble, tellStepEnd } from './step.ts';
 import { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
 
@@ -21,18 +22,25 @@ import { waiting } from './waiting.ts';
 export async function advance(run: DrivenRun): Promise<void> {
   const { driver } = run;
   const { state } = driver;
-  if (isFinished(state)) return;
+  if (isFinished(state)) {
+    run.runtime.logger.warn(`the run is ${state.state} already; nothing is left to do`, { planRunId: driver.id });
+    return;
+  }
   const tools = resolveTools(run);
-  const first = state.startedAt === undefined;
   if (!(await passGate(run, tools))) return;
   driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
   try {
-    if (first) await beforePlanRun(run);
+    if (!hasBegun(state)) await beforePlanRun(run);
     await interpret(run, tools);
   } catch (thrown) {
-    if (!PortiaError.isInstance(thrown) || thrown.code !== 'HOOK_FAILED') throw thrown;
+    if (!(thrown instanceof HookFailure)) throw thrown;
     await fail(run, { code: thrown.code, message: thrown.message });
   }
+}
+
+/** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
+function hasBegun(state: RunState): boolean {
+  return state.next > 0 || state.visits.size > 0 || state.visitCounts.size > 0;
 }
 
 async function interpret(run: DrivenRun, tools: readonly AnyTool[]): Promise<void> {
@@ -45,7 +53,8 @@ async function interpret(run: DrivenRun, tools: readonly AnyTool[]): Promise<voi
     if (!instruction) return complete(run);
     const visit = new VisitRun(run, instruction, state.visitCounts.get(instruction.index) ?? 0);
     const ended = await executeStep(visit, tools[instruction.index] as AnyTool);
-    if (driver.ending && ended === waiting) return end(run);
+    // What failed while the run was being ended may only have been broken off; if not, it fails again.
+    if (driver.ending && (ended === waiting || ended.kind === 'failed')) return end(run);
     if (ended === waiting || ended.kind === 'next') {
       if (ended === waiting && !(await waitForPeople(run, tools))) return;
       continue;
@@ -58,11 +67,11 @@ async function interpret(run: DrivenRun, tools: readonly AnyTool[]): Promise<voi
 /** Before anything runs: what is outstanding is answered, and the tools ahead are ready. */
 async function passGate(run: DrivenRun, tools: readonly AnyTool[]): Promise<boolean> {
   const { driver } = run;
-  if (driver.cancelled) {
-    await end(run);
-    return false;
-  }
   for (;;) {
+    if (driver.ending) {
+      await end(run);
+      return false;
+    }
     const problem = await checkReadiness(run, tools);
     if (problem) {
       await fail(run, problem);
@@ -119,8 +128,11 @@ async function end(run: DrivenRun): Promise<void> {
 
 async function complete(run: DrivenRun): Promise<void> {
   const { driver, runtime } = run;
-  const made = await makeFinalOutput(run);
-  if (driver.ending && driver.cancelled) return end(run);
+  const made = await makeFinalOutput(run).catch((thrown: unknown) => {
+    if (isDriverTrouble(thrown)) throw thrown;
+    return driver.ending ? undefined : failureOf(thrown);
+  });
+  if (driver.ending && (driver.cancelled || !made)) return end(run);
   if (made && 'code' in made) return fail(run, made);
   driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }) });
   const written = driver.commit();
@@ -128,13 +140,20 @@ async function complete(run: DrivenRun): Promise<void> {
   if (runtime.hooks.afterPlanRun && driver.state.finalOutput) await tellEnd(run, () => afterPlanRun(run));
 }
 
-/** Ends the run as failed. A hook that threw is not called again for it. */
+function failureOf(thrown: unknown): RunError {
+  const { message, name } = ensureError(thrown);
+  const said = PortiaError.isInstance(thrown) ? message : `${name}: ${message}`;
+  const code = PortiaError.isInstance(thrown) ? thrown.code : 'STEP_FAILED';
+  return { code, message: `the final output could not be made: ${said}` };
+}
+
+/** Ends the run as failed. */
 export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
   const { driver, runtime } = run;
   driver.emit({ type: 'run-end', state: 'FAILED', error });
   await driver.commit();
   const told = driver.state.finalOutput;
-  if (visit && told && error.code !== 'HOOK_FAILED' && runtime.hooks.afterStepExecution) {
+  if (visit && told && runtime.hooks.afterStepExecution) {
     await tellEnd(run, () => tellStepEnd(visit, told));
   }
   if (runtime.hooks.afterPlanRun) await tellEnd(run, () => afterPlanRun(run));

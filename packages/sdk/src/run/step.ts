@@ -1,4 +1,4 @@
-import { ensureError, PortiaError } from '../core/errors.ts';
+import { PortiaError } from '../core/errors.ts';
 import type { RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
@@ -8,11 +8,12 @@ import type { AnyTool } from '../core/tool.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
 import { visitField } from './driver.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
+import { HookFailure, inHook } from './in-hook.ts';
 import { judgeCondition } from './agents/introspection.ts';
 import { asStepError, runOneShotAgent } from './agents/one-shot.ts';
-import { shapeResult } from './agents/step-result.ts';
+import { type ShapedResult, shapeResult } from './agents/step-result.ts';
 import { loadInputs } from './step-inputs.ts';
-import { runView } from './tool-call.ts';
+import { runView } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -23,47 +24,60 @@ export type StepEnd =
   | { readonly kind: 'failed'; readonly error: RunError }
   | Waiting;
 
+const next: StepEnd = { kind: 'next' };
+
 /** Executes one visit of a step, from its condition to its stored output. */
 export async function executeStep(visit: VisitRun, tool: AnyTool): Promise<StepEnd> {
   const started = performance.now();
   visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
   try {
-    return await attempt(visit, tool, started);
+    const early = isGated(visit) ? await passGate(visit) : undefined;
+    if (early) return early;
+    const inputs = visit.instruction.step.inputs.length === 0 ? [] : await loadInputs(visit);
+    if ('code' in inputs) return { kind: 'failed', error: inputs };
+    const result = await runOneShotAgent(visit, tool, inputs);
+    if (result === waiting) return waiting;
+    if (!result.ok) return { kind: 'failed', error: result.error };
+    const ended = finish(visit, tool, result.value, started);
+    return ended instanceof Promise ? await ended : ended;
   } catch (thrown) {
     // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
-    if (PortiaError.isInstance(thrown) && isDriverTrouble(thrown)) throw thrown;
+    if (isDriverTrouble(thrown)) throw thrown;
     if (visit.driver.ending) return waiting;
     return { kind: 'failed', error: asStepError(visit, thrown).error };
   }
 }
 
-function isDriverTrouble({ code }: PortiaError): boolean {
+/** Whether an error comes from the store or the driver, and so says nothing about the run. */
+export function isDriverTrouble(thrown: unknown): boolean {
+  if (!PortiaError.isInstance(thrown) || thrown instanceof HookFailure) return false;
+  const { code } = thrown;
   return code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED';
 }
 
-async function attempt(visit: VisitRun, tool: AnyTool, started: number): Promise<StepEnd> {
+function isGated(visit: VisitRun): boolean {
+  return visit.instruction.condition !== null || visit.run.runtime.hooks.beforeStepExecution !== undefined;
+}
+
+/** Asks the condition and the hook whether the step is to run; if not, says how the visit ended. */
+async function passGate(visit: VisitRun): Promise<StepEnd | undefined> {
   if (visit.instruction.condition !== null) {
     const verdict = await judgeCondition(visit);
     if (verdict.outcome !== 'CONTINUE') return leaveOut(visit, verdict.outcome, verdict.reason);
   }
-  if (await isSkippedByHook(visit)) {
-    visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
-    await visit.driver.commit();
-    return { kind: 'next' };
-  }
-  const inputs = visit.instruction.step.inputs.length === 0 ? [] : await loadInputs(visit);
-  if ('code' in inputs) return { kind: 'failed', error: inputs };
-  const result = await runOneShotAgent(visit, tool, inputs);
-  if (result === waiting) return waiting;
-  if (!result.ok) return { kind: 'failed', error: result.error };
-  return finish(visit, tool, result.value, started);
+  if (!(await isSkippedByHook(visit))) return undefined;
+  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
+  await visit.driver.commit();
+  return next;
 }
 
 async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: string): Promise<StepEnd> {
   const value = outcome === 'SKIP' ? skippedMarker : completedMarker;
-  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'condition', output: { value, summary: reason } });
+  // What ends the run leads past its last step, so that whoever resumes after a crash does not go on with the next one.
+  const last = outcome === 'SKIP' ? {} : { next: visit.driver.state.program.instructions.length };
+  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'condition', output: { value, summary: reason }, ...last });
   await visit.driver.commit();
-  return outcome === 'SKIP' ? { kind: 'next' } : { kind: 'complete' };
+  return outcome === 'SKIP' ? next : { kind: 'complete' };
 }
 
 /** The hook is asked once per visit: not again for one that the record shows as begun. */
@@ -82,31 +96,35 @@ function hasBegun(visit: VisitRun): boolean {
   return visit.stored?.begun === true;
 }
 
-/** Runs a hook; what it throws gets the code HOOK_FAILED unless it has one. */
-export async function inHook<T>(hook: () => T | Promise<T>): Promise<T> {
-  try {
-    return await hook();
-  } catch (thrown) {
-    if (PortiaError.isInstance(thrown)) throw thrown;
-    const cause = ensureError(thrown);
-    throw new PortiaError({ code: 'HOOK_FAILED', message: `a hook threw ${cause.name}: ${cause.message}`, cause });
-  }
+/** Shapes and stores the output: as it is, summarised, coerced into its schema, or in agent memory when it is large. */
+function finish(visit: VisitRun, tool: AnyTool, raw: JsonValue, started: number): StepEnd | Promise<StepEnd> {
+  const shaped = shapeResult(visit, tool, raw);
+  return shaped instanceof Promise ? shaped.then((known) => keep(visit, known, raw, started)) : keep(visit, shaped, raw, started);
 }
 
-/** Shapes and stores the output: as it is, summarised, coerced into its schema, or in agent memory when it is large. */
-async function finish(visit: VisitRun, tool: AnyTool, raw: JsonValue, started: number): Promise<StepEnd> {
-  const { driver, instruction } = visit;
-  const shaped = await shapeResult(visit, tool, raw);
+function keep(visit: VisitRun, shaped: ShapedResult, raw: JsonValue, started: number): StepEnd | Promise<StepEnd> {
   const ms = Math.round(performance.now() - started);
-  const output = await place(visit, shaped.value, shaped.summary);
-  const asCalled = shaped.value === raw && shaped.summary === null && !('memory' in output);
-  driver.emit({ type: 'step-end', ...visit.place, ...(asCalled && lastCallGave(visit, raw) ? {} : { output }), ...(ms > 0 && { ms }) });
+  const asCalled = shaped.value === raw && shaped.summary === null;
+  const output = place(visit, shaped.value, shaped.summary);
+  if (output instanceof Promise) return output.then((placed) => end(visit, placed, ms));
+  return end(visit, asCalled && lastCallGave(visit, raw) ? undefined : output, ms);
+}
+
+/** `output` is left out of the record when it is just what the last call gave. */
+function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): StepEnd | Promise<StepEnd> {
+  const { driver } = visit;
+  driver.emit({ type: 'step-end', ...visit.place, ...(output && { output }), ...(ms > 0 && { ms }) });
   const written = driver.commit();
-  if (written) await written;
+  if (!written && !visit.run.runtime.hooks.afterStepExecution) return next;
+  return afterEnd(visit, written);
+}
+
+async function afterEnd(visit: VisitRun, written: void | Promise<void>): Promise<StepEnd> {
+  await written;
   const { hooks } = visit.run.runtime;
-  const stored = hooks.afterStepExecution && driver.state.stepOutputs.get(instruction.output);
+  const stored = hooks.afterStepExecution && visit.driver.state.stepOutputs.get(visit.instruction.output);
   if (stored) await tellStepEnd(visit, stored);
-  return { kind: 'next' };
+  return next;
 }
 
 function lastCallGave(visit: VisitRun, value: JsonValue): boolean {
@@ -121,16 +139,19 @@ export async function tellStepEnd(visit: VisitRun, output: Output): Promise<void
   await inHook(() => hooks.afterStepExecution?.(ReadOnlyPlan.fromPlan(visit.run.plan), runView(visit), step, output));
 }
 
-async function place(visit: VisitRun, value: JsonValue, summary: string | null): Promise<StoredOutput> {
-  const { runtime } = visit.run;
-  const { largeOutputThresholdTokens, featureFlags } = runtime.config;
+function place(visit: VisitRun, value: JsonValue, summary: string | null): StoredOutput | Promise<StoredOutput> {
+  const { largeOutputThresholdTokens, featureFlags } = visit.run.runtime.config;
   if (typeof value === 'string' && value.length <= largeOutputThresholdTokens) return withSummary(value, summary);
   if (!featureFlags.agentMemoryEnabled || !exceedsThreshold(textOf(value), largeOutputThresholdTokens)) {
     return withSummary(value, summary);
   }
+  return keepInMemory(visit, value, summary);
+}
+
+async function keepInMemory(visit: VisitRun, value: JsonValue, summary: string | null): Promise<StoredOutput> {
   const { output } = visit.instruction;
   const memory = visit.visit === 0 ? output : `${output}#${visit.visit}`;
-  await runtime.storage.saveOutput(visit.driver.id, memory, { value, summary });
+  await visit.run.runtime.storage.saveOutput(visit.driver.id, memory, { value, summary });
   return { memory, summary: summary ?? '' };
 }
 

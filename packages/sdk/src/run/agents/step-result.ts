@@ -20,13 +20,19 @@ export interface ShapedResult {
  * Makes the output of a step from what its tool gave. A value that fits its schema already costs no call; a large
  * one, or one of a tool that says so, is summarised; one that does not fit its schema is brought into it.
  */
-export async function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue): Promise<ShapedResult> {
+export function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue): ShapedResult | Promise<ShapedResult> {
   const schema = visit.instruction.step.structuredOutputSchema;
-  const fitting = schema ? await fit(schema, raw) : { value: raw };
-  if (schema && !fitting) return structured(visit, tool, schema, raw);
-  const value = fitting ? fitting.value : raw;
-  const summarise = tool.shouldSummarize === true || isLarge(visit, value);
-  return { value, summary: summarise ? await summarised(visit, tool, value) : null };
+  return schema ? inSchema(visit, tool, schema, raw) : withSummary(visit, tool, raw);
+}
+
+async function inSchema(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue): Promise<ShapedResult> {
+  const fitting = await fit(schema, raw);
+  return fitting ? withSummary(visit, tool, fitting.value) : structured(visit, tool, schema, raw);
+}
+
+function withSummary(visit: VisitRun, tool: AnyTool, value: JsonValue): ShapedResult | Promise<ShapedResult> {
+  if (tool.shouldSummarize !== true && !isLarge(visit, value)) return { value, summary: null };
+  return summarised(visit, tool, value).then((summary) => ({ value, summary }));
 }
 
 function isLarge(visit: VisitRun, value: JsonValue): boolean {
