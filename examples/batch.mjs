@@ -27,9 +27,7 @@ const checkInvoice = tool({
 const plan = new Plan({
   planContext: { query: 'Check an invoice', toolIds: ['check_invoice'] },
   planInputs: [{ name: '$invoice', description: 'The invoice to check' }],
-  steps: [
-    { task: 'Check the invoice', inputs: [{ name: '$invoice' }], toolId: 'check_invoice', output: '$verdict' },
-  ],
+  steps: [{ task: 'Check the invoice', inputs: [{ name: '$invoice' }], toolId: 'check_invoice', output: '$verdict' }],
 });
 
 // The model passes the input by its name; its value is put in place with its type.
@@ -44,8 +42,11 @@ function* invoices() {
 }
 
 async function main(file) {
-  const portia = new Portia({ config: new Config({ storage: `sqlite:${file}`, defaultModel: model }), tools: [checkInvoice] });
-  const options = { concurrency: 20, labels: { batch: 'invoices' } };
+  const portia = new Portia({
+    config: new Config({ storage: `sqlite:${file}`, defaultModel: model }),
+    tools: [checkInvoice],
+  });
+  const options = { concurrency: 10, labels: { batch: 'invoices' } };
 
   const stop = new AbortController();
   let ended = 0;
@@ -53,7 +54,10 @@ async function main(file) {
     ended += 1;
     if (ended === count / 2) stop.abort();
   };
-  console.log('First call, stopped half-way:', await portia.runMany(plan, invoices(), { ...options, signal: stop.signal, onItem }));
+  console.log(
+    'First call, stopped half-way:',
+    await portia.runMany(plan, invoices(), { ...options, signal: stop.signal, onItem }),
+  );
 
   const verdicts = {};
   const tally = (_item, outcome) => {

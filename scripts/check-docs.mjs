@@ -1,11 +1,14 @@
 // What the documentation shows has to compile, and what it links to has to exist. Every ```ts snippet of the READMEs
 // and of docs/ is type-checked as a module of its own (top-level await is fine) against the source of the packages; a
 // snippet keeps its line numbers, so an error names the line of the page. A fence opts out as ```ts no-check <reason>,
-// and the reason is required. Relative links are checked in every *.md of the repository.
+// and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes is
+// the one of the source; the page on configuration names every option and environment variable there is, and the page
+// on the command line every command.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
-import { entryPoints, packages, root, walk } from './lib/workspace.mjs'
+import { errorsPageProblem } from './docs-errors.mjs'
+import { entryPoints, isSource, packages, root, walk } from './lib/workspace.mjs'
 
 const isPage = (path) => path.endsWith('.md') && !/\/(dist|coverage|\.git|\.changeset)\//.test(path)
 const snippetDir = join(root, 'node_modules/.cache/docs-snippets')
@@ -95,9 +98,33 @@ function checkLinks(pages) {
   return count
 }
 
+/** Options and environment variables that docs/configuration.md does not name. */
+function checkConfiguration() {
+  const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
+  const source = readFileSync(join(root, 'packages/sdk/src/config/config-options.ts'), 'utf8')
+  const options = [...source.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name]) => name)
+  const variables = [...source.matchAll(/`([A-Z][A-Z_]+_[A-Z_<>]+)`/g)].map(([, name]) => name)
+  for (const name of [...options, ...variables]) {
+    if (!page.includes(`\`${name}\``)) problems.push(`docs/configuration.md: ${name} is not there`)
+  }
+}
+
+/** Commands that docs/cli.md does not name. */
+function checkCommands() {
+  const page = readFileSync(join(root, 'docs/cli.md'), 'utf8')
+  for (const file of walk(join(root, 'packages/sdk/src/cli/commands'), isSource)) {
+    const name = readFileSync(file, 'utf8').match(/^ {2}name: '([a-z ]+)'/m)?.[1]
+    if (name && !page.includes(`\`${name}`)) problems.push(`docs/cli.md: the command ${name} is not there`)
+  }
+}
+
 const readmes = [root, ...packages().map(({ dir }) => dir)].map((dir) => join(dir, 'README.md')).filter(existsSync)
 const snippets = checkSnippets([...readmes, ...walk(join(root, 'docs'), isPage)])
 const links = checkLinks(walk(root, isPage))
+const stale = errorsPageProblem()
+if (stale) problems.push(stale)
+checkConfiguration()
+checkCommands()
 for (const problem of problems) console.error(problem)
 console.log(`${snippets} snippets, ${links} relative links, ${problems.length} problems`)
 process.exitCode = problems.length > 0 ? 1 : 0

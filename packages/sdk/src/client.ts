@@ -154,7 +154,7 @@ export class Portia {
    */
   async resume(options: RunRef & { readonly signal?: AbortSignal | undefined }): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
-    return planRunView(await drive(runtime, plans, runId(options), advance, { signal: options.signal }));
+    return planRunView(await drive(runtime, plans, runId(options), advance, { signal: options.signal, again: advance }));
   }
 
   /**
@@ -221,12 +221,12 @@ export class Portia {
     return initializeEndUser(storage, endUser);
   }
 
-  /** Stops driving and closes the store. Runs stay resumable. */
+  /** Stops driving, waits a moment for receipts of calls in flight, and closes the store. Runs stay resumable. */
   async close(): Promise<void> {
     if (!this.#opened) return;
     const { runtime, storage } = await this.#opened;
     this.#opened = undefined;
-    runtime.drivers.close();
+    await runtime.drivers.close();
     await storage.close();
   }
 }

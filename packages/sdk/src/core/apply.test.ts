@@ -17,13 +17,16 @@ const header: RunHeader = {
 };
 const program: Program = {
   instructions: ['$a', '$b', '$b'].map((output, index) => ({
+    op: 'agent',
     index,
+    planStep: index,
     key: String(index),
     output,
     step: new Step({ task: 'T', output, condition: index === 2 ? 'else' : null }),
     toolId: 'llm_tool',
     condition: null,
   })),
+  keepsVisits: false,
 };
 const start: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', version: '0.1.0' };
 const intent = (call: string, step = 0, visit?: number): RunEventBody => ({
@@ -104,14 +107,16 @@ describe('a step', () => {
       step: 0,
       visit: 0,
       startedAt: 1001,
-      begun: true, calls: [],
+      until: undefined,
+      begun: true,
+      calls: [],
       lastCall: undefined,
       answers: new Map(),
     });
     const state = after(start, { type: 'step-start', step: 0 }, { type: 'step-end', step: 0, output: { value: [1] }, ms: 5 });
     expect(state.visits.size).toBe(0);
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue([1])]]));
-    expect(state).toMatchObject({ next: 1, lastExecuted: 0, lastOutput: '$a' });
+    expect(state).toMatchObject({ root: { next: 1 }, lastExecuted: 0, lastOutput: '$a' });
     expect(state.usage).toEqual(new Map([[0, { ...noUsage(), ms: 5 }]]));
   });
 
@@ -144,22 +149,22 @@ describe('a step', () => {
   it('that a hook left out leaves nothing', () => {
     const state = after({ type: 'step-end', step: 0, skipped: 'hook', output: { value: 'x' } });
     expect(state.stepOutputs.size).toBe(0);
-    expect(state.next).toBe(1);
+    expect(state.root.next).toBe(1);
   });
 
   it('may lead elsewhere, and be visited again', () => {
     const state = after({ type: 'step-end', step: 1, output: { value: 1 }, next: 0 });
-    expect(state.next).toBe(0);
-    expect(state.visitCounts).toEqual(new Map([[1, 1]]));
+    expect(state.root.next).toBe(0);
+    expect(state.root.counts).toEqual(new Map([[1, 1]]));
     apply(state, { type: 'step-start', step: 1, visit: 1 }, 2000);
     expect(visitOf(state, '1.1').visit).toBe(1);
     apply(state, { type: 'step-end', step: 1, visit: 1, output: { value: 2 } }, 2001);
-    expect(state.visitCounts).toEqual(new Map([[1, 2]]));
+    expect(state.root.counts).toEqual(new Map([[1, 2]]));
     expect(state.stepOutputs.get('$b')).toEqual(LocalDataValue(2));
   });
 
   it('that ends before an earlier one does not take the run back', () => {
-    expect(after({ type: 'step-end', step: 1, output: { value: 1 } }, { type: 'step-end', step: 0, output: { value: 1 } }).next).toBe(2);
+    expect(after({ type: 'step-end', step: 1, output: { value: 1 } }, { type: 'step-end', step: 0, output: { value: 1 } }).root.next).toBe(2);
   });
 });
 
@@ -206,6 +211,13 @@ describe('a tool call', () => {
     expect(callOf(state)).toMatchObject({ tool: 'mailer', args: { to: 'x' }, status: 'ended', attempts: 1 });
     expect(state.usage.get(0)?.toolCalls).toBe(1);
     expect(callOf(after(receipt('0.0.1', failure)))).toMatchObject({ tool: '', args: {}, attempts: 1 });
+  });
+
+  it('with wrong arguments is no call handed to a tool', () => {
+    const wrong: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_ARGS_INVALID', message: 'no' }, soft: true };
+    const state = after({ type: 'tool-call-end', ...identity, outcome: wrong });
+    expect(callOf(state)).toMatchObject({ status: 'ended', attempts: 0 });
+    expect(state.usage.has(0)).toBe(false);
   });
 
   it('of which nobody knows may be repeated, and counts once', () => {
@@ -287,10 +299,10 @@ describe('a retry', () => {
 
   it('goes on from the failed visit, outputs kept', () => {
     const state = after(start, { type: 'step-end', step: 0, output: { value: 'kept' } }, { type: 'step-start', step: 1 }, failed(1), retry);
-    expect(state).toMatchObject({ state: 'READY_TO_RESUME', error: undefined, finalOutput: undefined, endedAt: undefined, next: 1 });
+    expect(state).toMatchObject({ state: 'READY_TO_RESUME', error: undefined, finalOutput: undefined, endedAt: undefined, root: { next: 1 } });
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue('kept')]]));
     expect([...state.visits.keys()]).toEqual(['1.1']);
-    expect(state.visitCounts).toEqual(new Map([[1, 1]]));
+    expect(state.root.counts).toEqual(new Map([[1, 1]]));
     expect(after(start, failed(), retry).state).toBe('READY_TO_RESUME');
   });
 
@@ -317,12 +329,23 @@ describe('a retry', () => {
       retry,
     );
     const visit = visitOf(state, '0.1');
-    expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2', undefined, undefined]);
+    expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2']);
     expect(visit.lastCall).toBe(visit.calls[0]);
     expect([...visit.answers.keys()]).toEqual(['m1']);
     // The number of a forgotten call is used again, under the new visit.
     apply(state, intent('0.1.3', 0, 1), 3000);
     expect(visit.calls[2]).toMatchObject({ call: '0.1.3', attempts: 1 });
+  });
+
+  it('keeps what was said on the way to a kept call, and has one looked at again that gave nothing usable', () => {
+    const soft: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_RETRIES_EXHAUSTED', message: 'not yet' }, soft: true };
+    const unusable: CallOutcome = { status: 'FAILED', error: { code: 'OUTPUT_NOT_JSON', message: 'a Map' } };
+    const asked: CallOutcome = { status: 'NEED_CLARIFICATION', clarifications: [question.id] };
+    const calls = [soft, asked, failure, unusable, soft].flatMap((outcome, index) => [intent(`0.0.${index + 1}`), receipt(`0.0.${index + 1}`, outcome)]);
+    const visit = visitOf(after(start, ...calls, failed(0), retry), '0.1');
+    expect(visit.calls.map((call) => call && [call.call, call.status])).toEqual([['0.0.1', 'ended'], ['0.0.2', 'ended'], undefined, ['0.0.4', 'started']]);
+    expect(visit.calls[3]?.outcome).toEqual(unusable);
+    expect(visit.lastCall?.call).toBe('0.0.2');
   });
 
   it('withdraws what nobody answered, so that whoever still has to know asks again', () => {

@@ -1,5 +1,5 @@
 import { clarificationFromWire, isRefused, placed, resolved } from './clarification.ts';
-import type { RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
+import type { CallOutcome, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import { AgentMemoryValue, isMarker, LocalDataValue, type Output } from './output.ts';
@@ -107,7 +107,7 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
     thread.lastStep = marker ? thread.lastStep : step;
   }
   state.visits.delete(key);
-  if (state.program.keepsVisits || visit !== 0) thread.counts.set(step, visitNumber(visit) + 1);
+  if (state.program.keepsVisits || visit !== 0 || event.next !== undefined) thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
   moveOn(state, thread, event);
   if (event.ms) usageOf(state, step).ms += event.ms;
@@ -246,11 +246,16 @@ function endCall(state: RunState, event: EventOf<'tool-call-end'>, at: number): 
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
   const call = callOf(state, event.step, event.visit ?? 0, event.call, event.tool ?? '', event.args ?? {}, at);
   if (call.status === 'ended') return;
-  // A call without effects has no intent: its receipt is the first that is heard of it.
-  if (call.attempts === 0) countAttempt(state, event.step, call);
+  // A call without effects has no intent: its receipt is the first that is heard of it. Wrong arguments never get there.
+  if (call.attempts === 0 && !wasTurnedDown(event.outcome)) countAttempt(state, event.step, call);
   call.status = 'ended';
   call.outcome = event.outcome;
   visit.lastCall = call;
+}
+
+/** Whether a call was refused before it was handed to its tool. */
+export function wasTurnedDown(outcome: CallOutcome): boolean {
+  return outcome.status === 'FAILED' && outcome.error.code === 'TOOL_ARGS_INVALID';
 }
 
 function countAttempt(state: RunState, step: number, call: CallState): void {
@@ -345,11 +350,12 @@ function withdrawQuestions(state: RunState): void {
 
 /**
  * The visit that a retry makes of a failed one: calls that succeeded are kept and not made again; those that may have
- * happened are kept too, to be looked up or asked about; without any, the step begins from nothing.
+ * happened are kept too, to be looked up or asked about; without any, the step begins from nothing. What led to a kept
+ * call is kept as it was said, and is not done again.
  */
 function afresh(visit: Visit): Visit {
-  const kept = visit.calls.map(keptCall);
-  const calls = kept.some((call) => call) ? kept : [];
+  const last = visit.calls.findLastIndex((call) => call !== undefined && mayHaveHappened(call));
+  const calls = visit.calls.slice(0, last + 1).map(keptCall);
   const keeps = calls.length > 0;
   return {
     step: visit.step,
@@ -363,8 +369,18 @@ function afresh(visit: Visit): Visit {
   };
 }
 
+function mayHaveHappened({ status, outcome }: CallState): boolean {
+  if (status === 'proposed') return false;
+  return status !== 'ended' || outcome?.status === 'SUCCESS' || gaveNoUsableResult(outcome);
+}
+
+/** The call was made, but what it gave could not be stored. */
+function gaveNoUsableResult(outcome: CallOutcome | undefined): boolean {
+  return outcome?.status === 'FAILED' && (outcome.error.code === 'OUTPUT_NOT_JSON' || outcome.error.code === 'OUTPUT_INVALID');
+}
+
 function keptCall(call: CallState | undefined): CallState | undefined {
   if (!call || call.status === 'proposed') return undefined;
-  if (call.status === 'ended') return call.outcome?.status === 'SUCCESS' ? call : undefined;
-  return { ...call, status: 'started' };
+  if (call.status !== 'ended' || gaveNoUsableResult(call.outcome)) return { ...call, status: 'started' };
+  return call.outcome?.status === 'FAILED' && !call.outcome.soft ? undefined : call;
 }

@@ -3,6 +3,7 @@ import { PortiaError, type PortiaErrorCode } from './errors.ts';
 import type { ClarificationUUID } from './ids.ts';
 import { freezeJson, type JsonObject, type JsonValue } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
+import { type PackedEvent, packEvents, unpackEvent } from './packed-events.ts';
 import type { FrameChange } from './thread.ts';
 
 /** The version of the event format this release writes. Older ones are read for ever. */
@@ -167,13 +168,13 @@ export interface Commit {
   readonly seq: number;
   /** Epoch milliseconds, of all events in it. */
   readonly at: number;
-  /** JSON text of an array of event bodies. */
+  /** JSON text of an array: the events, the frequent ones in their packed form. */
   readonly events: string;
 }
 
 /** Packs events into one commit. Later versions put `{ "v": <version> }` before them; version 1 has no such mark. */
 export function toCommit(seq: number, at: number, bodies: readonly RunEventBody[]): Commit {
-  return { seq, at, events: JSON.stringify(bodies) };
+  return { seq, at, events: packEvents(bodies) };
 }
 
 /**
@@ -181,15 +182,19 @@ export function toCommit(seq: number, at: number, bodies: readonly RunEventBody[
  * @throws PortiaError `STORAGE_CORRUPT` for text that is not a list of events, or that a newer release wrote.
  */
 export function fromCommit(commit: Commit): RunEvent[] {
-  const bodies = freezeJson(parseBodies(commit));
-  const version = (bodies[0] as { readonly v?: unknown } | undefined)?.v;
+  const packed = freezeJson(parseEvents(commit));
+  const version = (packed[0] as { readonly v?: unknown } | undefined)?.v;
   if (version !== undefined) {
     throw corrupt(commit, `of version ${JSON.stringify(version)}`, 'use the newer release of this library that wrote it');
   }
-  return bodies.map((body, index) => ({ ...body, v: eventVersion, seq: commit.seq + index, at: commit.at }));
+  return packed.map((event, index) => {
+    const body = unpackEvent(event, index, packed);
+    if (!body) throw corrupt(commit, 'not a list of events', 'restore it from a copy');
+    return { ...body, v: eventVersion, seq: commit.seq + index, at: commit.at };
+  });
 }
 
-function parseBodies(commit: Commit): readonly RunEventBody[] {
+function parseEvents(commit: Commit): readonly PackedEvent[] {
   let parsed: unknown;
   try {
     parsed = JSON.parse(commit.events);
@@ -197,7 +202,7 @@ function parseBodies(commit: Commit): readonly RunEventBody[] {
     throw corrupt(commit, 'not JSON', 'restore it from a copy', cause);
   }
   if (!Array.isArray(parsed)) throw corrupt(commit, 'not a list of events', 'restore it from a copy');
-  return parsed as readonly RunEventBody[];
+  return parsed as readonly PackedEvent[];
 }
 
 function corrupt(commit: Commit, what: string, hint: string, cause?: unknown): PortiaError {

@@ -31,9 +31,9 @@ function stateAfter(...bodies: RunEventBody[]): RunState {
   const outputs = ['$sales', '$receipt'];
   const instructions = outputs.map((output, index) => {
     const step = new Step({ task: 'T', output });
-    return { index, key: String(index), output, step, toolId: 'llm_tool', condition: null };
+    return { op: 'agent' as const, index, planStep: index, key: String(index), output, step, toolId: 'llm_tool', condition: null };
   });
-  const state = initialState(header, { instructions });
+  const state = initialState(header, { instructions, keepsVisits: false });
   for (const [index, body] of bodies.entries()) apply(state, body, 1000 + index);
   return state;
 }

@@ -17,13 +17,16 @@ const header: RunHeader = {
 function programOf(outputs: readonly string[]): Program {
   return {
     instructions: outputs.map((output, index) => ({
+      op: 'agent',
       index,
+      planStep: index,
       key: String(index),
       output,
       step: new Step({ task: `do ${output}`, output }),
       toolId: 'llm_tool',
       condition: null,
     })),
+    keepsVisits: false,
   };
 }
 
@@ -37,7 +40,7 @@ const started: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', versi
 
 describe('a run of which nothing happened yet', () => {
   it('has only what it was created with', () => {
-    expect(after()).toMatchObject({ header, state: 'NOT_STARTED', updatedAt: 100, next: 0, outstanding: 0, startedAt: undefined });
+    expect(after()).toMatchObject({ header, state: 'NOT_STARTED', updatedAt: 100, root: { next: 0 }, outstanding: 0, startedAt: undefined });
   });
 
   it('freezes its inputs, also those a store has read from JSON', () => {

@@ -131,6 +131,12 @@ describe('the effects ledger', () => {
     expect(only({ type: 'tool-call-end', step: 0, call: '0.0.1', outcome: sent })).toMatchObject({ toolId: '', args: {}, startedAt: 1000, latencyMs: null });
   });
 
+  it('shows a call with wrong arguments, which never reached its tool', () => {
+    const error = { code: 'TOOL_ARGS_INVALID', message: 'no' } as const;
+    const turnedDown: RunEventBody = { type: 'tool-call-end', step: 0, call: '0.0.1', tool: 'mailer', outcome: { status: 'FAILED', error, soft: true } };
+    expect(only(turnedDown)).toMatchObject({ status: 'FAILED', error, attempts: 0, startedAt: null, latencyMs: null });
+  });
+
   it('shows what a call asked, and why one failed', () => {
     const clarifications = ['clar-11111111-2222-4333-8444-555555555501'] as const;
     expect(only(begin, end({ status: 'NEED_CLARIFICATION', clarifications }))).toMatchObject({ status: 'NEED_CLARIFICATION', attempts: 1, output: clarifications });

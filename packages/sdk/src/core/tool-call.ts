@@ -1,3 +1,4 @@
+import { wasTurnedDown } from './apply.ts';
 import { PortiaError } from './errors.ts';
 import type { CallIdentity, RunError, RunEvent, VisitId } from './event.ts';
 import { idempotencyKey } from './hash.ts';
@@ -196,7 +197,7 @@ function end(entry: Entry, event: Extract<CallEvent, { type: 'tool-call-end' }>)
   entry.error = outcome.status === 'FAILED' ? outcome.error : null;
   entry.reason = null;
   // A call without effects has no intent: its receipt is the first that is heard of it.
-  if (entry.attempts === 0) {
+  if (entry.attempts === 0 && !wasTurnedDown(outcome)) {
     entry.attempts = 1;
     entry.startedAt = event.at - (event.ms ?? 0);
   }

@@ -6,8 +6,7 @@ import type { ClarificationUUID, PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import { type ClarificationRecord, isFinished, type RunState } from '../core/run-state.ts';
 import type { Command, StoredRun } from '../storage/storage-backend.ts';
-import { drive, foldStored, notFound } from './drive.ts';
-import type { PlanShelf } from './plan-shelf.ts';
+import { foldStored, notFound, type Plans, putOnRecord } from './drive.ts';
 import type { Runtime } from './runtime.ts';
 import { checkSpecialAnswer } from './special-answer.ts';
 
@@ -34,7 +33,7 @@ export interface Answer {
  * @throws PortiaError `CLARIFICATION_NOT_FOUND`, `CLARIFICATION_FORBIDDEN`, `CLARIFICATION_EXPIRED`,
  * `CLARIFICATION_RESPONSE_INVALID`, `CLARIFICATION_ALREADY_RESOLVED`, `RUN_STATE_INVALID`; none changes anything.
  */
-export async function resolveClarification(runtime: Runtime, plans: PlanShelf, answer: Answer): Promise<RunState> {
+export async function resolveClarification(runtime: Runtime, plans: Plans, answer: Answer): Promise<RunState> {
   const { planRunId, clarificationId } = answer;
   const state = await readState(runtime, plans, planRunId);
   const record = state.clarifications.find(({ clarification }) => clarification.id === clarificationId);
@@ -57,10 +56,11 @@ export async function resolveClarification(runtime: Runtime, plans: PlanShelf, a
     via,
   });
   if (command.type === 'answer' && !sameJson(command.response, response)) throw alreadyResolved(planRunId, clarificationId);
-  return settle(runtime, plans, planRunId);
+  return (await putOnRecord(runtime, plans, planRunId)) ?? readState(runtime, plans, planRunId);
 }
 
-async function checkOpen(runtime: Runtime, state: RunState, record: ClarificationRecord, response: JsonValue): Promise<void> {
+/** @throws PortiaError when it is too late for an answer, or it does not fit: `RUN_STATE_INVALID`, `CLARIFICATION_EXPIRED`, `CLARIFICATION_RESPONSE_INVALID`. */
+export async function checkOpen(runtime: Runtime, state: RunState, record: ClarificationRecord, response: JsonValue): Promise<void> {
   const { id } = record.clarification;
   if (isFinished(state)) {
     throw new PortiaError({
@@ -115,18 +115,8 @@ function unknown(planRunId: string, id: string): PortiaError {
   });
 }
 
-/** Writes what was said from outside into the journal, unless a driver is alive, which then does. */
-async function settle(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID): Promise<RunState> {
-  try {
-    return await drive(runtime, plans, id, async () => {});
-  } catch (error) {
-    if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return readState(runtime, plans, id);
-    throw error;
-  }
-}
-
 /** A run as it stands, with answers that are stored but not yet taken up. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
-export async function readState(runtime: Pick<Runtime, 'storage'>, plans: PlanShelf, id: PlanRunUUID): Promise<RunState> {
+export async function readState(runtime: Pick<Runtime, 'storage'>, plans: Plans, id: PlanRunUUID): Promise<RunState> {
   const stored = await runtime.storage.loadRun(id);
   if (!stored) throw notFound(id);
   return withAnswers(stored, foldStored(stored, await plans.get(stored.header.planId)));

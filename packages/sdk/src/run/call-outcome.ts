@@ -2,7 +2,7 @@ import { type Clarification, isClarification } from '../core/clarification.ts';
 import { ensureError, PortiaError, ToolHardError, ToolSoftError } from '../core/errors.ts';
 import type { CallOutcome } from '../core/event.ts';
 import { type JsonValue, toJson } from '../core/json.ts';
-import { validate } from '../core/schema.ts';
+import { type Schema, validate } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { Guarded } from './guard.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -11,10 +11,10 @@ import type { VisitRun } from './visit-run.ts';
 export type Settled =
   | { readonly kind: 'ended'; readonly outcome: CallOutcome; readonly clarifications?: readonly Clarification[] }
   | { readonly kind: 'unknown'; readonly reason: string }
-  | { readonly kind: 'again'; readonly reason: string };
+  | { readonly kind: 'again'; readonly code: 'TOOL_TIMEOUT' | 'TOOL_FAILED'; readonly reason: string };
 
 /** Reads what a tool did. Only a soft error, a hard error and a result say for sure what happened. */
-export async function settle(visit: VisitRun, tool: AnyTool, callId: string, guarded: Guarded<unknown>): Promise<Settled> {
+export function settle(visit: VisitRun, tool: AnyTool, callId: string, guarded: Guarded<unknown>): Settled | Promise<Settled> {
   switch (guarded.kind) {
     case 'value':
       return settleValue(visit, tool, callId, guarded.value);
@@ -30,24 +30,36 @@ export async function settle(visit: VisitRun, tool: AnyTool, callId: string, gua
 /** Milliseconds a tool has, unless it says otherwise. */
 export const defaultTimeoutMs = 60_000;
 
-async function settleValue(visit: VisitRun, tool: AnyTool, callId: string, value: unknown): Promise<Settled> {
-  const clarifications = clarificationsIn(value);
-  if (clarifications.length > 0) {
+function settleValue(visit: VisitRun, tool: AnyTool, callId: string, value: unknown): Settled | Promise<Settled> {
+  const found = clarificationsIn(value);
+  if (found.length > 0) {
+    const clarifications = found.map((clarification) => visit.fresh(clarification));
     const ids = clarifications.map(({ id }) => id);
     return { kind: 'ended', outcome: { status: 'NEED_CLARIFICATION', clarifications: ids }, clarifications };
   }
-  try {
-    return { kind: 'ended', outcome: { status: 'SUCCESS', value: await checkedResult(tool, value) } };
-  } catch (error) {
+  const unfit = (error: unknown): Settled => {
     if (!PortiaError.isInstance(error)) throw error;
     return ended(visit, error.code, `${error.message}; the call itself was made`, callId);
+  };
+  try {
+    const result = checkedResult(tool, value);
+    return result instanceof Promise ? result.then(succeeded, unfit) : succeeded(result);
+  } catch (error) {
+    return unfit(error);
   }
 }
 
+function succeeded(value: JsonValue): Settled {
+  return { kind: 'ended', outcome: { status: 'SUCCESS', value } };
+}
+
 /** The result of a tool as it is stored. @throws PortiaError `OUTPUT_NOT_JSON`, `OUTPUT_INVALID`. */
-export async function checkedResult(tool: AnyTool, value: unknown): Promise<JsonValue> {
-  if (!tool.outputSchema) return toJson(value, `the result of ${tool.id}`);
-  const validation = await validate(tool.outputSchema, value);
+export function checkedResult(tool: AnyTool, value: unknown): JsonValue | Promise<JsonValue> {
+  return tool.outputSchema ? fitted(tool, tool.outputSchema, value) : toJson(value, `the result of ${tool.id}`);
+}
+
+async function fitted(tool: AnyTool, schema: Schema, value: unknown): Promise<JsonValue> {
+  const validation = await validate(schema, value);
   if (validation.ok) return toJson(validation.value, `the result of ${tool.id}`);
   throw new PortiaError({
     code: 'OUTPUT_INVALID',
@@ -85,7 +97,7 @@ function unsettled(
   reason: string,
 ): Settled {
   if (tool.readOnly) return softly(visit, code, reason, callId);
-  return tool.idempotent ? { kind: 'again', reason } : { kind: 'unknown', reason };
+  return tool.idempotent ? { kind: 'again', code, reason } : { kind: 'unknown', reason };
 }
 
 function softly(visit: VisitRun, code: 'TOOL_RETRIES_EXHAUSTED' | 'TOOL_TIMEOUT' | 'TOOL_FAILED', message: string, callId: string): Settled {

@@ -7,6 +7,7 @@ import { graceMs } from './guard.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import { endCancelled } from './runner.ts';
 import type { Runtime } from './runtime.ts';
+import { systemClock } from './system-clock.ts';
 
 /** Why a run is cancelled, for the record. */
 export interface CancelOptions {
@@ -36,6 +37,6 @@ export async function cancelRun(runtime: Runtime, plans: PlanShelf, id: PlanRunU
     }
     const now = await readState(runtime, plans, id);
     if (isFinished(now) || performance.now() > until) return now;
-    await runtime.clock.sleep(50);
+    await systemClock.sleep(50);
   }
 }

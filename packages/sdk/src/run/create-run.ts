@@ -50,11 +50,11 @@ export async function startRun(
   const plan = await planFor(runtime, plans, given);
   const header = await headerFor(runtime, plan, options);
   const { structuredOutputSchema: outputSchema, signal } = options;
-  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal });
+  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal, again: work });
   if (made.created) return made.state;
   checkSamePlan(made.header, plan);
   const state = await readState(runtime, plans, made.header.id);
-  return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal });
+  return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });
 }
 
 async function planFor(runtime: Runtime, plans: PlanShelf, given: Plan | PlanUUID): Promise<Plan> {

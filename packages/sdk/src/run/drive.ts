@@ -3,7 +3,7 @@ import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
-import { initialState, type RunHeader, type RunState } from '../core/run-state.ts';
+import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import type { Schema } from '../core/schema.ts';
 import { compile } from '../plan/compile.ts';
 import { schemaFromJson } from '../plan/plan-record.ts';
@@ -24,7 +24,12 @@ export interface DriveOptions {
   readonly signal?: AbortSignal | undefined;
   /** The final output's schema, when the caller has it at hand. */
   readonly outputSchema?: Schema | undefined;
+  /** What to do with what was said while the run was being let go; unless given, it is only put on record. */
+  readonly again?: Work | undefined;
 }
+
+/** Where plans are found by their id. */
+export type Plans = Pick<PlanShelf, 'get'>;
 
 /**
  * Creates a run and becomes its driver in one write. A run key that is taken gives the run that has it, undriven.
@@ -40,9 +45,9 @@ export async function createAndDrive(
   try {
     const made = await runtime.storage.createRun(header, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
     if (!made.created || !made.driver) return { created: false, header: made.header };
+    const plans: Plans = { get: async () => plan };
     const state = initialState(made.header, compile(plan));
-    await driveState(runtime, plan, state, made.driver, undefined, work, options);
-    return { created: true, state };
+    return { created: true, state: await driveState(runtime, plans, plan, state, made.driver, undefined, work, options) };
   } finally {
     retireOwner(owner);
   }
@@ -52,31 +57,45 @@ export async function createAndDrive(
  * Becomes the driver of a stored run and works on it.
  * @throws PortiaError `RUN_BUSY` while another driver is alive, `PLAN_RUN_NOT_FOUND`, `PLAN_NOT_FOUND`.
  */
-export async function drive(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID, work: Work, options: DriveOptions = {}): Promise<RunState> {
+export async function drive(runtime: Runtime, plans: Plans, id: PlanRunUUID, work: Work, options: DriveOptions = {}): Promise<RunState> {
   const owner = newOwner();
   try {
     const claim = await runtime.storage.claimRun(id, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
     if (!claim.claimed) throw busy(id, claim.driver);
-    const stored = await runtime.storage.loadRun(id);
-    if (!stored) throw notFound(id);
-    const plan = await plans.get(stored.header.planId);
-    const state = foldStored(stored, plan);
-    await driveState(runtime, plan, state, claim.driver, stored, work, options);
-    return state;
+    const { stored, plan, state } = await load(runtime, plans, id, claim.driver);
+    return await driveState(runtime, plans, plan, state, claim.driver, stored, work, options);
   } finally {
     retireOwner(owner);
   }
 }
 
+async function load(
+  runtime: Runtime,
+  plans: Plans,
+  id: PlanRunUUID,
+  record: DriverRecord,
+): Promise<{ readonly stored: StoredRun; readonly plan: Plan; readonly state: RunState }> {
+  try {
+    const stored = await runtime.storage.loadRun(id);
+    if (!stored) throw notFound(id);
+    const plan = await plans.get(stored.header.planId);
+    return { stored, plan, state: foldStored(stored, plan) };
+  } catch (error) {
+    await release(runtime, id, record);
+    throw error;
+  }
+}
+
 async function driveState(
   runtime: Runtime,
+  plans: Plans,
   plan: Plan,
   state: RunState,
   record: DriverRecord,
   stored: StoredRun | undefined,
   work: Work,
   options: DriveOptions,
-): Promise<void> {
+): Promise<RunState> {
   const { storage, clock, bus, drivers } = runtime;
   const status = stored?.status ?? { state: state.state, updatedAt: state.updatedAt };
   const driver = new Driver({ state, record, status, storage, clock, bus });
@@ -85,14 +104,58 @@ async function driveState(
   if (options.signal?.aborted) driver.stop();
   drivers.add(driver);
   try {
-    for (const command of stored?.commands ?? []) driver.deliver(command);
+    // Asked for after the pool knows the driver: what is said from now on reaches it by itself.
+    if (stored) for (const { command } of (await storage.pollCommands([driver.id], undefined)).commands) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
     await work({ runtime, driver, plan, outputSchema, endUser: await endUserOf(storage, state.header.endUserId) });
     if (driver.dirty) await driver.commit();
   } finally {
     options.signal?.removeEventListener('abort', stop);
     drivers.remove(driver);
-    await storage.releaseRun(driver.id, record.epoch);
+    await release(runtime, driver.id, record);
+    if (driver.lost) await takeUp(runtime, plans, driver, {});
+  }
+  return isFinished(state) ? state : ((await takeUp(runtime, plans, driver, options)) ?? state);
+}
+
+/** Lets a run go. Should that fail, its driver counts as dead all the same once its owner is retired. */
+async function release({ storage, logger }: Runtime, id: PlanRunUUID, record: DriverRecord): Promise<void> {
+  try {
+    await storage.releaseRun(id, record.epoch);
+  } catch (error) {
+    logger.warn('a run could not be released', { planRunId: id, error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Puts on record what was said from outside, unless somebody else has the run, who then does. */
+export async function putOnRecord(runtime: Runtime, plans: Plans, id: PlanRunUUID): Promise<RunState | undefined> {
+  return ifFree(() => drive(runtime, plans, id, async () => {}));
+}
+
+async function ifFree(work: () => Promise<RunState>): Promise<RunState | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * What was said between the driver's last look and its release would reach nobody: whoever said it found the run still
+ * driven. It is taken up here, unless somebody else has the run by now.
+ */
+async function takeUp(runtime: Runtime, plans: Plans, driver: Driver, options: DriveOptions): Promise<RunState | undefined> {
+  const { storage, logger } = runtime;
+  try {
+    const { commands } = await storage.pollCommands([driver.id], undefined);
+    if (commands.every(({ command }) => driver.knows(command))) return undefined;
+    const { again = async () => {} } = options;
+    return await ifFree(() => drive(runtime, plans, driver.id, again, options));
+  } catch (error) {
+    if (!PortiaError.isInstance(error)) throw error;
+    logger.warn('what was said to a run last was not taken up; it is when the run goes on', { planRunId: driver.id, error: error.message });
+    return undefined;
   }
 }
 

@@ -1,11 +1,12 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { threadId } from 'node:worker_threads';
 import { hashText } from '../core/hash.ts';
 import type { DriverRecord } from '../storage/storage-backend.ts';
 
 /**
- * Whose process a driver is. An owner is `<host>/<pid>.<start>/<token>`: on the same host it can be told whether that
- * process still lives, and in the same process whether that driver is still at work.
+ * Whose process a driver is. An owner is `<host>/<pid>.<start>/<thread>/<token>`: on the same host it can be told
+ * whether that process still lives, and in the same thread whether that driver is still at work.
  */
 
 const live: Set<string> = ((globalThis as Record<symbol, unknown>)[Symbol.for('portia-ts.live-drivers')] ??=
@@ -55,7 +56,7 @@ let drivers = 0;
 export function newOwner(): string {
   drivers += 1;
   const { host, process, salt } = identity();
-  const owner = `${host}/${process}/${salt}${drivers.toString(36)}`;
+  const owner = `${host}/${process}/${threadId}/${salt}${drivers.toString(36)}`;
   live.add(owner);
   return owner;
 }
@@ -67,10 +68,11 @@ export function retireOwner(owner: string): void {
 
 /** Whether a driver is alive, as far as this process can know it; `undefined`: only its heartbeat tells. */
 export function isAlive(driver: DriverRecord): boolean | undefined {
-  const [ownerHost, ownerProcess] = driver.owner.split('/');
+  const [ownerHost, ownerProcess, thread] = driver.owner.split('/');
   const here = identity();
   if (ownerHost !== here.host || ownerProcess === undefined) return undefined;
-  if (ownerProcess === here.process) return live.has(driver.owner);
+  // Of another thread of this process only the heartbeat tells.
+  if (ownerProcess === here.process) return thread === String(threadId) ? live.has(driver.owner) : undefined;
   const [pid, start] = ownerProcess.split('.');
   return processExists(Number(pid), start ?? '');
 }

@@ -3,9 +3,11 @@ import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
 import { type CallOutcome, type RunEvent, type RunEventBody, type RunNotice, type VisitId, eventVersion, toCommit } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { RunState } from '../core/run-state.ts';
+import { isFinished, type RunState } from '../core/run-state.ts';
+import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
 import { type EventBus, isWatched } from './event-bus.ts';
+import { startGrace } from './guard.ts';
 
 /**
  * The one writer of a run. Events change the state at once and are written together at the next {@link commit};
@@ -29,6 +31,8 @@ export class Driver {
   #controller: AbortController | undefined;
   readonly #whenEnding = new Set<() => void>();
   readonly #seen = new Set<string>();
+  /** Set when another driver has taken over. */
+  lost = false;
 
   constructor(init: {
     readonly state: RunState;
@@ -69,6 +73,7 @@ export class Driver {
     this.#controller?.abort(this.#stopReason());
     for (const listener of this.#whenEnding) listener();
     this.#whenEnding.clear();
+    startGrace(this);
   }
 
   /** Whether nothing new may begin. */
@@ -109,7 +114,10 @@ export class Driver {
    */
   commit(): void | Promise<void> {
     if (this.#writing) return this.#writing.then(() => this.commit());
-    if (this.#pending.length === 0) return;
+    if (this.#pending.length === 0) {
+      if (this.lost) throw this.#lostError();
+      return;
+    }
     const bodies = this.#pending;
     const { state } = this;
     const commit = toCommit(state.seq + 1, this.pendingSince, bodies);
@@ -154,13 +162,18 @@ export class Driver {
 
   /** The run has another driver now. What this one did is not lost: its receipts are given to the new one. */
   async #handOver(bodies: readonly RunEventBody[]): Promise<void> {
+    this.lost = true;
     this.stop();
     for (const body of bodies) {
       if (body.type !== 'tool-call-end' || body.tool !== undefined) continue;
       const outcome = body.outcome as unknown as JsonObject;
       await this.#storage.putCommand(this.id, { type: 'receipt', key: body.call, at: this.#clock.now(), outcome });
     }
-    throw new PortiaError({
+    throw this.#lostError();
+  }
+
+  #lostError(): PortiaError {
+    return new PortiaError({
       code: 'DRIVER_LOST',
       message: `another driver has taken over run ${this.id}`,
       hint: 'nothing is lost: follow the run with events(), or read it with storage.getPlanRun()',
@@ -176,14 +189,19 @@ export class Driver {
     return same ? undefined : { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error };
   }
 
+  /** Whether a command has been delivered. */
+  knows(command: Command): boolean {
+    return this.#seen.has(commandIdentity(command));
+  }
+
   /** Takes what was said from outside: answers and late receipts at once, a cancel at the next boundary. */
   deliver(command: Command): void {
-    const seen = `${command.type}:${command.key}`;
-    if (this.#seen.has(seen)) return;
-    this.#seen.add(seen);
+    if (this.knows(command)) return;
+    this.#seen.add(commandIdentity(command));
     const { state } = this;
     if (command.type === 'cancel') {
-      if (command.key !== `cancel.${state.retries}`) return;
+      // One meant for an attempt that is over touches neither its end nor the next attempt.
+      if (command.key !== `cancel.${state.retries}` || isFinished(state)) return;
       this.cancelled = command;
       this.#end();
     } else if (command.type === 'answer') {
@@ -203,11 +221,13 @@ export class Driver {
       if (!open || open.status === 'ended') continue;
       const { step } = visit;
       this.emit({ type: 'tool-call-end', step, ...visitField(visit.visit), call, outcome, late: true });
-      for (const record of this.state.questions.get(`unknown:${call}`) ?? []) {
-        if (record.clarification.resolved) continue;
-        const { id } = record.clarification;
-        const response = 'use a given result';
-        this.emit({ type: 'clarification-resolved', id, response, resolvedBy: 'Effects ledger', as: null, via: 'library' });
+      for (const kind of ['unknown', 'unknown-result']) {
+        for (const { clarification } of this.state.questions.get(`${kind}:${call}`) ?? []) {
+          if (clarification.resolved) continue;
+          const response = kind === 'unknown' ? 'use a given result' : 'the receipt of the call arrived';
+          const { id } = clarification;
+          this.emit({ type: 'clarification-resolved', id, response, resolvedBy: 'Effects ledger', as: null, via: 'library' });
+        }
       }
     }
   }

@@ -13,8 +13,8 @@ export class EventBus {
   readonly byRun: Map<PlanRunUUID, Set<RunListener>> = new Map();
 
   publish(id: PlanRunUUID, signal: RunSignal): void {
-    for (const listener of this.all) listener(id, signal);
-    for (const listener of this.byRun.get(id) ?? []) listener(id, signal);
+    for (const listener of this.all) tell(listener, id, signal);
+    for (const listener of this.byRun.get(id) ?? []) tell(listener, id, signal);
   }
 
   /** Listens to one run, or to all. Returns the way to stop. */
@@ -30,6 +30,15 @@ export class EventBus {
       listeners.delete(listener);
       if (listeners.size === 0) this.byRun.delete(id);
     };
+  }
+}
+
+/** What a listener throws is a warning: what it was told of has happened. */
+function tell(listener: RunListener, id: PlanRunUUID, signal: RunSignal): void {
+  try {
+    listener(id, signal);
+  } catch (thrown) {
+    process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
   }
 }
 

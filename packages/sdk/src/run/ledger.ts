@@ -1,9 +1,10 @@
 import { InputClarification, MultipleChoiceClarification } from '../core/clarification.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
-import type { CallState } from '../core/run-state.ts';
+import type { CallState, ClarificationRecord } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
-import { checkedResult } from './call-outcome.ts';
+import { checkedResult, defaultTimeoutMs } from './call-outcome.ts';
+import { guard } from './guard.ts';
 import { CallContext } from './tool-context.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
@@ -18,11 +19,19 @@ export const ledgerSource = 'Effects ledger';
 export type UnknownDecision =
   | { readonly kind: 'receipt'; readonly value: JsonValue }
   | { readonly kind: 'call' }
+  /** The tool itself says so: calling it again is safe. */
+  | { readonly kind: 'not-happened' }
   | { readonly kind: 'stop' }
   | Waiting;
 
-/** A call may have happened. The tool looks it up where it can; else it goes on record as unknown and a person is asked. */
-export async function askAboutUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<UnknownDecision> {
+/** What is to be done about a call that may have happened: what a person said where one was asked, else they are asked now. */
+export function decideUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<UnknownDecision> {
+  const asked = visit.questions(unknownKey(call.call)).at(-1);
+  return call.status === 'unknown' && asked ? readDecision(visit, tool, call, asked) : askAboutUnknown(visit, tool, call, n, reason);
+}
+
+/** The tool looks the call up where it can; else it goes on record as unknown and a person is asked. */
+async function askAboutUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<UnknownDecision> {
   const found = await reconcile(visit, tool, call, n);
   if (found !== undefined) return found;
   visit.driver.emit({ type: 'tool-call-unknown', ...visit.place, call: call.call, reason });
@@ -41,11 +50,12 @@ export async function askAboutUnknown(visit: VisitRun, tool: AnyTool, call: Call
 async function reconcile(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<UnknownDecision | undefined> {
   if (!tool.reconcile) return undefined;
   try {
-    const found: unknown = await tool.reconcile(call.args, new CallContext(visit, call.call, n));
-    if (found === 'not-happened') return { kind: 'call' };
+    const found = await lookUp(visit, tool, call, n);
+    if (found === 'not-happened') return { kind: 'not-happened' };
     if (found === 'unknown' || found === undefined) return undefined;
     return { kind: 'receipt', value: await checkedResult(tool, found) };
   } catch (error) {
+    if (visit.driver.ending) return waiting;
     visit.run.runtime.logger.warn('a tool could not look up its call; a person is asked', {
       planRunId: visit.driver.id,
       toolCallId: call.call,
@@ -53,6 +63,15 @@ async function reconcile(visit: VisitRun, tool: AnyTool, call: CallState, n: num
     });
     return undefined;
   }
+}
+
+async function lookUp(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<unknown> {
+  const context = new CallContext(visit, call.call, n);
+  const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
+  const looking = Promise.resolve(tool.reconcile?.(call.args, context));
+  const guarded = await guard(visit.driver, looking, { timeoutMs, onTimeout: () => context.timeOut(), late: () => {} });
+  if (guarded.kind === 'value') return guarded.value;
+  throw guarded.kind === 'error' ? guarded.error : new Error(`it did not answer within ${timeoutMs} ms`);
 }
 
 const unknownKey = (callId: string): string => `unknown:${callId}`;
@@ -64,22 +83,23 @@ export function resultQuestionOf(key: string): string | undefined {
 }
 
 /** Reads what the person said about a call that is on record as unknown. */
-export async function decideUnknown(visit: VisitRun, tool: AnyTool, call: CallState): Promise<UnknownDecision> {
-  const asked = visit.questions(unknownKey(call.call)).at(-1);
-  if (!asked?.clarification.resolved) return waiting;
+async function readDecision(visit: VisitRun, tool: AnyTool, call: CallState, asked: ClarificationRecord): Promise<UnknownDecision> {
+  if (!asked.clarification.resolved) return waiting;
   switch (asked.clarification.response) {
     case unknownCallOptions.callAgain:
       return { kind: 'call' };
     case unknownCallOptions.useResult:
-      return givenResult(visit, tool, call);
+      return givenResult(visit, tool, call, asked);
     default:
       return { kind: 'stop' };
   }
 }
 
-async function givenResult(visit: VisitRun, tool: AnyTool, call: CallState): Promise<UnknownDecision> {
-  const [asked] = visit.questions(resultKey(call.call));
-  if (!asked) {
+async function givenResult(visit: VisitRun, tool: AnyTool, call: CallState, choice: ClarificationRecord): Promise<UnknownDecision> {
+  const { clarifications } = visit.driver.state;
+  const asked = visit.questions(resultKey(call.call)).at(-1);
+  // One from before a retry was the answer to an earlier choice.
+  if (!asked || clarifications.indexOf(asked) < clarifications.indexOf(choice)) {
     const question = InputClarification({
       userGuidance: `Give the result of the call of ${tool.name}, as JSON${tool.outputDescription ? ` (${tool.outputDescription.join(': ')})` : ''}.`,
       argumentName: 'result',

@@ -1,3 +1,4 @@
+import { ensureError, PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 import { visitKey } from '../core/run-state.ts';
@@ -43,7 +44,7 @@ export async function askModel(
   if (driver.dirty) await driver.commit();
   driver.notice((now) => ({ at: now, type: 'model-call-start', step, ...visitField(visit), call: slot, purpose, model: model.id }));
   const started = performance.now();
-  const answer = await model.generate({ ...request, messages: talk.messages, signal: driver.signal });
+  const answer = await generate(driver, model, { ...request, messages: talk.messages, signal: driver.signal });
   driver.emit({
     type: 'model-call-end',
     step,
@@ -57,6 +58,20 @@ export async function askModel(
   });
   await driver.commit();
   return join(talk, answer);
+}
+
+/** A model that is not ours may break its contract: what it throws gets a code, and an answer has to be one. */
+async function generate(driver: Driver, model: Model, request: ModelRequest): Promise<ModelAnswer> {
+  let answer: ModelAnswer;
+  try {
+    answer = await model.generate(request);
+  } catch (thrown) {
+    if (PortiaError.isInstance(thrown) || driver.ending) throw thrown;
+    const cause = ensureError(thrown);
+    throw new PortiaError({ code: 'MODEL_FAILED', message: `${model.id} threw ${cause.name}: ${cause.message}`, cause });
+  }
+  if (typeof answer?.text === 'string' && Array.isArray(answer.toolCalls ?? [])) return answer;
+  throw new PortiaError({ code: 'MODEL_ANSWER_INVALID', message: `${model.id} gave something that is no answer: it has no text` });
 }
 
 function join(talk: Conversation, answer: ModelAnswer): ModelAnswer {

@@ -1,6 +1,8 @@
 import type { RunError } from '../core/event.ts';
 import type { Instruction } from '../core/program.ts';
 import type { AnyTool, ReadyResponse } from '../core/tool.ts';
+import { defaultTimeoutMs } from './call-outcome.ts';
+import { guard } from './guard.ts';
 import type { DrivenRun } from './runtime.ts';
 import { VisitRun } from './visit-run.ts';
 
@@ -50,12 +52,12 @@ function toolsOf(instruction: Instruction): readonly (string | AnyTool)[] {
 
 async function askReady(run: DrivenRun, tool: AnyTool): Promise<ReadyResponse> {
   const { driver } = run;
-  try {
-    const answer = await tool.ready?.({ planRunId: driver.id, endUser: run.endUser, signal: driver.signal });
-    return answer ?? { ready: true };
-  } catch (error) {
-    return { ready: false, reason: error instanceof Error ? error.message : String(error) };
-  }
+  const { timeoutMs = defaultTimeoutMs } = tool;
+  const asking = (async () => tool.ready?.({ planRunId: driver.id, endUser: run.endUser, signal: driver.signal }))();
+  const guarded = await guard(driver, asking, { timeoutMs, onTimeout: () => {}, late: () => {} });
+  if (guarded.kind === 'value') return guarded.value ?? { ready: true };
+  if (guarded.kind !== 'error') return { ready: false, reason: `it did not say within ${timeoutMs} ms` };
+  return { ready: false, reason: guarded.error instanceof Error ? guarded.error.message : String(guarded.error) };
 }
 
 function take(visit: VisitRun, tool: AnyTool, answer: ReadyResponse): RunError | undefined {
@@ -63,7 +65,7 @@ function take(visit: VisitRun, tool: AnyTool, answer: ReadyResponse): RunError |
   const outstanding = visit.questions(key).filter(({ clarification }) => !clarification.resolved);
   if (answer.ready) {
     for (const { clarification } of outstanding) {
-      if (clarification.category === 'Action' && clarification.requireConfirmation) continue;
+      if (clarification.category !== 'Action' || clarification.requireConfirmation) continue;
       const { id } = clarification;
       visit.driver.emit({ type: 'clarification-resolved', id, response: 'complete', resolvedBy: null, as: null, via: 'readiness' });
     }

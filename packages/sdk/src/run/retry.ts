@@ -31,7 +31,7 @@ export function retryRun(
     await driver.commit();
     await advance(run);
   };
-  return drive(runtime, plans, id, again, { signal: options.signal });
+  return drive(runtime, plans, id, again, { signal: options.signal, again: advance });
 }
 
 /** Fails a run because a clarification of it cannot be answered. */

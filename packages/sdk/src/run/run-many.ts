@@ -1,5 +1,4 @@
 import { PortiaError } from '../core/errors.ts';
-import type { PlanRunUUID } from '../core/ids.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import type { EndUserInit } from './end-users.ts';
 import type { PlanRunInputs } from './plan-run-inputs.ts';
@@ -25,7 +24,7 @@ export interface RunManyOptions {
   readonly onItem?: ((item: BatchItem, outcome: BatchOutcome) => void) | undefined;
 }
 
-/** What became of an item: its run, or why it never became one. */
+/** What became of an item: its run, or why it never became one or is not driven here. */
 export type BatchOutcome = { readonly run: PlanRun } | { readonly error: Error };
 
 /** How many items ended how. */
@@ -42,22 +41,28 @@ export interface BatchCounts {
 }
 
 /** Runs one item to its end, or as far as it goes; what {@link runMany} does with each. */
-export type RunItem = (item: BatchItem, options: { readonly signal: AbortSignal | undefined }) => Promise<PlanRun | { readonly busy: PlanRunUUID }>;
+export type RunItem = (item: BatchItem, options: { readonly signal: AbortSignal | undefined }) => Promise<PlanRun>;
 
 /** Runs a plan over many items, a bounded number at once, in memory that does not grow with their number. */
 export async function runMany(items: Iterable<BatchItem> | AsyncIterable<BatchItem>, runItem: RunItem, options: RunManyOptions): Promise<BatchCounts> {
   const { concurrency = 10, signal, labels, onItem } = options;
   const counts: BatchCounts = { complete: 0, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 0 };
   const inFlight = new Set<Promise<void>>();
+  let broken: { readonly by: unknown } | undefined;
   for await (const item of items) {
-    if (signal?.aborted) break;
+    if (signal?.aborted || broken) break;
     counts.total += 1;
     const full: BatchItem = labels ? { ...item, labels: { ...labels, ...item.labels } } : item;
-    const running = runOne(full, runItem, signal, counts, onItem).finally(() => inFlight.delete(running));
+    const running = runOne(full, runItem, signal, counts, onItem)
+      .catch((error: unknown) => {
+        broken ??= { by: error };
+      })
+      .finally(() => inFlight.delete(running));
     inFlight.add(running);
     if (inFlight.size >= concurrency) await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
+  if (broken) throw broken.by;
   return counts;
 }
 
@@ -68,24 +73,25 @@ async function runOne(
   counts: BatchCounts,
   onItem: RunManyOptions['onItem'],
 ): Promise<void> {
+  let outcome: BatchOutcome;
   try {
-    const run = await runItem(item, { signal });
-    if ('busy' in run) {
-      counts.unfinished += 1;
-      return;
-    }
-    counts[kindOf(run)] += 1;
-    onItem?.(item, { run });
+    outcome = { run: await runItem(item, { signal }) };
   } catch (error) {
     // What concerns the store concerns every item: the batch stops, and can be given again.
     if (!PortiaError.isInstance(error) || error.code.startsWith('STORAGE_')) throw error;
-    counts.refused += 1;
-    onItem?.(item, { error });
+    outcome = { error };
   }
+  counts['run' in outcome ? kindOf(outcome.run) : kindOfRefusal(outcome.error)] += 1;
+  onItem?.(item, outcome);
 }
 
 function kindOf(run: PlanRun): 'complete' | 'failed' | 'waiting' | 'unfinished' {
   if (run.state === 'COMPLETE') return 'complete';
   if (run.state === 'FAILED') return 'failed';
   return run.state === 'NEED_CLARIFICATION' ? 'waiting' : 'unfinished';
+}
+
+function kindOfRefusal(error: Error): 'unfinished' | 'refused' {
+  const isDriven = PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST');
+  return isDriven ? 'unfinished' : 'refused';
 }

@@ -1,4 +1,4 @@
-import { PortiaError } from '../core/errors.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
 import { ReadOnlyPlanRun, planRunView } from '../core/plan-run.ts';
@@ -10,8 +10,9 @@ import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
-import { inHook, tellStepEnd } from './step.ts';
 import { wakeTime } from './driver.ts';
+import { HookFailure, inHook } from './in-hook.ts';
+import { isDriverTrouble, tellStepEnd } from './step.ts';
 import { Flow, runThread } from './threads.ts';
 import type { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
@@ -23,25 +24,33 @@ import { waiting } from './waiting.ts';
 export async function advance(run: DrivenRun): Promise<void> {
   const { driver } = run;
   const { state } = driver;
-  if (isFinished(state)) return;
+  if (isFinished(state)) {
+    run.runtime.logger.warn(`the run is ${state.state} already; nothing is left to do`, { planRunId: driver.id });
+    return;
+  }
   const tools = resolveTools(run);
-  const first = state.startedAt === undefined;
   if (!(await passGate(run, tools))) return;
   driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
   try {
-    if (first) await beforePlanRun(run);
+    if (!hasBegun(state)) await beforePlanRun(run);
     await interpret(run, tools);
   } catch (thrown) {
-    if (!PortiaError.isInstance(thrown) || thrown.code !== 'HOOK_FAILED') throw thrown;
+    if (!(thrown instanceof HookFailure)) throw thrown;
     await fail(run, { code: thrown.code, message: thrown.message });
   }
+}
+
+/** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
+function hasBegun({ root, visits, ahead }: RunState): boolean {
+  return root.next > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0;
 }
 
 async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<void> {
   const { driver } = run;
   for (;;) {
     const ended = await runThread(new Flow(run), driver.state.root);
-    if (driver.ending && (ended === waiting || driver.cancelled)) return end(run);
+    // What failed while the run was being ended may only have been broken off; if not, it fails again.
+    if (driver.ending && (driver.cancelled || ended === waiting || (ended !== 'done' && ended.kind === 'failed'))) return end(run);
     if (ended === 'done') return complete(run);
     if (ended !== waiting) return ended.kind === 'complete' ? complete(run) : fail(run, ended.error, ended.visit);
     if (!(await waitForPeople(run, tools))) return;
@@ -51,11 +60,11 @@ async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): P
 /** Before anything runs: what is outstanding is answered, and the tools ahead are ready. */
 async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
   const { driver } = run;
-  if (driver.cancelled) {
-    await end(run);
-    return false;
-  }
   for (;;) {
+    if (driver.ending) {
+      await end(run);
+      return false;
+    }
     const problem = await checkReadiness(run, tools);
     if (problem) {
       await fail(run, problem);
@@ -121,8 +130,11 @@ async function end(run: DrivenRun): Promise<void> {
 
 async function complete(run: DrivenRun): Promise<void> {
   const { driver, runtime } = run;
-  const made = await makeFinalOutput(run);
-  if (driver.ending && driver.cancelled) return end(run);
+  const made = await makeFinalOutput(run).catch((thrown: unknown) => {
+    if (isDriverTrouble(thrown)) throw thrown;
+    return driver.ending ? undefined : failureOf(thrown);
+  });
+  if (driver.ending && (driver.cancelled || !made)) return end(run);
   if (made && 'code' in made) return fail(run, made);
   driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }) });
   const written = driver.commit();
@@ -130,13 +142,20 @@ async function complete(run: DrivenRun): Promise<void> {
   if (runtime.hooks.afterPlanRun && driver.state.finalOutput) await tellEnd(run, () => afterPlanRun(run));
 }
 
-/** Ends the run as failed. A hook that threw is not called again for it. */
+function failureOf(thrown: unknown): RunError {
+  const { message, name } = ensureError(thrown);
+  const said = PortiaError.isInstance(thrown) ? message : `${name}: ${message}`;
+  const code = PortiaError.isInstance(thrown) ? thrown.code : 'STEP_FAILED';
+  return { code, message: `the final output could not be made: ${said}` };
+}
+
+/** Ends the run as failed. */
 export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
   const { driver, runtime } = run;
   driver.emit({ type: 'run-end', state: 'FAILED', error });
   await driver.commit();
   const told = driver.state.finalOutput;
-  if (visit && told && error.code !== 'HOOK_FAILED' && runtime.hooks.afterStepExecution) {
+  if (visit && told && runtime.hooks.afterStepExecution) {
     await tellEnd(run, () => tellStepEnd(visit, told));
   }
   if (runtime.hooks.afterPlanRun) await tellEnd(run, () => afterPlanRun(run));

@@ -29,7 +29,8 @@ export async function loadInputs(visit: VisitRun): Promise<readonly StepInput[] 
   const found: StepInput[] = [];
   const missing: string[] = [];
   for (const { name, description } of visit.instruction.step.inputs) {
-    const output: Output | undefined = state.header.inputs[name] ?? state.stepOutputs.get(name);
+    const { inputs } = state.header;
+    const output: Output | undefined = Object.hasOwn(inputs, name) ? inputs[name] : state.stepOutputs.get(name);
     if (!output) {
       missing.push(name);
       continue;

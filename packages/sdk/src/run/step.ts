@@ -1,18 +1,21 @@
-import { ensureError, PortiaError } from '../core/errors.ts';
+import { PortiaError } from '../core/errors.ts';
 import type { RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
-import { type Output, textOf } from '../core/output.ts';
+import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
 import { ReadOnlyPlan, ReadOnlyStep } from '../core/plan.ts';
+import type { AgentInstruction } from '../core/program.ts';
 import { visitKey } from '../core/run-state.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
-import { asStepError } from './agents/one-shot.ts';
-import type { ShapedResult } from './agents/step-result.ts';
+import { judgeCondition } from './agents/introspection.ts';
+import { asStepError, runOneShotAgent } from './agents/one-shot.ts';
+import { type ShapedResult, shapeResult } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
-import { runView } from './tool-call.ts';
+import { HookFailure, inHook } from './in-hook.ts';
+import { loadInputs } from './step-inputs.ts';
+import { runView } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
-import { performAgentStep } from './work/agent-step.ts';
 import { performWork } from './work/perform.ts';
 
 /** How a visit of a step ended: the run goes on, waits, is complete by a condition, or fails. */
@@ -22,37 +25,66 @@ export type StepEnd =
   | { readonly kind: 'failed'; readonly error: RunError }
   | Waiting;
 
-/** What the work of a step comes to, before it is stored. */
-export type Performed =
-  | Waiting
-  | { readonly kind: 'output'; readonly result: ShapedResult; readonly raw?: JsonValue }
-  /** Left out: by its condition, with a mark of that as its output, or by a hook, with none. */
-  | { readonly kind: 'skipped'; readonly output: StoredOutput | undefined; readonly completes: boolean }
-  /** `soft`: nothing happened, and trying again may help. */
-  | { readonly kind: 'failed'; readonly error: RunError; readonly soft?: boolean };
+const next: StepEnd = { kind: 'next' };
 
 /** Executes one visit of a step, from its condition to its stored output. */
 export async function executeStep(visit: VisitRun): Promise<StepEnd> {
   const started = performance.now();
+  const { instruction } = visit;
   visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
   try {
-    const performed = visit.instruction.op === 'work' ? await performWork(visit, visit.instruction.work) : await performAgentStep(visit);
-    return await finish(visit, performed, started);
+    return instruction.op === 'agent' ? await agentStep(visit, instruction, started) : await workStep(visit, started);
   } catch (thrown) {
     // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
-    if (PortiaError.isInstance(thrown) && isDriverTrouble(thrown)) throw thrown;
+    if (isDriverTrouble(thrown)) throw thrown;
     if (visit.driver.ending) return waiting;
     return { kind: 'failed', error: asStepError(visit, thrown).error };
   }
 }
 
-/** Whether an error comes from the store or from having lost the run, rather than from a step. */
-export function isDriverTrouble({ code }: PortiaError): boolean {
+/** Whether an error comes from the store or the driver, and so says nothing about the run. */
+export function isDriverTrouble(thrown: unknown): boolean {
+  if (!PortiaError.isInstance(thrown) || thrown instanceof HookFailure) return false;
+  const { code } = thrown;
   return code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED';
 }
 
-/** Whether the hook leaves this step out. It is asked once per visit: not again for one that the record shows as begun. */
-export async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
+/** A step of a V1 plan: its condition, its tool by way of an agent, its output in its schema. */
+async function agentStep(visit: VisitRun, instruction: AgentInstruction, started: number): Promise<StepEnd> {
+  const { condition, step, toolId } = instruction;
+  const { tools, hooks } = visit.run.runtime;
+  const early = condition !== null || hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
+  if (early) return early;
+  const inputs = step.inputs.length === 0 ? [] : await loadInputs(visit);
+  if ('code' in inputs) return { kind: 'failed', error: inputs };
+  const tool = tools.getTool(toolId);
+  const result = await runOneShotAgent(visit, tool, inputs, step.task);
+  if (result === waiting) return waiting;
+  if (!result.ok) return { kind: 'failed', error: result.error };
+  const shaped = shapeResult(visit, tool, result.value, { task: step.task, schema: step.structuredOutputSchema });
+  return finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
+}
+
+/** Asks the condition and the hook whether the step is to run; if not, says how the visit ended. */
+async function passGate(visit: VisitRun, condition: string | null): Promise<StepEnd | undefined> {
+  if (condition !== null) {
+    const verdict = await judgeCondition(visit, condition);
+    if (verdict.outcome !== 'CONTINUE') return leaveOut(visit, verdict.outcome, verdict.reason);
+  }
+  return (await isSkippedByHook(visit)) ? leftOutByHook(visit) : undefined;
+}
+
+async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: string): Promise<StepEnd> {
+  const value = outcome === 'SKIP' ? skippedMarker : completedMarker;
+  // What ends the run leads past its last step, so that whoever resumes after a crash does not go on with the next one.
+  const last = outcome === 'SKIP' ? {} : { next: visit.driver.state.program.instructions.length };
+  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'condition', output: { value, summary: reason }, ...last });
+  await visit.driver.commit();
+  return outcome === 'SKIP' ? next : { kind: 'complete' };
+}
+
+/** The hook is asked once per visit: not again for one that the record shows as begun. */
+async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
   const { runtime, plan } = visit.run;
   const { beforeStepExecution } = runtime.hooks;
   if (!beforeStepExecution || visit.stored?.begun === true) return false;
@@ -63,45 +95,62 @@ export async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
   return false;
 }
 
-/** Runs a hook; what it throws gets the code HOOK_FAILED unless it has one. */
-export async function inHook<T>(hook: () => T | Promise<T>): Promise<T> {
-  try {
-    return await hook();
-  } catch (thrown) {
-    if (PortiaError.isInstance(thrown)) throw thrown;
-    const cause = ensureError(thrown);
-    throw new PortiaError({ code: 'HOOK_FAILED', message: `a hook threw ${cause.name}: ${cause.message}`, cause });
-  }
+async function leftOutByHook(visit: VisitRun): Promise<StepEnd> {
+  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
+  await visit.driver.commit();
+  return next;
 }
 
-async function finish(visit: VisitRun, performed: Performed, started: number): Promise<StepEnd> {
+/** A step of a builder plan. */
+async function workStep(visit: VisitRun, started: number): Promise<StepEnd> {
+  if (await isSkippedByHook(visit)) return leftOutByHook(visit);
+  const performed = await performWork(visit);
   if (performed === waiting || performed.kind === 'failed') return performed;
-  const { driver } = visit;
-  if (visit.turn) await visit.turn;
-  if (performed.kind === 'skipped') {
-    const { output } = performed;
-    driver.emit({ type: 'step-end', ...visit.place, ...(output ? { skipped: 'condition', output } : { skipped: 'hook' }) });
-    await driver.commit();
-    return { kind: performed.completes ? 'complete' : 'next' };
-  }
-  const { value, summary } = performed.result;
+  return finish(visit, performed.result, performed.raw, started);
+}
+
+/** Stores the output; it is left out of the record when it is just what the last call gave. */
+function finish(visit: VisitRun, shaped: ShapedResult, raw: JsonValue | undefined, started: number): StepEnd | Promise<StepEnd> {
   const ms = Math.round(performance.now() - started);
-  const output = await place(visit, value, summary);
-  const asCalled = value === performed.raw && summary === null && !('memory' in output) && lastCallGave(visit, value);
-  driver.emit({ type: 'step-end', ...visit.place, ...(!asCalled && { output }), ...(ms > 0 && { ms }) });
+  const asCalled = shaped.value === raw && shaped.summary === null;
+  const output = place(visit, shaped.value, shaped.summary);
+  if (output instanceof Promise || visit.turn) return inTurn(visit, output, ms);
+  return end(visit, asCalled && lastCallGave(visit, raw) ? undefined : output, ms);
+}
+
+/** A step that ran beside others is put on record only when those before it have come to rest. */
+async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutput>, ms: number): Promise<StepEnd> {
+  const placed = await output;
+  await visit.turn;
+  const asCalled = 'value' in placed && placed.summary === undefined && lastCallGave(visit, placed.value);
+  return end(visit, asCalled ? undefined : placed, ms);
+}
+
+function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): StepEnd | Promise<StepEnd> {
+  const { driver } = visit;
+  const { afterStepExecution } = visit.run.runtime.hooks;
+  const told = afterStepExecution && outputFor(visit, output);
+  driver.emit({ type: 'step-end', ...visit.place, ...(output && { output }), ...(ms > 0 && { ms }) });
   const written = driver.commit();
-  if (written) await written;
-  if (visit.run.runtime.hooks.afterStepExecution) await tellStepEnd(visit, asOutput(visit, output));
-  return { kind: 'next' };
+  if (!written && !told) return next;
+  return afterEnd(visit, written, told);
 }
 
-function asOutput(visit: VisitRun, output: StoredOutput): Output {
-  return 'memory' in output
-    ? { outputName: output.memory, planRunId: visit.driver.id, summary: output.summary }
-    : { value: output.value, summary: output.summary ?? null };
+async function afterEnd(visit: VisitRun, written: void | Promise<void>, told: Output | undefined): Promise<StepEnd> {
+  await written;
+  if (told) await tellStepEnd(visit, told);
+  return next;
 }
 
-function lastCallGave(visit: VisitRun, value: JsonValue): boolean {
+/** What the hook is told the step made. */
+function outputFor(visit: VisitRun, output: StoredOutput | undefined): Output | undefined {
+  if (output && 'memory' in output) return { outputName: output.memory, planRunId: visit.driver.id, summary: output.summary };
+  if (output) return { value: output.value, summary: output.summary ?? null };
+  const outcome = visit.stored?.lastCall?.outcome;
+  return outcome?.status === 'SUCCESS' ? { value: outcome.value, summary: null } : undefined;
+}
+
+function lastCallGave(visit: VisitRun, value: JsonValue | undefined): boolean {
   const outcome = visit.driver.state.visits.get(visitKey(visit.step, visit.visit))?.lastCall?.outcome;
   return outcome?.status === 'SUCCESS' && outcome.value === value;
 }
@@ -113,16 +162,19 @@ export async function tellStepEnd(visit: VisitRun, output: Output): Promise<void
   await inHook(() => hooks.afterStepExecution?.(ReadOnlyPlan.fromPlan(visit.run.plan), runView(visit), step, output));
 }
 
-async function place(visit: VisitRun, value: JsonValue, summary: string | null): Promise<StoredOutput> {
-  const { runtime } = visit.run;
-  const { largeOutputThresholdTokens, featureFlags } = runtime.config;
+function place(visit: VisitRun, value: JsonValue, summary: string | null): StoredOutput | Promise<StoredOutput> {
+  const { largeOutputThresholdTokens, featureFlags } = visit.run.runtime.config;
   if (typeof value === 'string' && value.length <= largeOutputThresholdTokens) return withSummary(value, summary);
   if (!featureFlags.agentMemoryEnabled || !exceedsThreshold(textOf(value), largeOutputThresholdTokens)) {
     return withSummary(value, summary);
   }
+  return keepInMemory(visit, value, summary);
+}
+
+async function keepInMemory(visit: VisitRun, value: JsonValue, summary: string | null): Promise<StoredOutput> {
   const { output } = visit.instruction;
   const memory = visit.visit === 0 ? output : `${output}#${visit.visit}`;
-  await runtime.storage.saveOutput(visit.driver.id, memory, { value, summary });
+  await visit.run.runtime.storage.saveOutput(visit.driver.id, memory, { value, summary });
   return { memory, summary: summary ?? '' };
 }
 

@@ -97,7 +97,7 @@ async function runInstruction(flow: Flow, thread: Thread, instruction: Instructi
     if (!steered.error) return { kind: 'complete' };
     return { kind: 'failed', error: { code: 'RUN_EXITED', message: steered.exit, step: instruction.planStep }, visit: undefined };
   } catch (thrown) {
-    if (PortiaError.isInstance(thrown) && isDriverTrouble(thrown)) throw thrown;
+    if (isDriverTrouble(thrown)) throw thrown;
     if (run.driver.ending) return waiting;
     const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };

@@ -85,6 +85,11 @@ export class CallContext implements ToolRunContext {
     this.#controller?.abort(new Error('the tool call timed out'));
   }
 
+  /** Whether there is something for {@link saveEndUser} to save. */
+  get changedEndUser(): boolean {
+    return this.#changes !== undefined;
+  }
+
   /** Saves what the tool changed about the end user; a failure to do so is logged and changes nothing else. */
   async saveEndUser(): Promise<void> {
     if (!this.#changes) return;

@@ -1,5 +1,6 @@
-import { type Clarification, clarificationToWire } from '../core/clarification.ts';
+import { type Clarification, clarificationFromWire, clarificationToWire } from '../core/clarification.ts';
 import type { RunError, VisitId } from '../core/event.ts';
+import { ClarificationUUID } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Instruction, Scope } from '../core/program.ts';
 import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
@@ -75,6 +76,13 @@ export class VisitRun {
       .map(({ clarification }) => clarification);
   }
 
+  /** The same question as one of its own, where the run has asked it before. */
+  fresh<C extends Clarification>(clarification: C): C {
+    const isKnown = this.driver.state.clarifications.some((known) => known.clarification.id === clarification.id);
+    if (!isKnown) return clarification;
+    return clarificationFromWire({ ...clarificationToWire(clarification), response: null, resolved: false, id: ClarificationUUID.random() }) as C;
+  }
+
   /** Puts questions on record; each only once. */
   raise(
     key: string,
@@ -85,9 +93,9 @@ export class VisitRun {
       readonly approves?: { readonly call: string; readonly argsHash: string };
     },
   ): void {
-    const known = new Set(this.driver.state.clarifications.map(({ clarification }) => clarification.id));
-    for (const { clarification, audience, expiresIn, onExpiry } of requests) {
-      if (known.has(clarification.id)) continue;
+    for (const { clarification: given, audience, expiresIn, onExpiry } of requests) {
+      if (this.questions(key).some(({ clarification }) => clarification.id === given.id)) continue;
+      const clarification = this.fresh(given);
       this.driver.emit({
         type: 'clarification-raised',
         ...this.place,

@@ -102,7 +102,7 @@ async function driveOne(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    const state = await drive(runtime, plans, id, advance, { signal });
+    const state = await drive(runtime, plans, id, advance, { signal, again: advance });
     if (state.state === 'COMPLETE') counts.complete += 1;
     else if (isFinished(state)) counts.failed += 1;
     else if (state.state === 'NEED_CLARIFICATION') counts.waiting += 1;

@@ -36,7 +36,11 @@ export function mergedEndUser(stored: EndUser | undefined, saved: EndUser): EndU
 
 /** The status of a run that was just created; one with a `startAt` has to be looked at then. */
 export function firstStatus({ createdAt, startAt }: RunHeader): RunStatus {
-  return Object.freeze({ state: 'NOT_STARTED', updatedAt: createdAt, ...(startAt !== undefined && { wakeAt: startAt }) });
+  return Object.freeze({
+    state: 'NOT_STARTED',
+    updatedAt: createdAt,
+    ...(startAt !== undefined && { wakeAt: startAt }),
+  });
 }
 
 /** Whether the driver of a run keeps others from claiming it. */

@@ -13,12 +13,13 @@ export function matchesQuery(query: RunQuery, { header, status }: RunSummary): b
   if (query.planId !== undefined && query.planId !== header.planId) return false;
   if (query.endUserId !== undefined && query.endUserId !== header.endUserId) return false;
   if (query.codes && !(status.error && query.codes.includes(status.error.code))) return false;
-  if (query.wakeBefore !== undefined && !(status.wakeAt !== undefined && status.wakeAt <= query.wakeBefore)) return false;
+  if (query.wakeBefore !== undefined && !(status.wakeAt !== undefined && status.wakeAt <= query.wakeBefore))
+    return false;
   for (const [label, value] of Object.entries(query.labels ?? {})) if (header.labels?.[label] !== value) return false;
   return true;
 }
 
-/** A place in a list that stays where it is while the list grows: a number, or a time and an id. */
+/** The place in a list that a cursor names; it stays where it is while the list grows. @throws PortiaError `CONFIG_INVALID`. */
 export function readCursor(cursor: string): number {
   const place = /^\d{1,15}$/.test(cursor) ? Number(cursor) : Number.NaN;
   if (Number.isNaN(place)) throw badCursor(cursor);
@@ -42,7 +43,11 @@ export function pageOf<T>(items: readonly T[], cursor: string | undefined): Page
 /** A page of a list that is kept in the order of its making; items are numbered by their place, and cursors are places. */
 export function pageOfList<Item, T>(
   list: readonly Item[],
-  options: { readonly order?: 'newest' | 'oldest' | undefined; readonly limit?: number | undefined; readonly cursor?: string | undefined },
+  options: {
+    readonly order?: 'newest' | 'oldest' | undefined;
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+  },
   pick: (item: Item) => T | undefined,
 ): Page<T> {
   const step = options.order === 'oldest' ? 1 : -1;
@@ -50,7 +55,11 @@ export function pageOfList<Item, T>(
   const limit = pageLimit(options.limit);
   const items: T[] = [];
   let last = 0;
-  for (let at = options.cursor === undefined ? start : readCursor(options.cursor) + step; at >= 0 && at < list.length; at += step) {
+  for (
+    let at = options.cursor === undefined ? start : readCursor(options.cursor) + step;
+    at >= 0 && at < list.length;
+    at += step
+  ) {
     const item = pick(list[at] as Item);
     if (item === undefined) continue;
     // A cursor is given only when something follows, and then it is the place of the last item given.

@@ -1,5 +1,6 @@
 /** Everything to test your own plans, tools and backends without a network, a key or a wait. */
 
+export { type CrashingStorage, type CrashPoint, crashingStorage } from './crashing-storage.ts';
 export { type FakeClock, fakeClock } from './fake-clock.ts';
 export { fakeIds } from './fake-ids.ts';
 export type { ModelProtocol } from './model-protocols.ts';

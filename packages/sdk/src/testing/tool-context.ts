@@ -27,7 +27,11 @@ export function toolContext(init: ToolContextInit = {}): ToolRunContext {
     callId,
     model() {
       if (model) return model;
-      throw new PortiaError({ code: 'MODEL_UNKNOWN', message: 'this context has no model', hint: 'give one: toolContext({ model: scriptedModel([…]) })' });
+      throw new PortiaError({
+        code: 'MODEL_UNKNOWN',
+        message: 'this context has no model',
+        hint: 'give one: toolContext({ model: scriptedModel([…]) })',
+      });
     },
     progress: (progress) => onProgress?.(progress),
     updateEndUser: (additionalData) => onUpdateEndUser?.(additionalData),

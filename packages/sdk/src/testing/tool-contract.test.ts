@@ -44,8 +44,18 @@ describe('the suite for tools', () => {
       },
       reconcile: (_args, { idempotencyKey }) => kept.get(idempotencyKey) ?? 'not-happened',
     });
-    const asking = tool({ id: 'ask', description: 'Asks.', argsSchema, run: () => InputClarification({ userGuidance: '?', argumentName: 'n' }) });
-    const foreign = tool({ id: 'mcp', description: 'Foreign.', argsJsonSchema: { type: 'object', properties: { n: {} } }, run: () => [] });
+    const asking = tool({
+      id: 'ask',
+      description: 'Asks.',
+      argsSchema,
+      run: () => InputClarification({ userGuidance: '?', argumentName: 'n' }),
+    });
+    const foreign = tool({
+      id: 'mcp',
+      description: 'Foreign.',
+      argsJsonSchema: { type: 'object', properties: { n: {} } },
+      run: () => [],
+    });
     expect(await failuresOf(pay)).toEqual([]);
     expect(await failuresOf(asking)).toEqual([]);
     expect(await failuresOf(foreign, { invalid: [{ other: 1 }] })).toEqual([]);
@@ -67,7 +77,11 @@ describe('the suite for tools', () => {
     ['a result that does not fit', { ...good, outputSchema: z.string() }, [json]],
     ['a tool that throws', { ...good, run: () => Promise.reject(new Error('no')) }, [json, marks]],
     ['a readOnly tool with reconcile', { ...good, reconcile: () => 'unknown' }, [marks]],
-    ['an idempotent tool that counts', { ...good, readOnly: false, idempotent: true, run: () => (calls += 1) }, [marks]],
+    [
+      'an idempotent tool that counts',
+      { ...good, readOnly: false, idempotent: true, run: () => (calls += 1) },
+      [marks],
+    ],
     ['a reconcile that denies what happened', { ...good, readOnly: false, reconcile: () => 'not-happened' }, [marks]],
     ['a readOnly tool that cannot be called twice', { ...good, run: onceOnly() }, [marks]],
   ])('fails %s', async (_what, candidate, failed) => {
@@ -107,7 +121,11 @@ describe('the suite for tools', () => {
 describe('toolContext', () => {
   it('is a context of its own run, with what is given', async () => {
     const seen: unknown[] = [];
-    const context = toolContext({ callId: '1.0.2', onProgress: (progress) => seen.push(progress), onUpdateEndUser: (data) => seen.push(data) });
+    const context = toolContext({
+      callId: '1.0.2',
+      onProgress: (progress) => seen.push(progress),
+      onUpdateEndUser: (data) => seen.push(data),
+    });
     context.progress(0.5);
     context.updateEndUser({ city: 'Rome' });
     expect(seen).toEqual([0.5, { city: 'Rome' }]);

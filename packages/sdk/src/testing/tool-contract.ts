@@ -31,7 +31,11 @@ export interface ToolTestCases<Args> {
  * @example
  * testTool(refund, { valid: [{ charge: 'ch_1' }], invalid: [{}] }, { describe, it, expect })
  */
-export function testTool<Args, Out>(tool: Tool<Args, Out>, cases: ToolTestCases<Args>, framework: ToolTestFramework): void {
+export function testTool<Args, Out>(
+  tool: Tool<Args, Out>,
+  cases: ToolTestCases<Args>,
+  framework: ToolTestFramework,
+): void {
   const { describe, it, expect } = framework;
   const suite = new Suite(tool, cases);
   describe(`the tool ${tool.id}`, () => {
@@ -46,7 +50,10 @@ export function testTool<Args, Out>(tool: Tool<Args, Out>, cases: ToolTestCases<
       expect(shown).toEqual({ name: true, description: true, arguments: true });
     });
     it('refuses arguments that do not fit, and takes those that do', async () => {
-      expect(await suite.refused()).toEqual({ invalid: cases.invalid.map(() => true), valid: cases.valid.map(() => false) });
+      expect(await suite.refused()).toEqual({
+        invalid: cases.invalid.map(() => true),
+        valid: cases.valid.map(() => false),
+      });
     });
     it('gives JSON that fits its output schema, or clarifications', async () => {
       const results = [];
@@ -137,7 +144,8 @@ class Suite {
     if (asks(first)) return 'consistent';
     if (readOnly || idempotent) {
       const second = await this.#run(args, context);
-      if (idempotent && !sameJson(json(first), json(second))) return 'idempotent, but a second call with the same key gives another result';
+      if (idempotent && !sameJson(json(first), json(second)))
+        return 'idempotent, but a second call with the same key gives another result';
     }
     if (!reconcile) return 'consistent';
     const found = await reconcile.call(this.#tool, (await this.#checked(args)).value, context);

@@ -25,7 +25,7 @@ const maxResultText = 50_000;
  * LLM tool cost no model call for them. For all else one model call settles the arguments; soft errors are shown to
  * the model, which may try again.
  */
-export async function runOneShotAgent(
+export function runOneShotAgent(
   visit: VisitRun,
   tool: AnyTool,
   inputs: readonly StepInput[],
@@ -33,24 +33,15 @@ export async function runOneShotAgent(
   model: Model = visit.run.runtime.models.get('execution'),
 ): Promise<CallResult> {
   const known = knownArgs(tool, inputs, task);
-  return known ? callWithKnownArgs(visit, tool, known) : converse(visit, tool, inputs, task, model);
+  return known ? callTool(visit, tool, known, maxSoftErrors) : converse(visit, tool, inputs, task, model);
 }
 
 function knownArgs(tool: AnyTool, inputs: readonly StepInput[], task: string): JsonObject | undefined {
-  if (tool.id === llmToolId) {
-    const data: Record<string, JsonValue> = {};
-    for (const { name, value } of inputs) data[name] = value;
-    return { task, task_data: inputs.length === 0 ? null : data };
-  }
-  return tool.argsSchema || tool.argsJsonSchema ? undefined : {};
-}
-
-async function callWithKnownArgs(visit: VisitRun, tool: AnyTool, args: JsonObject): Promise<CallResult> {
-  for (let attempt = 1; ; attempt += 1) {
-    const result = await callTool(visit, tool, args);
-    if (result === waiting || result.ok || !result.soft) return result;
-    if (attempt >= maxSoftErrors || result.error.code === 'TOOL_ARGS_INVALID' || visit.driver.ending) return { ...result, soft: false };
-  }
+  if (!tool.argsSchema && !tool.argsJsonSchema) return {};
+  if (tool.id !== llmToolId) return undefined;
+  const data: Record<string, JsonValue> = {};
+  for (const { name, value } of inputs) data[name] = value;
+  return { task, task_data: inputs.length === 0 ? null : data };
 }
 
 async function converse(

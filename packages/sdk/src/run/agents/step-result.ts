@@ -26,13 +26,18 @@ export interface ResultRequest {
  * Makes the output of a step from what its tool gave. A value that fits its schema already costs no call; a large
  * one, or one of a tool that says so, is summarised; one that does not fit its schema is brought into it.
  */
-export async function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue, asked: ResultRequest): Promise<ShapedResult> {
-  const { schema } = asked;
-  const fitting = schema ? await fit(schema, raw) : { value: raw };
-  if (schema && !fitting) return structured(visit, tool, schema, raw, asked.task);
-  const value = fitting ? fitting.value : raw;
-  const summarise = tool.shouldSummarize === true || isLarge(visit, value);
-  return { value, summary: summarise ? await summarised(visit, tool, value, asked.task) : null };
+export function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue, asked: ResultRequest): ShapedResult | Promise<ShapedResult> {
+  return asked.schema ? inSchema(visit, tool, asked.schema, raw, asked.task) : withSummary(visit, tool, raw, asked.task);
+}
+
+async function inSchema(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue, task: string): Promise<ShapedResult> {
+  const fitting = await fit(schema, raw);
+  return fitting ? withSummary(visit, tool, fitting.value, task) : structured(visit, tool, schema, raw, task);
+}
+
+function withSummary(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string): ShapedResult | Promise<ShapedResult> {
+  if (tool.shouldSummarize !== true && !isLarge(visit, value)) return { value, summary: null };
+  return summarised(visit, tool, value, task).then((summary) => ({ value, summary }));
 }
 
 function isLarge(visit: VisitRun, value: JsonValue): boolean {

@@ -12,7 +12,7 @@ import { llmToolPrompt, parseLlmToolAnswer } from '../agents/prompts/llm-tool.ts
 import { runReActAgent } from '../agents/react.ts';
 import { checked, shapeResult } from '../agents/step-result.ts';
 import { describeReference, resolve, resolveText, stepOf } from '../references.ts';
-import type { Performed } from '../step.ts';
+import type { Performed } from './performed.ts';
 import type { StepInput } from '../step-inputs.ts';
 import { callTool } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';

@@ -12,7 +12,7 @@ import type { WorkStep } from '../../core/program.ts';
 import type { Schema } from '../../core/schema.ts';
 import { checked } from '../agents/step-result.ts';
 import { resolve, resolveText } from '../references.ts';
-import type { Performed } from '../step.ts';
+import type { Performed } from './performed.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 

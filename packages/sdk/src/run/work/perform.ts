@@ -1,21 +1,21 @@
 import { PortiaError } from '../../core/errors.ts';
 import { hashJson } from '../../core/hash.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
-import type { WorkStep } from '../../core/program.ts';
+import type { WorkInstruction, WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { shapeResult } from '../agents/step-result.ts';
 import { resolveArgs } from '../references.ts';
-import { isSkippedByHook, type Performed } from '../step.ts';
 import { type CallResult, callTool } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 import { performLlm, performReAct, performSingleToolAgent } from './agents.ts';
 import { askForStep, performSleep, performUserInput, performUserVerify, performWaitFor } from './people.ts';
+import type { Performed } from './performed.ts';
 import { functionTool, toolOf, withTimeout } from './step-tools.ts';
 
 /** Does the work of a step of a builder plan. */
-export async function performWork(visit: VisitRun, work: WorkStep): Promise<Performed> {
-  if (await isSkippedByHook(visit)) return { kind: 'skipped', output: undefined, completes: false };
+export async function performWork(visit: VisitRun): Promise<Performed> {
+  const { work } = visit.instruction as WorkInstruction;
   switch (work.kind) {
     case 'user-verify':
       return performUserVerify(visit, work);

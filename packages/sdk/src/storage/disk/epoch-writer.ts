@@ -27,9 +27,9 @@ export class EpochWriter {
     this.#length = length;
   }
 
-  /** Whether another driver has taken over, as far as was seen. */
-  get lost(): boolean {
-    return this.#lost;
+  /** Whether another driver has taken over. */
+  isReplaced(): boolean {
+    return this.#lost || existsSync(this.#next);
   }
 
   /** Writes whole lines. `false`: another driver has taken over, and they do not count. */
@@ -73,7 +73,8 @@ export class EpochWriter {
     if (this.#descriptor !== undefined) return this.#descriptor;
     this.#descriptor = openSync(this.#path, 'a');
     open.add(this);
-    if (open.size > mostOpen) for (const oldest of open) if (oldest !== this) return oldest.close(), this.#descriptor;
+    const [oldest] = open;
+    if (open.size > mostOpen) oldest?.close();
     return this.#descriptor;
   }
 

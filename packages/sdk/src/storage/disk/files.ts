@@ -1,8 +1,12 @@
 import {
+  closeSync,
+  fstatSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   type Stats,
@@ -80,6 +84,20 @@ export class Files {
   /** The text of a file; undefined when there is none. */
   read(path: string): string | undefined {
     return this.readBytes(path)?.toString('utf8');
+  }
+
+  /** What stands in a file from a byte on; nothing when there is no file or no more of it. */
+  readFrom(path: string, offset: number): Buffer {
+    return this.#guard(path, () => {
+      const descriptor = ifThere(() => openSync(path, 'r'));
+      if (descriptor === undefined) return Buffer.alloc(0);
+      try {
+        const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - offset));
+        return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, offset));
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   }
 
   readBytes(path: string): Buffer | undefined {

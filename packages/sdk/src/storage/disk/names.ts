@@ -26,6 +26,12 @@ export function fileName(name: string, reserved?: RegExp): string {
 /** The file of an end user stands between those of plans and runs, whose readers go by how a name begins. */
 export const endUserReserved: RegExp = /^(plan|prun)/i;
 
+/** The name of the file that Portia 0.9 uses, where it differs from {@link fileName} only by colons that are not encoded. */
+export function portiaFileName(name: string, reserved?: RegExp): string | undefined {
+  const other = name.replaceAll(':', '_');
+  return other !== name && fileName(other, reserved) === other ? name : undefined;
+}
+
 function encoded(character: string): string {
   return [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
 }

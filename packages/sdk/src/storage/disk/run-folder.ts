@@ -28,7 +28,7 @@ export interface Journal {
  * - `<epoch>.cut`: how many bytes of that file count, settled once the next epoch exists, by whoever comes first. What a
  *   replaced driver wrote behind it never happened.
  * - `commands/<n>.json`: what was said from outside, numbered from 1.
- * - `view.json`: what was last written to the file for Portia 0.9.
+ * - `views/<hash>`: what was last written to the file for Portia 0.9.
  */
 export class RunFolder {
   readonly id: PlanRunUUID;
@@ -41,10 +41,18 @@ export class RunFolder {
     this.#files = files;
   }
 
-  /** Makes the run; `false` when it exists. `before` is the journal of a run that began elsewhere. */
-  create(header: RunHeader, before?: string): boolean {
-    this.#files.makeFolder(join(this.path, 'commands'));
-    if (before !== undefined) this.#files.create(this.epochPath(0), before);
+  /**
+   * Makes the run; `false` when it exists. Its first driver, and the journal of one that began elsewhere, are there
+   * before it is: nobody comes in between.
+   */
+  create(
+    header: RunHeader,
+    init: { readonly driver?: DriverRecord | undefined; readonly before?: string | undefined },
+  ): boolean {
+    if (this.exists()) return false;
+    for (const folder of ['commands', 'views']) this.#files.makeFolder(join(this.path, folder));
+    if (init.before !== undefined) this.#files.create(this.epochPath(0), init.before);
+    if (init.driver && !this.#files.create(this.epochPath(init.driver.epoch), driverLine(init.driver))) return false;
     return this.#files.create(join(this.path, 'header.json'), JSON.stringify(header));
   }
 
@@ -75,8 +83,7 @@ export class RunFolder {
 
   /** Begins an epoch; `false` when somebody else has. */
   begin(driver: DriverRecord): boolean {
-    const { owner, expiresAt } = driver;
-    if (!this.#files.create(this.epochPath(driver.epoch), `${JSON.stringify({ owner, expiresAt })}\n`)) return false;
+    if (!this.#files.create(this.epochPath(driver.epoch), driverLine(driver))) return false;
     // From here on what the last driver wrote is settled, before anything is built on it.
     if (driver.epoch > 1) this.cut(driver.epoch - 1);
     return true;
@@ -100,8 +107,16 @@ export class RunFolder {
 
   /** Reads the whole journal. @throws PortiaError `STORAGE_CORRUPT` naming the line. */
   read(header: RunHeader): Journal {
+    return this.#read(new JournalReader(this.#files, firstStatus(header), true));
+  }
+
+  /** Reads the journal but for its commits. */
+  readStatus(header: RunHeader): Journal {
+    return this.#read(new JournalReader(this.#files, firstStatus(header), false));
+  }
+
+  #read(reader: JournalReader): Journal {
     const epochs = this.epochs();
-    const reader = new JournalReader(this.#files, firstStatus(header));
     for (const [index, epoch] of epochs.entries()) {
       const bytes = this.#files.readBytes(this.epochPath(epoch)) ?? Buffer.alloc(0);
       const length = index === epochs.length - 1 ? wholeLines(bytes) : this.cut(epoch);
@@ -136,7 +151,8 @@ export class RunFolder {
       seen.push(...this.commands(seen.length));
       const taken = seen.find((other) => commandIdentity(other) === identity);
       if (taken) return { command: taken, added: false };
-      if (this.#files.create(this.#commandPath(seen.length + 1), text)) return { command: JSON.parse(text) as Command, added: true };
+      if (this.#files.create(this.#commandPath(seen.length + 1), text))
+        return { command: JSON.parse(text) as Command, added: true };
     }
   }
 
@@ -147,6 +163,11 @@ export class RunFolder {
 
 function wholeLines(bytes: Buffer): number {
   return bytes.lastIndexOf(10) + 1;
+}
+
+/** The first line of an epoch. */
+export function driverLine({ owner, expiresAt }: DriverRecord): string {
+  return `${JSON.stringify({ owner, expiresAt })}\n`;
 }
 
 /** The line of a commit, and of the status that goes with it. */
@@ -162,11 +183,13 @@ class JournalReader implements Journal {
   epoch = 0;
   length = 0;
   readonly #files: Files;
+  readonly #withCommits: boolean;
   #next: RunStatus | undefined;
 
-  constructor(files: Files, status: RunStatus) {
+  constructor(files: Files, status: RunStatus, withCommits: boolean) {
     this.#files = files;
     this.status = status;
+    this.#withCommits = withCommits;
   }
 
   read(path: string, epoch: number, bytes: Buffer): void {
@@ -177,6 +200,10 @@ class JournalReader implements Journal {
     const lines = bytes.toString('utf8').split('\n');
     for (let number = 0; number < lines.length - 1; number += 1) {
       const line = lines[number] as string;
+      if (line.startsWith('[') && !this.#withCommits) {
+        this.#settle();
+        continue;
+      }
       const parsed = this.#files.parse(`${path}, line ${number + 1},`, line);
       if (Array.isArray(parsed)) this.#commit(path, line);
       else this.#note(parsed as Note);
@@ -187,6 +214,11 @@ class JournalReader implements Journal {
     const [start, seq, at] = /^\[(\d+),(\d+),/.exec(line) ?? [];
     if (start === undefined) throw this.#files.corrupt(path, `${JSON.stringify(line.slice(0, 40))} is no commit`);
     this.commits.push({ seq: Number(seq), at: Number(at), events: `[${line.slice(start.length)}` });
+    this.#settle();
+  }
+
+  /** A status counts with the commit that follows it. */
+  #settle(): void {
     this.status = this.#next ?? this.status;
     this.#next = undefined;
   }

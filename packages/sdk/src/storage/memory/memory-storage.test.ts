@@ -3,7 +3,10 @@ import { samplePlan, sampleHeader, sampleClaim, stepCommit } from '../../testing
 import { testStorageBackend } from '../../testing/storage-contract.ts';
 import { memoryStorage } from './memory-storage.ts';
 
-testStorageBackend({ name: 'memory', open: async () => ({ storage: memoryStorage(), close: () => {} }) }, { describe, it, expect });
+testStorageBackend(
+  { name: 'memory', open: async () => ({ storage: memoryStorage(), close: () => {} }) },
+  { describe, it, expect },
+);
 
 describe('memory storage', () => {
   it('appends without a promise, and counts the bytes it was given', () => {

@@ -88,14 +88,17 @@ class InMemory implements MemoryStorage {
 
   listPlans(filter: { readonly query?: string; readonly limit?: number; readonly cursor?: string }): Page<PlanRecord> {
     const { query } = filter;
-    return pageOfList(this.#planList, filter, (plan) => (query === undefined || plan.query === query ? plan : undefined));
+    return pageOfList(this.#planList, filter, (plan) =>
+      query === undefined || plan.query === query ? plan : undefined,
+    );
   }
 
   createRun(
     given: RunHeader,
     claim?: Claim,
   ): { readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined } {
-    const taken = this.#runs.get(given.id) ?? (given.runKey === undefined ? undefined : this.#runKeys.get(given.runKey));
+    const taken =
+      this.#runs.get(given.id) ?? (given.runKey === undefined ? undefined : this.#runKeys.get(given.runKey));
     if (taken) return { header: taken.header, created: false, driver: driverOf(taken) };
     const header = frozenHeader(given);
     if (!this.#plans.has(header.planId)) throw planMissing(header.planId, this.name);

@@ -51,7 +51,10 @@ export class Connection {
     return found;
   }
 
-  run(sql: string, values: readonly SqlValue[] = []): { readonly changes: number; readonly lastInsertRowid: number | bigint } {
+  run(
+    sql: string,
+    values: readonly SqlValue[] = [],
+  ): { readonly changes: number; readonly lastInsertRowid: number | bigint } {
     const statement = this.statement(sql);
     try {
       return statement.run(values);
@@ -135,10 +138,13 @@ function sqliteError(path: string, error: unknown): PortiaError {
 }
 
 function hintFor(code: string): string {
-  if (code.startsWith('SQLITE_BUSY')) return `another process held the file for over ${busyTimeoutMs / 1000} s; try again`;
+  if (code.startsWith('SQLITE_BUSY'))
+    return `another process held the file for over ${busyTimeoutMs / 1000} s; try again`;
   if (code.startsWith('SQLITE_FULL')) return 'make room on the disk';
-  if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY')) return 'check that the folder can be written';
-  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return 'give the path of another file, or restore a copy of this one';
+  if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY'))
+    return 'check that the folder can be written';
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT'))
+    return 'give the path of another file, or restore a copy of this one';
   return 'see the cause';
 }
 
@@ -170,7 +176,9 @@ function prepared(connection: Connection, durability: 'normal' | 'full'): Connec
   // Small pages: what is written for a commit is whole pages, and a commit is about a hundred bytes.
   connection.exec('PRAGMA page_size = 1024');
   connection.get('PRAGMA journal_mode = WAL');
-  connection.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}; PRAGMA wal_autocheckpoint = 4000`);
+  connection.exec(
+    `PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}; PRAGMA wal_autocheckpoint = 4000`,
+  );
   migrate(connection);
   return connection;
 }
@@ -178,7 +186,10 @@ function prepared(connection: Connection, durability: 'normal' | 'full'): Connec
 async function loadDriver(): Promise<new (path: string, options: { readonly timeout: number }) => Database> {
   try {
     const loaded = await import('libsql');
-    return loaded.default as unknown as new (path: string, options: { readonly timeout: number }) => Database;
+    return loaded.default as unknown as new (
+      path: string,
+      options: { readonly timeout: number },
+    ) => Database;
   } catch (cause) {
     throw new PortiaError({
       code: 'PACKAGE_MISSING',

@@ -1,7 +1,7 @@
 import { type EndUser, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
 import { PlanRunUUID, type PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
-import { LocalDataValue } from '../../core/output.ts';
+import type { LocalDataValue } from '../../core/output.ts';
 import { frozenOutput, frozenPlan, mergedEndUser, planChanged } from '../records.ts';
 import { pageLimit, pageOf, readCursor } from '../run-query.ts';
 import type { EndUserStore, OutputStore, Page, PlanRecord, PlanStore } from '../storage-backend.ts';
@@ -54,7 +54,10 @@ export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {
       values.push(readCursor(filter.cursor));
     }
     const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
-    const rows = this.connection.all<PlanRow>(`SELECT * FROM plan ${where} ORDER BY n DESC LIMIT ?`, [...values, limit + 1]);
+    const rows = this.connection.all<PlanRow>(`SELECT * FROM plan ${where} ORDER BY n DESC LIMIT ?`, [
+      ...values,
+      limit + 1,
+    ]);
     const page = rows.slice(0, limit);
     return pageOf(page.map(planOf), rows.length > limit ? String(page.at(-1)?.n) : undefined);
   }
@@ -69,7 +72,12 @@ export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {
 
   getOutput(id: PlanRunUUID, name: string): LocalDataValue | undefined {
     const run = idBytes(id);
-    const row = run && this.connection.get<{ body: string }>('SELECT body FROM output WHERE run = ? AND name = ?', [run, storedText(name)]);
+    const row =
+      run &&
+      this.connection.get<{ body: string }>('SELECT body FROM output WHERE run = ? AND name = ?', [
+        run,
+        storedText(name),
+      ]);
     return row && frozenOutput(JSON.parse(row.body) as LocalDataValue);
   }
 
@@ -85,7 +93,9 @@ export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {
   }
 
   getEndUser(externalId: string): EndUser | undefined {
-    const row = this.connection.get<{ body: string }>('SELECT body FROM end_user WHERE external_id = ?', [storedText(externalId)]);
+    const row = this.connection.get<{ body: string }>('SELECT body FROM end_user WHERE external_id = ?', [
+      storedText(externalId),
+    ]);
     return row && endUserFromWire(JSON.parse(row.body) as JsonObject);
   }
 }

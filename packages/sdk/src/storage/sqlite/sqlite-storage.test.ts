@@ -1,9 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PlanRunUUID } from '../../core/ids.ts';
-import { codeOf, firstCommit, sampleClaim, sampleHeader, samplePlan, stepCommit, storedRun } from '../../testing/storage-contract/samples.ts';
+import {
+  codeOf,
+  firstCommit,
+  sampleClaim,
+  sampleHeader,
+  samplePlan,
+  stepCommit,
+  storedRun,
+} from '../../testing/storage-contract/samples.ts';
 import { testStorageBackend } from '../../testing/storage-contract.ts';
 import { sqliteStorage } from './index.ts';
 
@@ -57,7 +65,10 @@ describe('a SQLite file', () => {
       await (await sqliteStorage(path)).close();
       await raw(path, (exec) => exec('INSERT INTO migration VALUES (99, 0)'));
       const refused = await sqliteStorage(path).catch((error: unknown) => error);
-      expect(refused).toMatchObject({ code: 'STORAGE_FAILED', message: expect.stringContaining('version 99') as unknown });
+      expect(refused).toMatchObject({
+        code: 'STORAGE_FAILED',
+        message: expect.stringContaining('version 99') as unknown,
+      });
     }));
 
   it('is reported as damaged when it is something else', () =>
@@ -91,6 +102,15 @@ describe('a SQLite file', () => {
       expect((await again.loadRun(id))?.commits).toEqual([firstCommit]);
       await again.close();
     }));
+
+  it('says which package to install when the driver is missing', async () => {
+    vi.doMock('libsql', () => {
+      throw new Error('Cannot find package libsql');
+    });
+    const missing = await sqliteStorage(':memory:').catch((error: unknown) => error);
+    vi.doUnmock('libsql');
+    expect(missing).toMatchObject({ code: 'PACKAGE_MISSING', hint: 'npm i libsql' });
+  });
 
   it('can be opened by many at once while it is still being made', () =>
     withFolder(async (dir) => {

@@ -17,7 +17,19 @@ import { type Watcher, Watchers } from '../watchers.ts';
 import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { listRuns } from './list-runs.ts';
-import { driverOf, headerOf, headerValues, idBytes, labelsOf, type RunRow, runColumns, runIdOf, stateNumber, storedText, summaryOf } from './rows.ts';
+import {
+  driverOf,
+  headerOf,
+  headerValues,
+  idBytes,
+  labelsOf,
+  type RunRow,
+  runColumns,
+  runIdOf,
+  stateNumber,
+  storedText,
+  summaryOf,
+} from './rows.ts';
 
 const insertRun = `
   INSERT INTO run (id, plan, created_at, updated_at, state, wake_at, epoch, owner, expires_at, end_user, inputs, run_key, labels, more)
@@ -54,19 +66,23 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     const header = frozenHeader(given);
     const driver = claim && { owner: claim.owner, epoch: 1, expiresAt: claim.now + claim.ttlMs };
     const labels = labelsOf(header);
-    const number = labels.length === 0
-      ? this.#insertRun(header, driver)
-      : this.connection.transaction(() => {
-        const run = this.#insertRun(header, driver);
-        if (run === undefined) return undefined;
-        for (const [name, value] of labels) this.connection.run(insertLabel, [storedText(name), storedText(value), run]);
-        return run;
-      });
+    const number =
+      labels.length === 0
+        ? this.#insertRun(header, driver)
+        : this.connection.transaction(() => {
+            const run = this.#insertRun(header, driver);
+            if (run === undefined) return undefined;
+            for (const [name, value] of labels)
+              this.connection.run(insertLabel, [storedText(name), storedText(value), run]);
+            return run;
+          });
     if (number !== undefined) {
       if (driver) this.#numbers.set(header.id, number);
       return { header, created: true, driver };
     }
-    const taken = this.#row('run.id = ?', idBytes(header.id)) ?? this.#row('run.run_key = ?', header.runKey && storedText(header.runKey));
+    const taken =
+      this.#row('run.id = ?', idBytes(header.id)) ??
+      this.#row('run.run_key = ?', header.runKey && storedText(header.runKey));
     if (taken) return { header: headerOf(taken), created: false, driver: driverOf(taken) };
     throw planMissing(header.planId, this.name);
   }
@@ -90,7 +106,9 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     const row = this.#row('run.id = ?', idBytes(id));
     if (!row) return undefined;
     const commits = this.#rawRows<readonly [number, number, string]>(selectCommits, row.n);
-    const commands = this.connection.all<{ body: string }>('SELECT body FROM command WHERE run = ? ORDER BY n', [row.n]);
+    const commands = this.connection.all<{ body: string }>('SELECT body FROM command WHERE run = ? ORDER BY n', [
+      row.n,
+    ]);
     return {
       ...summaryOf(row),
       commits: commits.map(([seq, at, events]): Commit => ({ seq, at, events })),
@@ -109,7 +127,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
 
   #row(condition: 'run.id = ?' | 'run.run_key = ?', value: Uint8Array | string | undefined): RunRow | undefined {
     if (value === undefined) return undefined;
-    return this.connection.get<RunRow>(`SELECT ${runColumns} FROM run CROSS JOIN plan ON plan.n = run.plan WHERE ${condition}`, [value]);
+    return this.connection.get<RunRow>(
+      `SELECT ${runColumns} FROM run CROSS JOIN plan ON plan.n = run.plan WHERE ${condition}`,
+      [value],
+    );
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {
@@ -142,7 +163,11 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
       for (const { id, epoch } of drivers) {
         const number = this.#number(id);
         if (number === undefined) continue;
-        this.connection.run('UPDATE run SET expires_at = ? WHERE n = ? AND epoch = ? AND owner IS NOT NULL', [expiresAt, number, epoch]);
+        this.connection.run('UPDATE run SET expires_at = ? WHERE n = ? AND epoch = ? AND owner IS NOT NULL', [
+          expiresAt,
+          number,
+          epoch,
+        ]);
       }
     });
   }
@@ -157,19 +182,20 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
     const number = this.#number(id);
     if (number === undefined) return false;
-    const written = status === undefined
-      ? this.#append(number, epoch, commit)
-      : this.connection.transaction(() => {
-        if (!this.#append(number, epoch, commit)) return false;
-        this.connection.run(updateStatus, [
-          stateNumber(status.state),
-          status.updatedAt,
-          status.wakeAt ?? null,
-          status.error === undefined ? null : JSON.stringify(status.error),
-          number,
-        ]);
-        return true;
-      });
+    const written =
+      status === undefined
+        ? this.#append(number, epoch, commit)
+        : this.connection.transaction(() => {
+            if (!this.#append(number, epoch, commit)) return false;
+            this.connection.run(updateStatus, [
+              stateNumber(status.state),
+              status.updatedAt,
+              status.wakeAt ?? null,
+              status.error === undefined ? null : JSON.stringify(status.error),
+              number,
+            ]);
+            return true;
+          });
     if (written) this.#watchers.tell(id, 'commit');
     return written;
   }
@@ -189,16 +215,18 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     if (number === undefined) throw runNotFound(id, this.name);
     const identity = commandIdentity(command);
     const body = JSON.stringify(command);
-    const { changes } = this.connection.run('INSERT INTO command (run, identity, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [
-      number,
-      identity,
-      body,
-    ]);
+    const { changes } = this.connection.run(
+      'INSERT INTO command (run, identity, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      [number, identity, body],
+    );
     if (changes > 0) {
       this.#watchers.tell(id, 'command');
       return JSON.parse(body) as Command;
     }
-    const taken = this.connection.get<{ body: string }>('SELECT body FROM command WHERE run = ? AND identity = ?', [number, identity]);
+    const taken = this.connection.get<{ body: string }>('SELECT body FROM command WHERE run = ? AND identity = ?', [
+      number,
+      identity,
+    ]);
     return JSON.parse((taken as { body: string }).body) as Command;
   }
 
@@ -224,7 +252,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   }
 
   /** All commands of some runs: the table may hold years of other runs' commands. */
-  #commandsOf(ids: readonly PlanRunUUID[], newest: number): readonly { readonly id: Uint8Array; readonly body: string }[] {
+  #commandsOf(
+    ids: readonly PlanRunUUID[],
+    newest: number,
+  ): readonly { readonly id: Uint8Array; readonly body: string }[] {
     const found: { readonly n: number; readonly id: Uint8Array; readonly body: string }[] = [];
     for (const id of ids) {
       found.push(

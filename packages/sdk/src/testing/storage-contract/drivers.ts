@@ -58,7 +58,11 @@ function claimTests(open: Open, { it, expect }: TestFunctions): void {
       await storage.heartbeat(drivers, later + 5);
       await storage.heartbeat([], later + 50);
       expect((await storage.loadRun(first.id))?.driver?.expiresAt).toBe(later + 5);
-      expect((await storage.loadRun(second.id))?.driver).toEqual({ owner: 'other/2/b', epoch: 2, expiresAt: later + ttlMs });
+      expect((await storage.loadRun(second.id))?.driver).toEqual({
+        owner: 'other/2/b',
+        epoch: 2,
+        expiresAt: later + ttlMs,
+      });
       expect((await storage.claimRun(first.id, sampleClaim({ now: later + 4 }))).claimed).toBe(false);
       expect((await storage.claimRun(first.id, sampleClaim({ now: later + 5 }))).claimed).toBe(true);
     }));
@@ -66,7 +70,9 @@ function claimTests(open: Open, { it, expect }: TestFunctions): void {
   it('lets one of many have a run that all claim at once', () =>
     open(async ({ storage }) => {
       const { id } = await storedRun(storage);
-      const claims = Array.from({ length: 8 }, (_, index) => sampleClaim({ owner: `host/${index}/x`, now: now + ttlMs }));
+      const claims = Array.from({ length: 8 }, (_, index) =>
+        sampleClaim({ owner: `host/${index}/x`, now: now + ttlMs }),
+      );
       const results = await Promise.all(claims.map(async (claim) => storage.claimRun(id, claim)));
       expect(results.filter(({ claimed }) => claimed).length).toBe(1);
       const winner = results.find(({ claimed }) => claimed)?.driver;

@@ -3,13 +3,26 @@ import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import type { Commit } from '../../core/event.ts';
-import { codeOf, copyOf, firstCommit, now, sampleClaim, sampleHeader, samplePlan, spoil, stepCommit, storedRun, working } from './samples.ts';
+import {
+  codeOf,
+  copyOf,
+  firstCommit,
+  now,
+  sampleClaim,
+  sampleHeader,
+  samplePlan,
+  spoil,
+  stepCommit,
+  storedRun,
+  working,
+} from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
 /** Runs are created once, and their journal is read as it was written. */
 export function journalTests(open: Open, test: TestFunctions): void {
   test.describe('runs', () => {
     creationTests(open, test);
+    refusalTests(open, test);
     appendTests(open, test);
   });
 }
@@ -47,7 +60,10 @@ function creationTests(open: Open, { it, expect }: TestFunctions): void {
     open(async ({ storage }) => {
       const first = await storedRun(storage, { runKey: 'order-17' });
       const { planId } = first.header;
-      const again = await storage.createRun(sampleHeader(planId, { runKey: 'order-17' }), sampleClaim({ owner: 'host/2/b' }));
+      const again = await storage.createRun(
+        sampleHeader(planId, { runKey: 'order-17' }),
+        sampleClaim({ owner: 'host/2/b' }),
+      );
       expect([again.created, again.header, again.driver]).toEqual([false, first.header, first.driver]);
       const other = await storage.createRun(sampleHeader(planId, { runKey: 'order-18' }));
       const without = [await storage.createRun(sampleHeader(planId)), await storage.createRun(sampleHeader(planId))];
@@ -59,13 +75,17 @@ function creationTests(open: Open, { it, expect }: TestFunctions): void {
     open(async ({ storage }) => {
       const plan = samplePlan();
       await storage.savePlan(plan);
-      const headers = Array.from({ length: 8 }, () => sampleHeader(plan.id, { runKey: 'order-17', labels: { a: 'b' } }));
+      const headers = Array.from({ length: 8 }, () =>
+        sampleHeader(plan.id, { runKey: 'order-17', labels: { a: 'b' } }),
+      );
       const made = await Promise.all(headers.map(async (header) => storage.createRun(header, sampleClaim())));
       expect(made.filter(({ created }) => created).length).toBe(1);
       expect(new Set(made.map(({ header }) => header.id)).size).toBe(1);
       expect((await storage.listRuns({ labels: { a: 'b' } })).items.length).toBe(1);
     }));
+}
 
+function refusalTests(open: Open, { it, expect }: TestFunctions): void {
   it('refuses runs of plans that are not stored, and ids that are not ids', () =>
     open(async ({ storage }) => {
       const plan = samplePlan();
@@ -81,7 +101,10 @@ function creationTests(open: Open, { it, expect }: TestFunctions): void {
     open(async ({ storage }) => {
       const plan = samplePlan();
       await storage.savePlan(plan);
-      const header = sampleHeader(plan.id, { inputs: { $a: LocalDataValue<{ b: number[] }>({ b: [1] }) }, labels: { c: 'd' } } as Partial<RunHeader>);
+      const header = sampleHeader(plan.id, {
+        inputs: { $a: LocalDataValue<{ b: number[] }>({ b: [1] }) },
+        labels: { c: 'd' },
+      } as Partial<RunHeader>);
       const given = copyOf(header);
       await storage.createRun(given, sampleClaim());
       spoil(given);
@@ -114,7 +137,9 @@ function appendTests(open: Open, { it, expect }: TestFunctions): void {
       for (const commit of commits) expect(await storage.append(id, 1, commit)).toBe(true);
       const stored = (await storage.loadRun(id))?.commits ?? [];
       expect(stored).toEqual(commits);
-      expect(stored.flatMap(fromCommit).map(({ seq }) => seq)).toEqual(Array.from({ length: 43 }, (_, index) => index + 1));
+      expect(stored.flatMap(fromCommit).map(({ seq }) => seq)).toEqual(
+        Array.from({ length: 43 }, (_, index) => index + 1),
+      );
     }));
 
   it('keeps a large commit whole', () =>

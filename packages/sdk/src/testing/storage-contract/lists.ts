@@ -8,7 +8,12 @@ async function variety(storage: StorageBackend): Promise<(query: RunQuery) => Pr
   const plans = [samplePlan(), samplePlan()];
   for (const plan of plans) await storage.savePlan(plan);
   const names = new Map<string, string>();
-  const add = async (name: string, plan: number, init: Partial<RunHeader>, status?: Partial<RunStatus>): Promise<void> => {
+  const add = async (
+    name: string,
+    plan: number,
+    init: Partial<RunHeader>,
+    status?: Partial<RunStatus>,
+  ): Promise<void> => {
     const at = now + names.size;
     const header = sampleHeader((plans[plan] ?? samplePlan()).id, { createdAt: at, ...init });
     names.set(header.id, name);
@@ -17,120 +22,144 @@ async function variety(storage: StorageBackend): Promise<(query: RunQuery) => Pr
   };
   await add('new', 0, { labels: { batch: 'nightly', shop: 'eu' } });
   await add('busy', 1, { endUserId: 'cust_1' }, {});
-  await add('asks', 0, { endUserId: 'cust_1', labels: { batch: 'nightly' } }, { state: 'NEED_CLARIFICATION', wakeAt: now + 100 });
+  await add(
+    'asks',
+    0,
+    { endUserId: 'cust_1', labels: { batch: 'nightly' } },
+    { state: 'NEED_CLARIFICATION', wakeAt: now + 100 },
+  );
   await add('ready', 1, { labels: { batch: 'daily' } }, { state: 'READY_TO_RESUME' });
   await add('done', 0, {}, { state: 'COMPLETE' });
   await add('refused', 0, {}, { state: 'FAILED', error: { code: 'APPROVAL_REFUSED', message: 'no', step: 0 } });
   await add('broken', 1, {}, { state: 'FAILED', error: { code: 'TOOL_FAILED', message: 'no' } });
   await add('waits', 0, {}, { state: 'NEED_CLARIFICATION', wakeAt: now + 200 });
   return async (query) => {
-    const { items } = await storage.listRuns(query.planId ? { ...query, planId: (plans[Number(query.planId)] ?? samplePlan()).id } : query);
+    const { items } = await storage.listRuns(
+      query.planId ? { ...query, planId: (plans[Number(query.planId)] ?? samplePlan()).id } : query,
+    );
     return items.map(({ header }) => names.get(header.id)).join(' ');
   };
 }
 
 /** Lists of runs. */
-export function listTests(open: Open, { describe, it, expect }: TestFunctions): void {
-  describe('lists of runs', () => {
-    it('lists newest or oldest first', () =>
-      open(async ({ storage }) => {
-        expect((await storage.listRuns({})).items).toEqual([]);
-        const list = await variety(storage);
-        expect(await list({})).toBe('waits broken refused done ready asks busy new');
-        expect(await list({ order: 'newest' })).toBe('waits broken refused done ready asks busy new');
-        expect(await list({ order: 'oldest' })).toBe('new busy asks ready done refused broken waits');
-      }));
-
-    it('finds runs by every filter, alone and together', () =>
-      open(async ({ storage }) => {
-        const list = await variety(storage);
-        expect(await list({ states: ['COMPLETE'] })).toBe('done');
-        expect(await list({ states: ['NEED_CLARIFICATION', 'NOT_STARTED', 'FAILED'] })).toBe('waits broken refused asks new');
-        expect(await list({ states: ['READY_TO_RESUME', 'IN_PROGRESS'], order: 'oldest' })).toBe('busy ready');
-        expect(await list({ states: [] })).toBe('');
-        expect(await list({ planId: '1' as never })).toBe('broken ready busy');
-        expect(await list({ planId: '7' as never })).toBe('');
-        expect(await list({ endUserId: 'cust_1' })).toBe('asks busy');
-        expect(await list({ endUserId: 'portia:default_user', states: ['NOT_STARTED', 'COMPLETE'] })).toBe('done new');
-        expect(await list({ labels: { batch: 'nightly' } })).toBe('asks new');
-        expect(await list({ labels: { batch: 'nightly', shop: 'eu' } })).toBe('new');
-        expect(await list({ labels: { batch: 'weekly' } })).toBe('');
-        expect(await list({ labels: {} , states: ['COMPLETE'] })).toBe('done');
-        expect(await list({ codes: ['TOOL_FAILED'] })).toBe('broken');
-        expect(await list({ codes: ['TOOL_FAILED', 'APPROVAL_REFUSED'], planId: '0' as never })).toBe('refused');
-        expect(await list({ wakeBefore: now + 99 })).toBe('');
-        expect(await list({ wakeBefore: now + 100 })).toBe('asks');
-        expect(await list({ wakeBefore: now + 500 })).toBe('waits asks');
-        expect(await list({ wakeBefore: now + 500, states: ['NEED_CLARIFICATION'], endUserId: 'cust_1' })).toBe('asks');
-        expect(await list({ states: ['IN_PROGRESS'], endUserId: 'cust_1', planId: '1' as never })).toBe('busy');
-      }));
-
-    it('finds new runs whose time has come', () =>
-      open(async ({ storage }) => {
-        const plan = samplePlan();
-        await storage.savePlan(plan);
-        const ids: string[] = [];
-        for (const startAt of [now + 10, undefined, now + 20]) {
-          ids.push((await storage.createRun(sampleHeader(plan.id, { startAt, createdAt: now + ids.length }))).header.id);
-        }
-        const found = async (wakeBefore: number): Promise<string[]> =>
-          (await storage.listRuns({ states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore, order: 'oldest' })).items.map(({ header }) => header.id);
-        expect(await found(now + 9)).toEqual([]);
-        expect(await found(now + 10)).toEqual([ids[0]]);
-        expect(await found(now + 99)).toEqual([ids[0], ids[2]]);
-        await storage.claimRun(ids[0] as never, sampleClaim());
-        await storage.append(ids[0] as never, 1, firstCommit, { state: 'IN_PROGRESS', updatedAt: now });
-        expect(await found(now + 99)).toEqual([ids[2]]);
-      }));
-
-    it('follows a run from state to state', () =>
-      open(async ({ storage }) => {
-        const plan = samplePlan();
-        await storage.savePlan(plan);
-        const { header } = await storage.createRun(sampleHeader(plan.id), sampleClaim());
-        const found = async (query: RunQuery): Promise<number> => (await storage.listRuns(query)).items.length;
-        await storage.append(header.id, 1, firstCommit, { state: 'NEED_CLARIFICATION', updatedAt: now, wakeAt: now + 1 });
-        expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([1, 1]);
-        await storage.append(header.id, 1, stepCommit(2), { state: 'COMPLETE', updatedAt: now + 2 });
-        expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([0, 0]);
-        expect(await found({ states: ['COMPLETE'] })).toBe(1);
-        const { items } = await storage.listRuns({});
-        expect(items[0]).toEqual({
-          header,
-          status: { state: 'COMPLETE', updatedAt: now + 2 },
-          driver: { owner: 'host/1/a', epoch: 1, expiresAt: now + 30_000 },
-        });
-      }));
-
-    it('pages through runs without repeating or losing any while new ones arrive', () =>
-      open(async ({ storage }) => {
-        const plan = samplePlan();
-        await storage.savePlan(plan);
-        let age = 0;
-        const add = async (): Promise<string> => {
-          const labels = { parity: age % 2 === 0 ? 'even' : 'odd' };
-          age += 1;
-          return (await storage.createRun(sampleHeader(plan.id, { createdAt: now + age, labels }))).header.id;
-        };
-        const ids: string[] = [];
-        for (let count = 0; count < 7; count += 1) ids.push(await add());
-        const pages = async (query: RunQuery, arrive: boolean): Promise<string[]> => {
-          const seen: string[] = [];
-          for (let cursor: string | undefined, page = 0; page === 0 || cursor !== undefined; page += 1) {
-            const { items, cursor: next } = await storage.listRuns(cursor === undefined ? query : { ...query, cursor });
-            seen.push(...items.map(({ header }) => header.id));
-            cursor = next;
-            if (arrive) await add();
-          }
-          return seen;
-        };
-        expect(await pages({ limit: 3 }, true)).toEqual([...ids].reverse());
-        const all = await pages({ order: 'oldest', limit: 4 }, false);
-        expect([all.length, all.slice(0, 7)]).toEqual([10, ids]);
-        expect(await pages({ labels: { parity: 'odd' }, order: 'oldest', limit: 1 }, false)).toEqual(all.filter((_, index) => index % 2 === 1));
-        expect((await storage.listRuns({ limit: 10 })).cursor).toBe(undefined);
-        expect((await storage.listRuns({ limit: 0 })).items.length).toBe(1);
-        expect(await codeOf(() => storage.listRuns({ cursor: 'nonsense' }))).toBe('CONFIG_INVALID');
-      }));
+export function listTests(open: Open, test: TestFunctions): void {
+  test.describe('lists of runs', () => {
+    filterTests(open, test);
+    timeTests(open, test);
   });
+}
+
+function filterTests(open: Open, { it, expect }: TestFunctions): void {
+  it('lists newest or oldest first', () =>
+    open(async ({ storage }) => {
+      expect((await storage.listRuns({})).items).toEqual([]);
+      const list = await variety(storage);
+      expect(await list({})).toBe('waits broken refused done ready asks busy new');
+      expect(await list({ order: 'newest' })).toBe('waits broken refused done ready asks busy new');
+      expect(await list({ order: 'oldest' })).toBe('new busy asks ready done refused broken waits');
+    }));
+
+  it('finds runs by every filter, alone and together', () =>
+    open(async ({ storage }) => {
+      const list = await variety(storage);
+      expect(await list({ states: ['COMPLETE'] })).toBe('done');
+      expect(await list({ states: ['NEED_CLARIFICATION', 'NOT_STARTED', 'FAILED'] })).toBe(
+        'waits broken refused asks new',
+      );
+      expect(await list({ states: ['READY_TO_RESUME', 'IN_PROGRESS'], order: 'oldest' })).toBe('busy ready');
+      expect(await list({ states: [] })).toBe('');
+      expect(await list({ planId: '1' as never })).toBe('broken ready busy');
+      expect(await list({ planId: '7' as never })).toBe('');
+      expect(await list({ endUserId: 'cust_1' })).toBe('asks busy');
+      expect(await list({ endUserId: 'portia:default_user', states: ['NOT_STARTED', 'COMPLETE'] })).toBe('done new');
+      expect(await list({ labels: { batch: 'nightly' } })).toBe('asks new');
+      expect(await list({ labels: { batch: 'nightly', shop: 'eu' } })).toBe('new');
+      expect(await list({ labels: { batch: 'weekly' } })).toBe('');
+      expect(await list({ labels: {}, states: ['COMPLETE'] })).toBe('done');
+      expect(await list({ codes: ['TOOL_FAILED'] })).toBe('broken');
+      expect(await list({ codes: ['TOOL_FAILED', 'APPROVAL_REFUSED'], planId: '0' as never })).toBe('refused');
+      expect(await list({ wakeBefore: now + 99 })).toBe('');
+      expect(await list({ wakeBefore: now + 100 })).toBe('asks');
+      expect(await list({ wakeBefore: now + 500 })).toBe('waits asks');
+      expect(await list({ wakeBefore: now + 500, states: ['NEED_CLARIFICATION'], endUserId: 'cust_1' })).toBe('asks');
+      expect(await list({ states: ['IN_PROGRESS'], endUserId: 'cust_1', planId: '1' as never })).toBe('busy');
+    }));
+}
+
+function timeTests(open: Open, { it, expect }: TestFunctions): void {
+  it('finds new runs whose time has come', () =>
+    open(async ({ storage }) => {
+      const plan = samplePlan();
+      await storage.savePlan(plan);
+      const ids: string[] = [];
+      for (const startAt of [now + 10, undefined, now + 20]) {
+        ids.push((await storage.createRun(sampleHeader(plan.id, { startAt, createdAt: now + ids.length }))).header.id);
+      }
+      const found = async (wakeBefore: number): Promise<string[]> =>
+        (
+          await storage.listRuns({ states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore, order: 'oldest' })
+        ).items.map(({ header }) => header.id);
+      expect(await found(now + 9)).toEqual([]);
+      expect(await found(now + 10)).toEqual([ids[0]]);
+      expect(await found(now + 99)).toEqual([ids[0], ids[2]]);
+      await storage.claimRun(ids[0] as never, sampleClaim());
+      await storage.append(ids[0] as never, 1, firstCommit, { state: 'IN_PROGRESS', updatedAt: now });
+      expect(await found(now + 99)).toEqual([ids[2]]);
+    }));
+
+  it('follows a run from state to state', () =>
+    open(async ({ storage }) => {
+      const plan = samplePlan();
+      await storage.savePlan(plan);
+      const { header } = await storage.createRun(sampleHeader(plan.id), sampleClaim());
+      const found = async (query: RunQuery): Promise<number> => (await storage.listRuns(query)).items.length;
+      await storage.append(header.id, 1, firstCommit, {
+        state: 'NEED_CLARIFICATION',
+        updatedAt: now,
+        wakeAt: now + 1,
+      });
+      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([1, 1]);
+      await storage.append(header.id, 1, stepCommit(2), { state: 'COMPLETE', updatedAt: now + 2 });
+      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([0, 0]);
+      expect(await found({ states: ['COMPLETE'] })).toBe(1);
+      const { items } = await storage.listRuns({});
+      expect(items[0]).toEqual({
+        header,
+        status: { state: 'COMPLETE', updatedAt: now + 2 },
+        driver: { owner: 'host/1/a', epoch: 1, expiresAt: now + 30_000 },
+      });
+    }));
+
+  it('pages through runs without repeating or losing any while new ones arrive', () =>
+    open(async ({ storage }) => {
+      const plan = samplePlan();
+      await storage.savePlan(plan);
+      let age = 0;
+      const add = async (): Promise<string> => {
+        const labels = { parity: age % 2 === 0 ? 'even' : 'odd' };
+        age += 1;
+        return (await storage.createRun(sampleHeader(plan.id, { createdAt: now + age, labels }))).header.id;
+      };
+      const ids: string[] = [];
+      for (let count = 0; count < 7; count += 1) ids.push(await add());
+      const pages = async (query: RunQuery, arrive: boolean): Promise<string[]> => {
+        const seen: string[] = [];
+        for (let cursor: string | undefined, page = 0; page === 0 || cursor !== undefined; page += 1) {
+          const { items, cursor: next } = await storage.listRuns(cursor === undefined ? query : { ...query, cursor });
+          seen.push(...items.map(({ header }) => header.id));
+          cursor = next;
+          if (arrive) await add();
+        }
+        return seen;
+      };
+      expect(await pages({ limit: 3 }, true)).toEqual([...ids].reverse());
+      const all = await pages({ order: 'oldest', limit: 4 }, false);
+      expect([all.length, all.slice(0, 7)]).toEqual([10, ids]);
+      expect(await pages({ labels: { parity: 'odd' }, order: 'oldest', limit: 1 }, false)).toEqual(
+        all.filter((_, index) => index % 2 === 1),
+      );
+      expect((await storage.listRuns({ limit: 10 })).cursor).toBe(undefined);
+      expect((await storage.listRuns({ limit: 0 })).items.length).toBe(1);
+      expect(await codeOf(() => storage.listRuns({ cursor: 'nonsense' }))).toBe('CONFIG_INVALID');
+    }));
 }

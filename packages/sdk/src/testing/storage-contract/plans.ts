@@ -1,4 +1,4 @@
-import { PlanUUID } from '../../core/ids.ts';
+import type { PlanUUID } from '../../core/ids.ts';
 import { codeOf, copyOf, now, samplePlan, spoil } from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
@@ -34,7 +34,9 @@ export function planTests(open: Open, { describe, it, expect }: TestFunctions): 
 
     it('lists plans newest first, and by their exact query', () =>
       open(async ({ storage }) => {
-        const plans = ['gold', 'Gold', 'gold', 'gold price'].map((query, age) => samplePlan({ query, createdAt: now + age }));
+        const plans = ['gold', 'Gold', 'gold', 'gold price'].map((query, age) =>
+          samplePlan({ query, createdAt: now + age }),
+        );
         for (const plan of plans) await storage.savePlan(plan);
         const ids = plans.map(({ id }) => id);
         expect((await storage.listPlans({})).items.map(({ id }) => id)).toEqual([...ids].reverse());

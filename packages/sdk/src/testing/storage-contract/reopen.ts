@@ -1,7 +1,18 @@
 import { EndUser } from '../../core/end-user.ts';
 import { ClarificationUUID } from '../../core/ids.ts';
 import { LocalDataValue } from '../../core/output.ts';
-import { firstCommit, now, sampleAnswer, sampleClaim, sampleHeader, samplePlan, stepCommit, storedRun, ttlMs, working } from './samples.ts';
+import {
+  firstCommit,
+  now,
+  sampleAnswer,
+  sampleClaim,
+  sampleHeader,
+  samplePlan,
+  stepCommit,
+  storedRun,
+  ttlMs,
+  working,
+} from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
 /** Stores that outlive their handle, and are shared by several. */
@@ -17,7 +28,11 @@ function survivalTests(open: Open, { it, expect }: TestFunctions): void {
     open(async ({ storage, reopen }) => {
       const plan = samplePlan({ beside: { a: 1 } });
       await storage.savePlan(plan);
-      const header = sampleHeader(plan.id, { runKey: 'order-17', labels: { batch: 'nightly' }, inputs: { $a: LocalDataValue(1) } });
+      const header = sampleHeader(plan.id, {
+        runKey: 'order-17',
+        labels: { batch: 'nightly' },
+        inputs: { $a: LocalDataValue(1) },
+      });
       await storage.createRun(header, sampleClaim());
       await storage.append(header.id, 1, firstCommit, working);
       await storage.append(header.id, 1, stepCommit(2));
@@ -32,7 +47,9 @@ function survivalTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await again.getPlan(plan.id)).toEqual(plan);
       expect(await again.loadRun(header.id)).toEqual(before);
       expect((await again.loadRun(header.id))?.commits).toEqual([firstCommit, stepCommit(2)]);
-      expect((await again.listRuns({ labels: { batch: 'nightly' } })).items.map((item) => item.header)).toEqual([header]);
+      expect((await again.listRuns({ labels: { batch: 'nightly' } })).items.map((item) => item.header)).toEqual([
+        header,
+      ]);
       expect((await again.createRun(sampleHeader(plan.id, { runKey: 'order-17' }))).header).toEqual(header);
       expect((await again.pollCommands([header.id], undefined)).commands).toEqual([{ id: header.id, command: answer }]);
       expect(await again.getOutput(header.id, '$large')).toEqual(LocalDataValue([1, 2], 'two'));
@@ -68,7 +85,10 @@ function raceTests(open: Open, { it, expect }: TestFunctions): void {
       const { id } = await storedRun(storage);
       expect(await storage.append(id, 1, firstCommit, working)).toBe(true);
       const claim = sampleClaim({ owner: 'other/2/b', now: now + ttlMs });
-      const results = await Promise.all([again.claimRun(id, claim), storage.claimRun(id, { ...claim, owner: 'third/3/c' })]);
+      const results = await Promise.all([
+        again.claimRun(id, claim),
+        storage.claimRun(id, { ...claim, owner: 'third/3/c' }),
+      ]);
       expect(results.map(({ claimed }) => claimed).sort()).toEqual([false, true]);
       expect(await storage.append(id, 1, stepCommit(2, 0, 'old'), { state: 'COMPLETE', updatedAt: now })).toBe(false);
       expect(await (results[0].claimed ? again : storage).append(id, 2, stepCommit(2, 0, 'new'))).toBe(true);
@@ -83,13 +103,17 @@ function raceTests(open: Open, { it, expect }: TestFunctions): void {
       const handles = [storage, await reopen(), await reopen()];
       const plan = samplePlan();
       await Promise.all(handles.map(async (handle) => handle.savePlan(plan)));
-      const made = await Promise.all(handles.map(async (handle) => handle.createRun(sampleHeader(plan.id, { runKey: 'order-17' }))));
+      const made = await Promise.all(
+        handles.map(async (handle) => handle.createRun(sampleHeader(plan.id, { runKey: 'order-17' }))),
+      );
       expect(made.filter(({ created }) => created).length).toBe(1);
       const ids = new Set(made.map(({ header }) => header.id));
       expect(ids.size).toBe(1);
       const id = made[0]?.header.id as (typeof made)[number]['header']['id'];
       const key = ClarificationUUID.random();
-      const standing = await Promise.all(handles.map(async (handle, response) => handle.putCommand(id, sampleAnswer({ key, response }))));
+      const standing = await Promise.all(
+        handles.map(async (handle, response) => handle.putCommand(id, sampleAnswer({ key, response }))),
+      );
       expect(new Set(standing.map((command) => JSON.stringify(command))).size).toBe(1);
       const keys = Array.from({ length: 12 }, (_, index) => `key_${index}`);
       await Promise.all(

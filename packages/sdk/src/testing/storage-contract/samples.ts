@@ -3,7 +3,14 @@ import { PortiaError } from '../../core/errors.ts';
 import { type Commit, type RunEventBody, toCommit } from '../../core/event.ts';
 import { ClarificationUUID, PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import type { Claim, Command, DriverRecord, PlanRecord, RunStatus, StorageBackend } from '../../storage/storage-backend.ts';
+import type {
+  Claim,
+  Command,
+  DriverRecord,
+  PlanRecord,
+  RunStatus,
+  StorageBackend,
+} from '../../storage/storage-backend.ts';
 
 /** When everything in the samples happens. Epoch milliseconds. */
 export const now = 1_767_225_600_000;

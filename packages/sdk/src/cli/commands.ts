@@ -1,0 +1,35 @@
+import type { Command } from './command.ts';
+import { clarificationsAnswerCommand } from './commands/clarifications-answer.ts';
+import { clarificationsListCommand } from './commands/clarifications-list.ts';
+import { demoCommand } from './commands/demo.ts';
+import { demoWorkerCommand } from './commands/demo-worker.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { planCommand } from './commands/plan.ts';
+import { resumeCommand } from './commands/resume.ts';
+import { runCommand } from './commands/run.ts';
+import { runsCancelCommand } from './commands/runs-cancel.ts';
+import { runsListCommand } from './commands/runs-list.ts';
+import { runsRetryCommand } from './commands/runs-retry.ts';
+import { runsShowCommand } from './commands/runs-show.ts';
+import { toolsListCommand } from './commands/tools-list.ts';
+import { versionCommand } from './commands/version.ts';
+import { workCommand } from './commands/work.ts';
+
+/** All commands, in the order of the help. */
+export const commands: readonly Command[] = [
+  runCommand,
+  planCommand,
+  resumeCommand,
+  runsListCommand,
+  runsShowCommand,
+  runsCancelCommand,
+  runsRetryCommand,
+  clarificationsListCommand,
+  clarificationsAnswerCommand,
+  workCommand,
+  toolsListCommand,
+  demoCommand,
+  demoWorkerCommand,
+  doctorCommand,
+  versionCommand,
+];

@@ -1,0 +1,34 @@
+import { exitCodes } from './exit-codes.ts';
+
+/**
+ * Ctrl-C while a run is driven: the first stops driving, so that the run can be resumed; the second ends the process
+ * at once.
+ */
+export class Interrupt {
+  readonly #controller = new AbortController();
+  /** What stopped it; absent while nothing did. */
+  by: 'SIGINT' | 'SIGTERM' | undefined;
+  #armed = false;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Takes over the signals of this process. Without it they end the process, as ever. */
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => this.#take(name));
+  }
+
+  #take(name: 'SIGINT' | 'SIGTERM'): void {
+    if (this.by) process.exit(name === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated);
+    this.by = name;
+    this.#controller.abort(new Error(`stopped by ${name}`));
+  }
+
+  /** Stops driving without a signal: there is nobody left who could answer. */
+  stop(): void {
+    this.#controller.abort(new Error('stopped'));
+  }
+}

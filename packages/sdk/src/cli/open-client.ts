@@ -1,0 +1,97 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Portia, PortiaOptions } from '../client.ts';
+import type { Config } from '../config/config.ts';
+import { ensureError } from '../core/errors.ts';
+import type { AnyTool } from '../core/tool.ts';
+import type { ToolRegistry } from '../tool/registry.ts';
+import type { Context } from './command.ts';
+import { type Input, usageError } from './input.ts';
+import { settingOfOption } from './options.ts';
+
+/** Reads `.env` of the working directory into the environment, where there is one; what is set already stays. */
+export function loadEnvironment(input: Input): void {
+  if (input.flag('no-env')) return;
+  const file = resolve('.env');
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return;
+  try {
+    process.loadEnvFile(file);
+  } catch (error) {
+    throw usageError(`.env cannot be read: ${ensureError(error).message}`, 'repair it, or leave it out with --no-env');
+  }
+}
+
+/** Whether the SQLite store can be used here. */
+export async function hasSqlite(): Promise<boolean> {
+  const name = 'libsql';
+  try {
+    await import(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The settings of a command: what was given on the command line, then the environment, then the defaults. */
+export async function configOf(input: Input, more: Readonly<Record<string, unknown>> = {}): Promise<Config> {
+  const { Config } = await import('../config/config.ts');
+  const given: Record<string, unknown> = {};
+  for (const [option, setting] of Object.entries(settingOfOption)) {
+    const value = input.text(option);
+    if (value !== undefined) given[setting] = value;
+  }
+  const placed = given['storage'] ?? given['storageClass'] ?? process.env['PORTIA_STORAGE'] ?? process.env['PORTIA_STORAGE_CLASS'];
+  if (!placed) given['storageClass'] = (await hasSqlite()) ? 'SQLITE' : 'DISK';
+  return Config.fromDefault({ ...given, ...more });
+}
+
+/** The tools of a command: those whose keys are set, all example tools, or those of a module. */
+export async function toolsOf(input: Input, config: Config): Promise<ToolRegistry> {
+  const which = input.text('tools');
+  if (which === 'example') return (await import('../tool/library/registries.ts')).exampleToolRegistry;
+  if (which !== undefined && which !== 'default') return toolsOfModule(which);
+  const { defaultToolRegistry } = await import('../tool/library/registries.ts');
+  const { createSearchTool } = await import('../tool/library/search-tool.ts');
+  const { createWeatherTool } = await import('../tool/library/weather-tool.ts');
+  const { tavilyApiKey, openweathermapApiKey } = config;
+  let tools = defaultToolRegistry({ tavilyApiKey, openWeatherMapApiKey: openweathermapApiKey, env: {} });
+  if (tavilyApiKey) tools = tools.replaceTool(createSearchTool({ apiKey: tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
+  if (openweathermapApiKey) {
+    tools = tools.replaceTool(createWeatherTool({ apiKey: openweathermapApiKey, baseUrl: config.openweathermapBaseUrl }));
+  }
+  return tools;
+}
+
+async function toolsOfModule(path: string): Promise<ToolRegistry> {
+  const { ToolRegistry } = await import('../tool/registry.ts');
+  let module: { readonly default?: unknown };
+  try {
+    module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
+  } catch (error) {
+    throw usageError(`--tools ${path}: ${ensureError(error).message}`, 'give example, or a JavaScript module whose default export is a list of tools');
+  }
+  const tools = module.default;
+  if (typeof tools !== 'object' || tools === null || !(Symbol.iterator in tools)) {
+    throw usageError(`--tools ${path}: the default export is not a list of tools`, 'export default [tool({ … })]');
+  }
+  return tools instanceof ToolRegistry ? tools : new ToolRegistry(tools as Iterable<AnyTool>);
+}
+
+/** The client of a command. Closing it is the caller's. */
+export async function openClient({ input }: Pick<Context, 'input'>, options: Omit<PortiaOptions, 'config' | 'tools'> = {}): Promise<Portia> {
+  loadEnvironment(input);
+  const { Portia } = await import('../client.ts');
+  const config = await configOf(input);
+  return new Portia({ config, tools: await toolsOf(input, config), ...options });
+}
+
+/** Opens a client, works with it and closes it. */
+export async function withClient<T>(context: Pick<Context, 'input'>, work: (portia: Portia) => Promise<T>, options?: Omit<PortiaOptions, 'config' | 'tools'>): Promise<T> {
+  const portia = await openClient(context, options);
+  try {
+    return await work(portia);
+  } finally {
+    await portia.close();
+  }
+}

@@ -1,0 +1,43 @@
+import type { Portia } from '../client.ts';
+import type { Plan } from '../core/plan.ts';
+import { nearest } from '../tool/nearest.ts';
+import type { Context } from './command.ts';
+import { type OptionSpecs, usageError } from './input.ts';
+import { duration } from './view/text.ts';
+
+/** How a query is planned. */
+export const planningOptions: OptionSpecs = {
+  'tool-id': { type: 'text', many: true, value: 'ID', help: 'plan with this tool only' },
+  cached: { type: 'flag', help: 'use the newest stored plan for exactly this query, if there is one' },
+};
+
+/** Plans a query, saying so while it takes. @throws PortiaError `USAGE` for a tool that is not there. */
+export async function makePlanHere({ input, io, interrupt, json }: Context, portia: Portia, query: string): Promise<Plan> {
+  const tools = input.texts('tool-id');
+  for (const id of tools) {
+    if (portia.tools.has(id)) continue;
+    const known = portia.tools.toolIds();
+    const near = nearest(id, known);
+    throw usageError(`there is no tool ${JSON.stringify(id)}`, `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}; see npx portia-ts tools list`);
+  }
+  const { err } = io;
+  const started = performance.now();
+  const says = !json && err.isLive ? setInterval(() => err.write(`\r${planningText(performance.now() - started)}`), 100).unref() : undefined;
+  if (!json && !err.isLive) err.write('planning …\n');
+  try {
+    return await portia.plan(query, {
+      tools,
+      planInputs: [...input.pairs('input').keys()],
+      endUser: input.text('end-user-id'),
+      useCachedPlan: input.flag('cached'),
+      signal: interrupt.signal,
+    });
+  } finally {
+    clearInterval(says);
+    if (says) err.write('\r\u001b[0K');
+  }
+}
+
+function planningText(ms: number): string {
+  return `planning … ${duration(ms)}`;
+}

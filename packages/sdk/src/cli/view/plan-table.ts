@@ -1,0 +1,49 @@
+import { plainLine } from '../../clarify/plain-text.ts';
+import type { Plan } from '../../core/plan.ts';
+import type { AnyTool } from '../../core/tool.ts';
+import { llmToolId } from '../../plan/compile.ts';
+import type { ToolRegistry } from '../../tool/registry.ts';
+import type { Paint } from './paint.ts';
+import { type Cell, table } from './table.ts';
+
+/** What calling a tool may do: nothing (`read-only`), the same thing at most (`idempotent`), or something (`effect`). */
+export function effectOf(tool: AnyTool | undefined): 'read-only' | 'idempotent' | 'effect' {
+  if (tool?.readOnly) return 'read-only';
+  return tool?.idempotent ? 'idempotent' : 'effect';
+}
+
+/** A plan as people read it before it runs: each step's task, tool, whether that tool has effects, inputs and output. */
+export function planTable(plan: Plan, tools: ToolRegistry, options: { readonly width: number; readonly paint: Paint }): string[] {
+  const { paint } = options;
+  const rows = plan.steps.map((step, index): Cell[] => {
+    const toolId = step.toolId ?? llmToolId;
+    const tool = tools.has(toolId) ? tools.getTool(toolId) : undefined;
+    const effect = toolId === llmToolId ? 'read-only' : tool ? effectOf(tool) : 'unknown';
+    const condition = step.condition ? ` (${plainLine(step.condition)})` : '';
+    return [
+      { text: String(index + 1), style: paint.dim },
+      `${plainLine(step.task)}${condition}`,
+      plainLine(toolId),
+      { text: effect, style: effect === 'effect' || effect === 'unknown' ? paint.yellow : paint.green },
+      plainLine(step.inputs.map(({ name }) => name).join(', ')) || '–',
+      plainLine(step.output),
+    ];
+  });
+  return [
+    `${paint.bold('Plan')} ${paint.dim(plan.id)}`,
+    ...plan.planInputs.map((input) => `  input ${plainLine(input.prettyPrint())}`),
+    '',
+    ...table(
+      [
+        { title: '#' },
+        { title: 'task', fills: true },
+        { title: 'tool', most: 24 },
+        { title: 'calls are' },
+        { title: 'inputs', most: 28 },
+        { title: 'output', most: 24 },
+      ],
+      rows,
+      options,
+    ),
+  ];
+}

@@ -1,0 +1,87 @@
+import { plainLine, plainText } from '../../clarify/plain-text.ts';
+import type { ExecutionContext } from '../../core/execution-context.ts';
+import { isMarker, serializeValue, textOf, isInMemory } from '../../core/output.ts';
+import type { Plan } from '../../core/plan.ts';
+import type { PlanRun } from '../../core/plan-run.ts';
+import { isFinished } from '../../core/run-state.ts';
+import { llmToolId } from '../../plan/compile.ts';
+import type { Paint, Style } from './paint.ts';
+import { type Cell, table } from './table.ts';
+import { count, cut, duration, preview } from './text.ts';
+
+/** How a state looks. */
+export function stateStyle(state: PlanRun['state'], paint: Paint): Style {
+  if (state === 'COMPLETE') return paint.green;
+  if (state === 'FAILED') return paint.red;
+  return state === 'NEED_CLARIFICATION' ? paint.yellow : paint.cyan;
+}
+
+/** What a run took, in one line. */
+export function usageLine({ startedAt, endedAt, totals }: ExecutionContext): string {
+  const parts = [];
+  if (startedAt !== null && endedAt !== null) parts.push(duration(endedAt - startedAt));
+  parts.push(count(totals.toolCalls, 'tool call'), count(totals.modelCalls, 'model call'));
+  const tokens = totals.inputTokens + totals.outputTokens;
+  if (tokens > 0) parts.push(count(tokens, 'token'));
+  return parts.join(' · ');
+}
+
+/** How a run stands once nobody drives it: its state, why, and its answer. */
+export function closingLines(run: PlanRun, paint: Paint): string[] {
+  const usage = paint.dim(usageLine(run.executionContext));
+  if (run.state === 'COMPLETE') return ['', `${paint.green('✓ complete')}  ${usage}`, ...answerLines(run)];
+  if (run.state !== 'FAILED') return [];
+  const where = run.error.step === undefined ? '' : ` in step ${run.error.step + 1}`;
+  return ['', `${paint.red(`✗ failed${where}`)}  ${usage}`, `  ${paint.bold(run.error.code)}: ${plainLine(run.error.message)}`];
+}
+
+function answerLines({ outputs: { finalOutput } }: PlanRun): string[] {
+  if (!finalOutput || isMarker(finalOutput)) return [];
+  const value = isInMemory(finalOutput) ? finalOutput.summary : finalOutput.value;
+  const readable = typeof value === 'string' || !finalOutput.summary ? textOf(value) : finalOutput.summary;
+  return ['', ...plainText(readable.slice(0, 4_000)).split('\n').map((line) => `  ${line}`)];
+}
+
+/** A run for people: where it stands, what each step gave, and what it took. */
+export function runLines(run: PlanRun, plan: Plan, options: { readonly width: number; readonly paint: Paint }): string[] {
+  const { paint } = options;
+  return [
+    `${stateStyle(run.state, paint)(run.state)}  ${paint.bold(run.id)}`,
+    `${plainLine(plan.planContext.query)}`,
+    ...contextLines(run, paint),
+    '',
+    ...table(
+      [{ title: '#' }, { title: 'output', most: 24 }, { title: 'tool', most: 24 }, { title: 'value', fills: true }],
+      plan.steps.map((step, index): Cell[] => [
+        { text: String(index + 1), style: paint.dim },
+        plainLine(step.output),
+        plainLine(step.toolId ?? llmToolId),
+        valueCell(run, step.output, index, paint),
+      ]),
+      options,
+    ),
+    ...closingLines(run, paint),
+  ];
+}
+
+function contextLines(run: PlanRun, paint: Paint): string[] {
+  const { createdAt, startedAt, host, labels, runKey } = run.executionContext;
+  const facts = [`plan ${run.planId}`, `for ${run.endUserId}`];
+  if (createdAt !== null) facts.push(`created ${new Date(createdAt).toISOString()}`);
+  if (startedAt !== null && host) facts.push(`driven on ${plainLine(host)}`);
+  if (runKey) facts.push(`key ${plainLine(runKey)}`);
+  for (const [label, value] of Object.entries(labels)) facts.push(`${plainLine(label)}=${plainLine(value)}`);
+  return [paint.dim(facts.join(' · '))];
+}
+
+function valueCell(run: PlanRun, name: string, index: number, paint: Paint): Cell {
+  const output = run.outputs.stepOutputs[name];
+  if (output) return preview(serializeValue(output) || (output.summary ?? ''), 300);
+  const here = index === run.currentStepIndex && !isFinished(run);
+  return { text: here ? 'here' : '', style: paint.dim };
+}
+
+/** Values in the way a person would write them on a command line: short. */
+export function shortId(id: string): string {
+  return cut(id, 14);
+}

@@ -1,0 +1,109 @@
+import { callPosition } from '../core/apply.ts';
+import { type Clarification, isApproved, isClarification } from '../core/clarification.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
+import type { RunError } from '../core/event.ts';
+import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
+import { ReadOnlyStep } from '../core/plan.ts';
+import { planRunView, ReadOnlyPlanRun } from '../core/plan-run.ts';
+import type { CallState, ClarificationRecord } from '../core/run-state.ts';
+import type { AnyTool } from '../core/tool.ts';
+import type { ClarificationRequest, ToolHookResult } from './hooks.ts';
+import type { VisitRun } from './visit-run.ts';
+import { type Waiting, waiting } from './waiting.ts';
+
+/** The arguments of a call as the hooks left them, and the approval they ask for. */
+export interface Asked {
+  readonly args: JsonObject;
+  readonly approval: ClarificationRequest | undefined;
+}
+
+/** What a call is not made or used for. */
+export interface Refusal {
+  readonly ok: false;
+  readonly error: RunError;
+  readonly soft: false;
+}
+
+/** Lets the hook see and change the arguments. Questions that are no approval are answered before it is asked again. */
+export async function askBeforeHook(visit: VisitRun, tool: AnyTool, args: JsonObject, callId: string): Promise<Asked | Refusal | Waiting> {
+  const { hooks } = visit.run.runtime;
+  if (!hooks.beforeToolCall) return { args, approval: undefined };
+  const key = beforeKey(callId);
+  if (visit.questions(key).some(({ clarification }) => !clarification.resolved)) return waiting;
+  const draft = structuredClone(args) as Record<string, JsonValue>;
+  let request: ClarificationRequest | undefined;
+  try {
+    request = toRequest(await hooks.beforeToolCall(tool, draft, runView(visit), stepView(visit)));
+  } catch (thrown) {
+    return hookError(visit, thrown, callId);
+  }
+  const settled = toJson(draft, 'arguments') as JsonObject;
+  if (!request) return { args: settled, approval: undefined };
+  if (request.clarification.category === 'User Verification') return { args: settled, approval: request };
+  visit.raise(key, [request], { audience: 'endUser', source: 'Before tool call hook' });
+  return waiting;
+}
+
+/** Tells the hook what a call gave. What it asks is answered before the value is used; it is told once. */
+export async function askAfterHook(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  value: JsonValue,
+): Promise<{ readonly ok: true; readonly value: JsonValue } | Refusal | Waiting> {
+  const { hooks } = visit.run.runtime;
+  if (!hooks.afterToolCall || hasPassed(visit, call)) return { ok: true, value };
+  const key = `after:${call.call}`;
+  const asked = visit.questions(key).at(-1);
+  if (asked) {
+    if (!asked.clarification.resolved) return waiting;
+    const refusal = asked.clarification.category === 'User Verification' && !isApproved(asked.clarification);
+    return refusal ? refused(visit, tool.id, asked, call.call) : { ok: true, value };
+  }
+  if (visit.driver.dirty) await visit.driver.commit();
+  try {
+    const request = toRequest(await hooks.afterToolCall(tool, value, runView(visit), stepView(visit)));
+    if (!request) return { ok: true, value };
+    const audience = request.clarification.category === 'User Verification' ? 'operator' : 'endUser';
+    visit.raise(key, [request], { audience, source: 'After tool call hook' });
+    return waiting;
+  } catch (thrown) {
+    return hookError(visit, thrown, call.call);
+  }
+}
+
+const beforeKey = (callId: string): string => `before:${callId}`;
+
+/** Whether the record shows that the step went on after this call, so that the hook after it has passed. */
+function hasPassed(visit: VisitRun, call: CallState): boolean {
+  const { stored } = visit;
+  const n = callPosition(call.call) + 1;
+  const later = stored && (stored.calls.length > n || stored.answers.has(`m${visit.asked + 1}`));
+  return later === true || visit.questions(beforeKey(visit.callId(n + 1))).length > 0;
+}
+
+function toRequest(answer: ToolHookResult): ClarificationRequest | undefined {
+  if (!answer) return undefined;
+  return isClarification(answer) ? { clarification: answer as Clarification } : (answer as ClarificationRequest);
+}
+
+function hookError(visit: VisitRun, thrown: unknown, callId: string): Refusal {
+  const error = ensureError(thrown);
+  const code = PortiaError.isInstance(error) ? error.code : 'HOOK_FAILED';
+  return { ok: false, error: visit.error(code, error.message, callId), soft: false };
+}
+
+/** A person said no. */
+export function refused(visit: VisitRun, toolId: string, approval: ClarificationRecord, callId: string): Refusal {
+  const by = approval.via === 'expiry' ? ': nobody approved it in time' : approval.resolvedBy === null ? '' : ` by ${approval.resolvedBy}`;
+  return { ok: false, error: visit.error('APPROVAL_REFUSED', `the call of ${toolId} was refused${by}`, callId), soft: false };
+}
+
+/** The read-only view of the run that hooks get. */
+export function runView(visit: VisitRun): ReadOnlyPlanRun {
+  return ReadOnlyPlanRun.fromPlanRun(planRunView(visit.driver.state));
+}
+
+function stepView(visit: VisitRun): ReadOnlyStep {
+  return ReadOnlyStep.fromStep(visit.instruction.step);
+}
