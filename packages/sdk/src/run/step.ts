@@ -29,7 +29,7 @@ const next: StepEnd = { kind: 'next' };
 /** Executes one visit of a step, from its condition to its stored output. */
 export async function executeStep(visit: VisitRun, tool: AnyTool): Promise<StepEnd> {
   const started = performance.now();
-  visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
+  if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
   try {
     const early = isGated(visit) ? await passGate(visit) : undefined;
     if (early) return early;

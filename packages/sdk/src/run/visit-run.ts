@@ -19,6 +19,8 @@ export class VisitRun {
   readonly instruction: Instruction;
   readonly step: number;
   readonly visit: number;
+  /** `step` and `visit` as events hold them. */
+  readonly place: { readonly step: number; readonly visit?: number };
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;
@@ -29,16 +31,12 @@ export class VisitRun {
     this.instruction = instruction;
     this.step = instruction.index;
     this.visit = visit;
+    this.place = visit === 0 ? { step: this.step } : { step: this.step, visit };
   }
 
   /** What the record holds of this visit. */
   get stored(): Visit | undefined {
     return this.driver.state.visits.get(visitKey(this.step, this.visit));
-  }
-
-  /** `step` and `visit` as events hold them. */
-  get place(): { readonly step: number; readonly visit?: number } {
-    return { step: this.step, ...visitField(this.visit) };
   }
 
   /** The id of the n-th call of this visit, counted from 1. */
