@@ -16,7 +16,7 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
     return await dispatch(args, io, interrupt, json);
   } catch (thrown) {
     if (interrupt.by) {
-      writeError(io.err, { code: 'USAGE', message: 'stopped before there was a run' }, json);
+      writeError(io.err, { code: 'INTERRUPTED', message: 'stopped before there was a run' }, json);
       return interrupt.by === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;
     }
     if (process.env['PORTIA_DEBUG'] && thrown instanceof Error) io.err.write(`${thrown.stack}\n`);
@@ -34,7 +34,10 @@ async function dispatch(args: readonly string[], io: Io, interrupt: Interrupt, j
   if (first === '--version' || first === '-v') return dispatch(['version', ...args.slice(1)], io, interrupt, json);
   if (first === '--help' || first === '-h' || first === 'help') return help(args.slice(1), io);
   const found = findCommand(args);
-  if (!found) return help([first], io);
+  if (!found) {
+    help([first], { ...io, out: io.err });
+    return exitCodes.usage;
+  }
   const { command, rest } = found;
   const input = readInput(rest, command.options, command.name);
   if (input.flag('help')) {
@@ -46,7 +49,7 @@ async function dispatch(args: readonly string[], io: Io, interrupt: Interrupt, j
   if (words < least) throw usageError(`${command.name} needs ${command.args ?? 'more'}`, `see npx portia-ts ${command.name} --help`);
   if (words > most) {
     const extra = JSON.stringify(input.positionals[most]);
-    const hint = most === 1 && least === 1 && command.args === 'QUERY' ? 'put the query in quotes' : `see npx portia-ts ${command.name} --help`;
+    const hint = command.args === 'QUERY' ? 'put the query in quotes' : `see npx portia-ts ${command.name} --help`;
     throw usageError(`${command.name} does not know what to do with ${extra}`, hint);
   }
   return command.run({ input, io, interrupt, json });

@@ -47,7 +47,7 @@ export async function driveRun(session: Session, plan: Plan, planRunId: PlanRunU
   const past = await portia.storage.getEvents(planRunId);
   const progress = new Progress(plan, portia.tools, err.paint);
   for (const event of past) progress.take(event);
-  if (past.length > 0 && !context.json) {
+  if (past.length > 0 && past.at(-1)?.type !== 'run-end' && !context.json) {
     writeLines(err, takeoverLines(past, await portia.storage.getToolCalls(planRunId), err.paint));
   }
   const paper = context.json ? { ...err, isLive: false, write: () => {} } : err;
@@ -80,7 +80,7 @@ export async function reportRun({ context, portia }: Session, run: PlanRun): Pro
   const { io, input, interrupt, json } = context;
   const { err, out } = io;
   if (!json) {
-    writeLines(err, closingLines(run, err.paint));
+    writeLines(err, closingLines(run, err));
     writeLines(err, await nextLines(context, portia, run));
   } else if (run.state === 'FAILED') {
     const hint = `go on from the failed step with: ${nextCommand(input, ['runs retry', run.id], true)}`;

@@ -1,5 +1,5 @@
 import { plainLine } from '../clarify/plain-text.ts';
-import { ensureError, PortiaError } from '../core/errors.ts';
+import { ensureError, PortiaError, type PortiaErrorCode } from '../core/errors.ts';
 import type { Io, Sheet } from './command.ts';
 import { colourPaint, plainPaint, wantsColour } from './view/paint.ts';
 
@@ -15,7 +15,7 @@ export function writeJson(sheet: Sheet, value: unknown): void {
 
 /** An error as the command line tells it. */
 export interface ToldError {
-  readonly code: string;
+  readonly code: PortiaErrorCode;
   readonly message: string;
   readonly hint?: string | undefined;
 }
@@ -29,7 +29,7 @@ export function writeError(sheet: Sheet, error: ToldError, json: boolean): void 
 }
 
 // Hints of the library speak of code; here is what to type instead.
-const hints: Readonly<Record<string, string>> = {
+const hints: { readonly [Code in PortiaErrorCode]?: string } = {
   RUN_BUSY: 'look at it with `runs show`, answer or cancel it from here; it is taken over when that process dies',
   PLAN_RUN_NOT_FOUND: 'check the id, and that --storage or --storage-dir name the store the run was made in; `runs list` shows what is there',
   PLAN_NOT_FOUND: 'check the id, and that --storage or --storage-dir name the store the plan was made in',

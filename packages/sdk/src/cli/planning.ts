@@ -1,5 +1,8 @@
 import type { Portia } from '../client.ts';
+import type { PortiaError } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
+import { llmToolId } from '../plan/compile.ts';
+import { exampleToolRegistry } from '../tool/library/registries.ts';
 import { nearest } from '../tool/nearest.ts';
 import type { Context } from './command.ts';
 import { type OptionSpecs, usageError } from './input.ts';
@@ -14,12 +17,7 @@ export const planningOptions: OptionSpecs = {
 /** Plans a query, saying so while it takes. @throws PortiaError `USAGE` for a tool that is not there. */
 export async function makePlanHere({ input, io, interrupt, json }: Context, portia: Portia, query: string): Promise<Plan> {
   const tools = input.texts('tool-id');
-  for (const id of tools) {
-    if (portia.tools.has(id)) continue;
-    const known = portia.tools.toolIds();
-    const near = nearest(id, known);
-    throw usageError(`there is no tool ${JSON.stringify(id)}`, `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}; see npx portia-ts tools list`);
-  }
+  for (const id of tools) if (!portia.tools.has(id) && id !== llmToolId) throw unknownTool(id, portia.tools.toolIds());
   const { err } = io;
   const started = performance.now();
   const says = !json && err.isLive ? setInterval(() => err.write(`\r${planningText(performance.now() - started)}`), 100).unref() : undefined;
@@ -36,6 +34,14 @@ export async function makePlanHere({ input, io, interrupt, json }: Context, port
     clearInterval(says);
     if (says) err.write('\r\u001b[0K');
   }
+}
+
+function unknownTool(id: string, known: readonly string[]): PortiaError {
+  const near = nearest(id, known);
+  if (!near && exampleToolRegistry.has(id)) {
+    return usageError(`${id} has no key here`, 'set its key (`doctor` says which), or take it without one: --tools example');
+  }
+  return usageError(`there is no tool ${JSON.stringify(id)}`, `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}`);
 }
 
 function planningText(ms: number): string {

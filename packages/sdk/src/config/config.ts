@@ -81,6 +81,8 @@ export class Config {
     this.tavilyBaseUrl = read.url('tavilyBaseUrl', ['TAVILY_BASE_URL']) ?? 'https://api.tavily.com';
     this.openweathermapBaseUrl =
       read.url('openweathermapBaseUrl', ['OPENWEATHERMAP_BASE_URL']) ?? 'https://api.openweathermap.org';
+    // Not a method: its computed name has no place in declarations that are made file by file.
+    Object.defineProperty(this, inspect.custom, { value: () => `Config ${inspect(this.toJSON())}` });
     Object.freeze(this);
   }
 
@@ -147,10 +149,6 @@ export class Config {
 
   toString(): string {
     return `Config ${JSON.stringify(this)}`;
-  }
-
-  [inspect.custom](): string {
-    return `Config ${inspect(this.toJSON())}`;
   }
 }
 

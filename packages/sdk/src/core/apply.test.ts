@@ -111,7 +111,7 @@ describe('a step', () => {
       begun: true,
       calls: [],
       lastCall: undefined,
-      answers: new Map(),
+      answers: undefined,
     });
     const state = after(start, { type: 'step-start', step: 0 }, { type: 'step-end', step: 0, output: { value: [1] }, ms: 5 });
     expect(state.visits.size).toBe(0);
@@ -185,9 +185,9 @@ describe('answers of models', () => {
       asked('m2', {}),
       asked('m3'),
     );
-    expect([...visitOf(state).answers.keys()]).toEqual(['m1', 'm2', 'm3']);
-    expect(visitOf(state).answers.get('m1')).toMatchObject({ purpose: 'execution', messages: [{ role: 'user', content: 'hi' }], answer: { text: 'm1' } });
-    expect(visitOf(state).answers.get('m2')?.messages).toEqual([]);
+    expect([...(visitOf(state).answers?.keys() ?? [])]).toEqual(['m1', 'm2', 'm3']);
+    expect(visitOf(state).answers?.get('m1')).toMatchObject({ purpose: 'execution', messages: [{ role: 'user', content: 'hi' }], answer: { text: 'm1' } });
+    expect(visitOf(state).answers?.get('m2')?.messages).toEqual([]);
     expect(state.usage.get(0)).toEqual({ ...noUsage(), modelCalls: 3, inputTokens: 10, outputTokens: 2, cachedInputTokens: 4 });
   });
 });
@@ -331,7 +331,7 @@ describe('a retry', () => {
     const visit = visitOf(state, '0.1');
     expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2']);
     expect(visit.lastCall).toBe(visit.calls[0]);
-    expect([...visit.answers.keys()]).toEqual(['m1']);
+    expect([...(visit.answers?.keys() ?? [])]).toEqual(['m1']);
     // The number of a forgotten call is used again, under the new visit.
     apply(state, intent('0.1.3', 0, 1), 3000);
     expect(visit.calls[2]).toMatchObject({ call: '0.1.3', attempts: 1 });

@@ -80,7 +80,7 @@ export function enterVisit(state: RunState, step: number, visit: VisitId, at: nu
   const key = visitKey(step, visit);
   let found = state.visits.get(key);
   if (!found) {
-    found = { step, visit, startedAt: at, until: undefined, begun: false, calls: [], lastCall: undefined, answers: new Map() };
+    found = { step, visit, startedAt: at, until: undefined, begun: false, calls: [], lastCall: undefined, answers: undefined };
     state.visits.set(key, found);
   }
   return found;
@@ -195,6 +195,7 @@ function lastValue(visit: Visit | undefined): Output | undefined {
 
 function recordAnswer(state: RunState, event: EventOf<'model-call-end'>, at: number): void {
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
+  visit.answers ??= new Map();
   visit.answers.set(event.call, { purpose: event.purpose, messages: event.messages ?? [], answer: event.answer });
   const usage = usageOf(state, event.step);
   usage.modelCalls += 1;
@@ -217,8 +218,7 @@ export function callPosition(callId: string): number {
   return Number(callId.slice(callId.lastIndexOf('.') + 1)) - 1;
 }
 
-function callOf(state: RunState, step: number, visit: VisitId, call: string, tool: string, args: JsonObject, at: number): CallState {
-  const { calls } = enterVisit(state, step, visit, at);
+function callOf({ calls }: Visit, call: string, tool: string, args: JsonObject): CallState {
   const position = callPosition(call);
   let found = calls[position];
   if (!found || found.call !== call) {
@@ -232,7 +232,8 @@ type BeginEvent = EventOf<'tool-call-propose' | 'tool-call-start' | 'tool-call-r
 
 function beginCall(state: RunState, event: BeginEvent, at: number): void {
   const identity = 'tool' in event ? event : { tool: '', args: {} };
-  const call = callOf(state, event.step, event.visit ?? 0, event.call, identity.tool, identity.args, at);
+  const visit = enterVisit(state, event.step, event.visit ?? 0, at);
+  const call = callOf(visit, event.call, identity.tool, identity.args);
   if (event.type === 'tool-call-propose') return;
   if (event.type === 'tool-call-unknown') {
     call.status = 'unknown';
@@ -244,7 +245,7 @@ function beginCall(state: RunState, event: BeginEvent, at: number): void {
 
 function endCall(state: RunState, event: EventOf<'tool-call-end'>, at: number): void {
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
-  const call = callOf(state, event.step, event.visit ?? 0, event.call, event.tool ?? '', event.args ?? {}, at);
+  const call = callOf(visit, event.call, event.tool ?? '', event.args ?? {});
   if (call.status === 'ended') return;
   // A call without effects has no intent: its receipt is the first that is heard of it. Wrong arguments never get there.
   if (call.attempts === 0 && !wasTurnedDown(event.outcome)) countAttempt(state, event.step, call);
@@ -365,7 +366,7 @@ function afresh(visit: Visit): Visit {
     begun: false,
     calls,
     lastCall: calls.findLast((call) => call?.status === 'ended'),
-    answers: new Map([...visit.answers].filter(([, { purpose }]) => keeps && purpose !== 'step-summary')),
+    answers: keeps ? new Map([...(visit.answers ?? [])].filter(([, { purpose }]) => purpose !== 'step-summary')) : undefined,
   };
 }
 

@@ -57,6 +57,8 @@ export const portiaErrorCodes = {
   STORAGE_FAILED: 'The storage could not read or write.',
   STORAGE_CORRUPT: 'A stored document is damaged.',
   USAGE: 'The command line was not understood.',
+  INTERRUPTED: 'The command was stopped before it had a result.',
+  INTERNAL: 'Something happened that was not foreseen: a defect.',
 } as const;
 
 /** A stable, machine-readable reason. */

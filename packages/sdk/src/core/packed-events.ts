@@ -8,84 +8,29 @@ import type { JsonObject, JsonValue } from './json.ts';
  */
 export type PackedEvent = readonly [letter: string, ...fields: JsonValue[]] | JsonObject;
 
-/** A field whose value is written in a shorter form, which may depend on the events beside it in the commit. */
-interface Short {
-  pack(value: unknown, index: number, bodies: readonly RunEventBody[]): unknown;
-  unpack(value: JsonValue, index: number, packed: readonly PackedEvent[]): unknown;
-}
+type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: Type }>;
 
-interface Field {
-  readonly name: string;
-  readonly optional: boolean;
-  readonly short: Short | undefined;
-}
-
+/** How one kind is written: `fields` in the order in which `pack` puts them, with `?` where they may be absent. */
 interface Form {
-  readonly type: RunEventBody['type'];
   readonly letter: string;
-  readonly fields: readonly Field[];
-}
-
-type Clarification = readonly [id: string, category: string, guidance: string, more: JsonObject];
-
-/** `[value]` or `[value, summary]` of a success; of questions their number, when they stand next in the commit. */
-const outcome: Short = {
-  pack(value, index, bodies) {
-    const outcome = value as CallOutcome;
-    if (outcome.status === 'SUCCESS') return outcome.summary === undefined ? [outcome.value] : [outcome.value, outcome.summary];
-    if (outcome.status === 'FAILED') return outcome;
-    const ids = outcome.clarifications;
-    const follow = ids.every((id, n) => {
-      const next = bodies[index + 1 + n];
-      return next?.type === 'clarification-raised' && next.clarification['id'] === id;
-    });
-    return follow ? ids.length : outcome;
-  },
-  unpack(value, index, packed) {
-    if (Array.isArray(value)) {
-      const [result, summary] = value as readonly JsonValue[];
-      return summary === undefined ? { status: 'SUCCESS', value: result } : { status: 'SUCCESS', value: result, summary };
-    }
-    if (typeof value !== 'number') return value;
-    const next = packed.slice(index + 1, index + 1 + value) as readonly (readonly JsonValue[])[];
-    return { status: 'NEED_CLARIFICATION', clarifications: next.map((raised) => (raised[3] as unknown as Clarification)[0]) };
-  },
-};
-
-/** What every question has by position; what only some have by name. */
-const clarification: Short = {
-  pack(value) {
-    const { id, category, user_guidance, ...more } = value as JsonObject;
-    return [id, category, user_guidance, more];
-  },
-  unpack(value) {
-    const [id, category, user_guidance, more] = value as unknown as Clarification;
-    return { id, category, user_guidance, ...more };
-  },
-};
-
-/** Names end in `?` when the field may be absent. */
-function form(type: RunEventBody['type'], letter: string, names: readonly string[], shorts: Readonly<Record<string, Short>> = {}): Form {
-  const fields = names.map((name) => ({ name: name.replace('?', ''), optional: name.endsWith('?'), short: shorts[name] }));
-  return { type, letter, fields };
+  readonly type: RunEventBody['type'];
+  readonly fields: readonly string[];
 }
 
 const forms: readonly Form[] = [
-  form('run-start', 'r', ['epoch', 'host', 'version']),
-  form('tool-call-start', 'b', ['step', 'call', 'tool', 'args', 'visit?']),
-  form('tool-call-end', 'e', ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'], { outcome }),
-  form('step-end', 's', ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?']),
-  form(
-    'clarification-raised',
-    'q',
-    ['step', 'key', 'clarification', 'audience', 'visit?', 'approves?', 'expiresAt?', 'onExpiry?'],
-    { clarification },
-  ),
-  form('clarification-resolved', 'a', ['id', 'response', 'via', 'resolvedBy', 'as']),
-  form('run-wait', 'w', []),
-  form('run-end', 'z', ['state', 'finalOutput?', 'error?']),
+  { letter: 'r', type: 'run-start', fields: ['epoch', 'host', 'version'] },
+  { letter: 'b', type: 'tool-call-start', fields: ['step', 'call', 'tool', 'args', 'visit?'] },
+  { letter: 'e', type: 'tool-call-end', fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'] },
+  { letter: 's', type: 'step-end', fields: ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?'] },
+  {
+    letter: 'q',
+    type: 'clarification-raised',
+    fields: ['step', 'key', 'clarification', 'audience', 'visit?', 'approves?', 'expiresAt?', 'onExpiry?'],
+  },
+  { letter: 'a', type: 'clarification-resolved', fields: ['id', 'response', 'via', 'resolvedBy', 'as'] },
+  { letter: 'w', type: 'run-wait', fields: [] },
+  { letter: 'z', type: 'run-end', fields: ['state', 'finalOutput?', 'error?'] },
 ];
-const byType: ReadonlyMap<string, Form> = new Map(forms.map((form) => [form.type, form]));
 const byLetter: ReadonlyMap<unknown, Form> = new Map(forms.map((form) => [form.letter, form]));
 
 /** The events of a commit as JSON text. */
@@ -93,33 +38,84 @@ export function packEvents(bodies: readonly RunEventBody[]): string {
   return JSON.stringify(bodies.map(pack));
 }
 
+/** Written out kind by kind, because it is done for every step. */
 function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]): unknown {
-  const form = byType.get(body.type);
-  if (!form) return body;
-  const packed: unknown[] = [form.letter];
-  let absent = 0;
-  for (const { name, short } of form.fields) {
-    const value = (body as unknown as Readonly<Record<string, unknown>>)[name];
-    if (value === undefined) {
-      absent += 1;
-      continue;
-    }
-    for (; absent > 0; absent -= 1) packed.push(null);
-    packed.push(short ? short.pack(value, index, bodies) : value);
+  switch (body.type) {
+    case 'run-start':
+      return ['r', body.epoch, body.host, body.version];
+    case 'tool-call-start':
+      return cut(['b', body.step, body.call, body.tool, body.args, body.visit]);
+    case 'tool-call-end':
+      return cut(['e', body.step, body.call, packOutcome(body.outcome, index, bodies), body.tool, body.ms, body.args, body.visit, body.late]);
+    case 'step-end':
+      return cut(['s', body.step, body.ms, body.output, body.visit, body.skipped, body.next, body.result, body.frame]);
+    case 'clarification-raised':
+      return packQuestion(body);
+    case 'clarification-resolved':
+      return ['a', body.id, body.response, body.via, body.resolvedBy, body.as];
+    case 'run-wait':
+      return ['w'];
+    case 'run-end':
+      return cut(['z', body.state, body.finalOutput, body.error]);
+    default:
+      return body;
   }
+}
+
+/** Leaves out what is absent at the end; JSON has `null` for what is absent in between. */
+function cut(packed: unknown[]): unknown[] {
+  while (packed[packed.length - 1] === undefined) packed.pop();
   return packed;
 }
 
-/** The events that were packed; `undefined` for what is none. */
-export function unpackEvent(event: PackedEvent, index: number, packed: readonly PackedEvent[]): RunEventBody | undefined {
+/** `[value]` or `[value, summary]` of a success; of questions their number, when they stand next in the commit. */
+function packOutcome(outcome: CallOutcome, index: number, bodies: readonly RunEventBody[]): unknown {
+  if (outcome.status === 'SUCCESS') return outcome.summary === undefined ? [outcome.value] : [outcome.value, outcome.summary];
+  if (outcome.status === 'FAILED') return outcome;
+  const follow = outcome.clarifications.every((id, n) => {
+    const next = bodies[index + 1 + n];
+    return next?.type === 'clarification-raised' && next.clarification['id'] === id;
+  });
+  return follow ? outcome.clarifications.length : outcome;
+}
+
+function unpackOutcome(packed: JsonValue, index: number, events: readonly PackedEvent[]): unknown {
+  if (Array.isArray(packed)) {
+    const [value, summary] = packed as readonly JsonValue[];
+    return { status: 'SUCCESS', value, ...(summary !== undefined && { summary }) };
+  }
+  if (typeof packed !== 'number') return packed;
+  const next = events.slice(index + 1, index + 1 + packed) as readonly (readonly JsonValue[])[];
+  return { status: 'NEED_CLARIFICATION', clarifications: next.map((raised) => (raised[3] as unknown as Question)[0]) };
+}
+
+/** What every question has by position; what only some have by name. */
+type Question = readonly [id: string, category: string, guidance: string, more: JsonObject];
+
+function packQuestion(body: EventOf<'clarification-raised'>): unknown[] {
+  const { id, category, user_guidance, ...more } = body.clarification;
+  const question = [id, category, user_guidance, more];
+  return cut(['q', body.step, body.key, question, body.audience, body.visit, body.approves, body.expiresAt, body.onExpiry]);
+}
+
+function unpackQuestion(packed: JsonValue): JsonObject {
+  const [id, category, user_guidance, more] = packed as unknown as Question;
+  return { id, category, user_guidance, ...more };
+}
+
+/** An event from its packed form; `undefined` for what is none. */
+export function unpackEvent(event: PackedEvent, index: number, events: readonly PackedEvent[]): RunEventBody | undefined {
   if (!Array.isArray(event)) return event as unknown as RunEventBody;
   const form = byLetter.get(event[0]);
   if (!form) return undefined;
   const body: Record<string, unknown> = { type: form.type };
-  for (const [position, { name, optional, short }] of form.fields.entries()) {
+  form.fields.forEach((field, position) => {
     const value = (event[position + 1] ?? null) as JsonValue;
-    if (value === null && optional) continue;
-    body[name] = short ? short.unpack(value, index, packed) : value;
-  }
+    const optional = field.endsWith('?');
+    if (value === null && optional) return;
+    if (field === 'outcome') body[field] = unpackOutcome(value, index, events);
+    else if (field === 'clarification') body[field] = unpackQuestion(value);
+    else body[optional ? field.slice(0, -1) : field] = value;
+  });
   return body as unknown as RunEventBody;
 }

@@ -77,7 +77,7 @@ export interface Visit {
   /** The call that ended last. */
   lastCall: CallState | undefined;
   /** Stored answers of models, by their number within the visit: `m1`, or `2.m1` for one asked inside the second call. */
-  readonly answers: Map<string, StoredAnswer>;
+  answers: Map<string, StoredAnswer> | undefined;
 }
 
 /** A model's answer, with the messages that were new when it was asked. */

@@ -31,22 +31,23 @@ export function settle(visit: VisitRun, tool: AnyTool, callId: string, guarded: 
 export const defaultTimeoutMs = 60_000;
 
 function settleValue(visit: VisitRun, tool: AnyTool, callId: string, value: unknown): Settled | Promise<Settled> {
-  const found = clarificationsIn(value);
-  if (found.length > 0) {
+  const found = typeof value === 'object' ? clarificationsIn(value) : undefined;
+  if (found) {
     const clarifications = found.map((clarification) => visit.fresh(clarification));
     const ids = clarifications.map(({ id }) => id);
     return { kind: 'ended', outcome: { status: 'NEED_CLARIFICATION', clarifications: ids }, clarifications };
   }
-  const unfit = (error: unknown): Settled => {
-    if (!PortiaError.isInstance(error)) throw error;
-    return ended(visit, error.code, `${error.message}; the call itself was made`, callId);
-  };
   try {
     const result = checkedResult(tool, value);
-    return result instanceof Promise ? result.then(succeeded, unfit) : succeeded(result);
+    return result instanceof Promise ? result.then(succeeded, (error) => unfit(visit, callId, error)) : succeeded(result);
   } catch (error) {
-    return unfit(error);
+    return unfit(visit, callId, error);
   }
+}
+
+function unfit(visit: VisitRun, callId: string, error: unknown): Settled {
+  if (!PortiaError.isInstance(error)) throw error;
+  return ended(visit, error.code, `${error.message}; the call itself was made`, callId);
 }
 
 function succeeded(value: JsonValue): Settled {
@@ -67,9 +68,11 @@ async function fitted(tool: AnyTool, schema: Schema, value: unknown): Promise<Js
   });
 }
 
-function clarificationsIn(value: unknown): readonly Clarification[] {
+/** The questions a tool gave back; `undefined` when what it gave is a value. */
+function clarificationsIn(value: unknown): readonly Clarification[] | undefined {
   if (isClarification(value)) return [value];
-  return Array.isArray(value) ? value.filter(isClarification) : [];
+  const found = Array.isArray(value) ? value.filter(isClarification) : [];
+  return found.length > 0 ? found : undefined;
 }
 
 function settleError(visit: VisitRun, tool: AnyTool, callId: string, thrown: unknown): Settled {

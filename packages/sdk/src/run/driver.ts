@@ -93,9 +93,14 @@ export class Driver {
     this.#pending.push(body);
   }
 
+  /** Whether anybody would hear of a notice. */
+  get watched(): boolean {
+    return isWatched(this.#bus, this.id);
+  }
+
   /** Shows something that is not worth storing to whoever watches. */
   notice(make: (at: number) => RunNotice): void {
-    if (isWatched(this.#bus, this.id)) this.#bus.publish(this.id, make(this.#clock.now()));
+    if (this.watched) this.#bus.publish(this.id, make(this.#clock.now()));
   }
 
   /** How many events wait to be written. */
@@ -154,7 +159,7 @@ export class Driver {
     const first = this.state.seq + 1;
     this.state.seq += bodies.length;
     if (status) this.#status = status;
-    if (!isWatched(this.#bus, this.id)) return;
+    if (!this.watched) return;
     for (const [index, body] of bodies.entries()) {
       this.#bus.publish(this.id, { ...body, v: eventVersion, seq: first + index, at } as RunEvent);
     }

@@ -36,7 +36,7 @@ export async function askModel(
   request: Omit<ModelRequest, 'messages' | 'signal'> = {},
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
-  const known = driver.state.visits.get(visitKey(step, visit))?.answers.get(slot);
+  const known = driver.state.visits.get(visitKey(step, visit))?.answers?.get(slot);
   if (known) {
     talk.messages.splice(talk.stored, talk.messages.length, ...known.messages);
     return join(talk, known.answer);

@@ -31,7 +31,7 @@ const next: StepEnd = { kind: 'next' };
 export async function executeStep(visit: VisitRun): Promise<StepEnd> {
   const started = performance.now();
   const { instruction } = visit;
-  visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
+  if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
   try {
     return instruction.op === 'agent' ? await agentStep(visit, instruction, started) : await workStep(visit, started);
   } catch (thrown) {

@@ -171,11 +171,17 @@ function leaveUnknown(visit: VisitRun, { call }: CallState, { code, reason }: Ex
 
 function announce(visit: VisitRun, tool: AnyTool, call: CallState, attempt: number): void | Promise<void> {
   const { driver } = visit;
-  const identity = (): CallIdentity => ({ ...visit.place, call: call.call, tool: tool.id, args: call.args });
-  if (tool.readOnly) return driver.notice((at) => ({ at, type: 'tool-call-start', ...identity() }));
+  if (tool.readOnly) {
+    if (driver.watched) driver.notice((at) => ({ at, type: 'tool-call-start', ...identityOf(visit, tool, call) }));
+    return;
+  }
   if (attempt > 1 || call.status !== 'proposed') driver.emit({ type: 'tool-call-repeat', ...visit.place, call: call.call });
-  else driver.emit({ type: 'tool-call-start', ...identity() });
+  else driver.emit({ type: 'tool-call-start', ...identityOf(visit, tool, call) });
   return driver.commit();
+}
+
+function identityOf(visit: VisitRun, tool: AnyTool, { call, args }: CallState): CallIdentity {
+  return { ...visit.place, call, tool: tool.id, args };
 }
 
 function invoke(visit: VisitRun, tool: AnyTool, call: CallState, context: CallContext): Guarded<unknown> | Promise<Guarded<unknown>> {

@@ -78,7 +78,7 @@ const beforeKey = (callId: string): string => `before:${callId}`;
 function hasPassed(visit: VisitRun, call: CallState): boolean {
   const { stored } = visit;
   const n = callPosition(call.call) + 1;
-  const later = stored && (stored.calls.length > n || stored.answers.has(`m${visit.asked + 1}`));
+  const later = stored && (stored.calls.length > n || stored.answers?.has(`m${visit.asked + 1}`));
   return later === true || visit.questions(beforeKey(visit.callId(n + 1))).length > 0;
 }
 

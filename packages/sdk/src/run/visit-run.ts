@@ -22,6 +22,8 @@ export class VisitRun {
   readonly step: number;
   readonly visit: VisitId;
   readonly thread: Thread;
+  /** `step` and `visit` as events hold them. */
+  readonly place: { readonly step: number; readonly visit?: VisitId };
   /** What has to come to rest before this step is put on record. */
   turn: Promise<unknown> | undefined;
   /** How many models have been asked, and tools called, in this execution of the visit. */
@@ -35,6 +37,7 @@ export class VisitRun {
     this.step = instruction.index;
     this.visit = visit;
     this.thread = thread;
+    this.place = visit === 0 ? { step: this.step } : { step: this.step, visit };
   }
 
   /** What names mean here; absent in plans whose steps are linked by output names. */
@@ -52,11 +55,6 @@ export class VisitRun {
   /** What the record holds of this visit. */
   get stored(): Visit | undefined {
     return this.driver.state.visits.get(visitKey(this.step, this.visit));
-  }
-
-  /** `step` and `visit` as events hold them. */
-  get place(): { readonly step: number; readonly visit?: VisitId } {
-    return { step: this.step, ...visitField(this.visit) };
   }
 
   /** The id of the n-th call of this visit, counted from 1. */

@@ -28,7 +28,8 @@ const writes: ReadonlySet<string> = new Set([
 /**
  * Lets a process die, as far as its store can tell: at the chosen write everything through this handle begins to fail
  * with `STORAGE_FAILED`, and nothing reaches the store any more. `before`: the write is lost as well; `after`: it was
- * done, but the writer never hears of it. Without a point it only counts. Other handles on the same store go on.
+ * done, but the writer never hears of it. Without a point it only counts. Other handles on the same store go on, and
+ * closing this one leaves the store open.
  */
 export function crashingStorage(storage: StorageBackend, point?: CrashPoint): CrashingStorage {
   let count = 0;

@@ -24,6 +24,7 @@ import { LiveView } from '../view/live-view.ts';
 import { planTable } from '../view/plan-table.ts';
 import { Progress } from '../view/progress.ts';
 import { closingLines } from '../view/run-view.ts';
+import { wrap } from '../view/text.ts';
 
 /** Shows the whole thing: plan, run, a killed process, and the one that takes over. */
 export const demoCommand: Command = {
@@ -89,7 +90,7 @@ function introduce({ io, json }: Context, stage: Stage, question: string): void 
     tavily: '',
   };
   const note = stage.isReal ? notes[stage.search] : notes.scripted;
-  writeLines(io.err, [`${paint.bold('Portia for TypeScript')} ${paint.dim(version)}`, ...(note ? [paint.dim(note)] : []), '', paint.bold(question), '']);
+  writeLines(io.err, [`${paint.bold('Portia for TypeScript')} ${paint.dim(version)}`, ...(note ? wrap(note, io.err.width).map(paint.dim) : []), '', paint.bold(question), '']);
 }
 
 async function play(context: Context, portia: Portia, stage: Stage, question: string): Promise<number> {
@@ -115,7 +116,7 @@ async function play(context: Context, portia: Portia, stage: Stage, question: st
     await director.close();
   }
   const left = await portia.storage.getPlanRun(run.id);
-  if (!json) writeLines(err, [...closingLines(left, err.paint), ...(await openLines(context, portia, stage, left)), '']);
+  if (!json) writeLines(err, [...closingLines(left, err), ...(await openLines(context, portia, stage, left)), '']);
   writeJson(out, left);
   if (!json) writeLines(err, nextLines(context, stage, left));
   return failed ? exitCodes.failed : exitCodeOfRun(left, interrupt.by);
@@ -160,7 +161,6 @@ function nextLines({ io }: Context, stage: Stage, run: PlanRun): string[] {
   const { paint } = io.err;
   const keys = stage.search === 'tavily' ? '' : stage.isReal ? 'TAVILY_API_KEY=… ' : 'OPENAI_API_KEY=… TAVILY_API_KEY=… ';
   return [
-    '',
     paint.bold('Next'),
     `  ${nextCommand(inStoreOf(stage), ['runs show', run.id, '--ledger'])}`,
     `  cat ${join(stage.dir, answerFile)}`,

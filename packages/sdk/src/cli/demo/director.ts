@@ -70,7 +70,7 @@ export class Director {
         return 'ended';
       }
       if (said.type === 'failed' || said.type === 'gone') {
-        const error = said.type === 'failed' ? said.error : { code: 'INTERNAL', message: `the worker ended: ${said.how}` };
+        const error = said.type === 'failed' ? said.error : { code: 'INTERNAL' as const, message: `the worker ended: ${said.how}` };
         this.#cast.view.pause();
         writeError(this.#cast.context.io.err, error, this.#cast.context.json);
         return 'failed';

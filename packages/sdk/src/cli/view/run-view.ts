@@ -7,7 +7,7 @@ import { isFinished } from '../../core/run-state.ts';
 import { llmToolId } from '../../plan/compile.ts';
 import type { Paint, Style } from './paint.ts';
 import { type Cell, table } from './table.ts';
-import { count, cut, duration, preview } from './text.ts';
+import { count, duration, preview, wrap } from './text.ts';
 
 /** How a state looks. */
 export function stateStyle(state: PlanRun['state'], paint: Paint): Style {
@@ -27,19 +27,21 @@ export function usageLine({ startedAt, endedAt, totals }: ExecutionContext): str
 }
 
 /** How a run stands once nobody drives it: its state, why, and its answer. */
-export function closingLines(run: PlanRun, paint: Paint): string[] {
+export function closingLines(run: PlanRun, options: { readonly width: number; readonly paint: Paint }): string[] {
+  const { paint } = options;
   const usage = paint.dim(usageLine(run.executionContext));
-  if (run.state === 'COMPLETE') return ['', `${paint.green('✓ complete')}  ${usage}`, ...answerLines(run)];
+  if (run.state === 'COMPLETE') return ['', `${paint.green('✓ complete')}  ${usage}`, ...answerLines(run, options.width)];
   if (run.state !== 'FAILED') return [];
   const where = run.error.step === undefined ? '' : ` in step ${run.error.step + 1}`;
   return ['', `${paint.red(`✗ failed${where}`)}  ${usage}`, `  ${paint.bold(run.error.code)}: ${plainLine(run.error.message)}`];
 }
 
-function answerLines({ outputs: { finalOutput } }: PlanRun): string[] {
+function answerLines({ outputs: { finalOutput } }: PlanRun, width: number): string[] {
   if (!finalOutput || isMarker(finalOutput)) return [];
   const value = isInMemory(finalOutput) ? finalOutput.summary : finalOutput.value;
   const readable = typeof value === 'string' || !finalOutput.summary ? textOf(value) : finalOutput.summary;
-  return ['', ...plainText(readable.slice(0, 4_000)).split('\n').map((line) => `  ${line}`)];
+  const lines = plainText(readable.slice(0, 4_000)).split('\n');
+  return ['', ...lines.flatMap((line) => wrap(line, Math.max(20, width - 2)).map((part) => `  ${part}`))];
 }
 
 /** A run for people: where it stands, what each step gave, and what it took. */
@@ -60,7 +62,7 @@ export function runLines(run: PlanRun, plan: Plan, options: { readonly width: nu
       ]),
       options,
     ),
-    ...closingLines(run, paint),
+    ...closingLines(run, options),
   ];
 }
 
@@ -79,9 +81,4 @@ function valueCell(run: PlanRun, name: string, index: number, paint: Paint): Cel
   if (output) return preview(serializeValue(output) || (output.summary ?? ''), 300);
   const here = index === run.currentStepIndex && !isFinished(run);
   return { text: here ? 'here' : '', style: paint.dim };
-}
-
-/** Values in the way a person would write them on a command line: short. */
-export function shortId(id: string): string {
-  return cut(id, 14);
 }
