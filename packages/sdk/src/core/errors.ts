@@ -57,7 +57,7 @@ export const portiaErrorCodes = {
   STORAGE_FAILED: 'The storage could not read or write.',
   STORAGE_CORRUPT: 'A stored document is damaged.',
   USAGE: 'The command line was not understood.',
-  INTERRUPTED: 'The command was stopped before it had a result.',
+  INTERRUPTED: 'Work was stopped from outside before it had a result; a run stays resumable.',
   INTERNAL: 'Something happened that was not foreseen: a defect.',
 } as const;
 

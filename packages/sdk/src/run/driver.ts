@@ -247,7 +247,7 @@ export class Driver {
   #stopReason(): PortiaError {
     return this.cancelled
       ? new PortiaError({ code: 'RUN_CANCELLED', message: `run ${this.id} was cancelled`, planRunId: this.id })
-      : new PortiaError({ code: 'DRIVER_LOST', message: `run ${this.id} is no longer driven here`, planRunId: this.id });
+      : new PortiaError({ code: 'INTERRUPTED', message: `run ${this.id} is no longer driven here`, planRunId: this.id });
   }
 }
 

@@ -84,6 +84,6 @@ export class LiveView {
   }
 
   #eraser(): string {
-    return this.#shown > 0 ? `\u001b[${this.#shown}A\u001b[0J` : '';
+    return this.#shown > 0 ? `\r\u001b[${this.#shown}A\u001b[0J` : '';
   }
 }
