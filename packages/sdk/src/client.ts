@@ -210,9 +210,7 @@ export class Portia {
   /** Runs a plan over many items. Given the same items again, it goes on where it stopped. */
   async runMany(plan: Plan | PlanUUID, items: Iterable<BatchItem> | AsyncIterable<BatchItem>, options: RunManyOptions = {}): Promise<BatchCounts> {
     const { runtime, plans } = await this.#open();
-    const runItem = async (item: BatchItem, { signal }: { readonly signal: AbortSignal | undefined }): Promise<PlanRun> =>
-      planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance));
-    return runMany(items, runItem, options);
+    return runMany(items, async (item, { signal }) => planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance)), options);
   }
 
   /** The end user a run would get: the default one, one by id, or one given whole, which is saved. */

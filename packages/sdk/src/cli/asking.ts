@@ -1,6 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type ClarificationHandler, handleClarification, type OnError, type OnResolution } from '../clarify/clarification-handler.ts';
+import {
+  type ClarificationHandler,
+  handleClarification,
+  type OnError,
+  type OnResolution,
+} from '../clarify/clarification-handler.ts';
 import { TerminalClarificationHandler } from '../clarify/terminal-handler.ts';
 import type { Clarification } from '../core/clarification.ts';
 import type { LiveView } from './view/live-view.ts';

@@ -46,7 +46,8 @@ async function dispatch(args: readonly string[], io: Io, interrupt: Interrupt, j
   }
   const [least, most] = command.words;
   const words = input.positionals.length;
-  if (words < least) throw usageError(`${command.name} needs ${command.args ?? 'more'}`, `see npx portia-ts ${command.name} --help`);
+  if (words < least)
+    throw usageError(`${command.name} needs ${command.args ?? 'more'}`, `see npx portia-ts ${command.name} --help`);
   if (words > most) {
     const extra = JSON.stringify(input.positionals[most]);
     const hint = command.args === 'QUERY' ? 'put the query in quotes' : `see npx portia-ts ${command.name} --help`;
@@ -56,25 +57,38 @@ async function dispatch(args: readonly string[], io: Io, interrupt: Interrupt, j
 }
 
 /** Names people know from elsewhere. */
-const otherNames: Readonly<Record<string, readonly string[]>> = { 'list-tools': ['tools', 'list'], clars: ['clarifications'] };
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  'list-tools': ['tools', 'list'],
+  clars: ['clarifications'],
+};
 
 /** The command that is meant; `undefined` when only a group of them is named and nothing follows. */
-function findCommand(typed: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | undefined {
+function findCommand(
+  typed: readonly string[],
+): { readonly command: Command; readonly rest: readonly string[] } | undefined {
   const args = [...(otherNames[typed[0] ?? ''] ?? typed.slice(0, 1)), ...typed.slice(1)];
   for (const length of [2, 1]) {
     const command = commands.find(({ name }) => name === args.slice(0, length).join(' '));
     if (command) return { command, rest: args.slice(length) };
   }
   const [first = '', second] = args;
-  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name.slice(first.length + 1));
+  const group = commands
+    .filter(({ name }) => name.startsWith(`${first} `))
+    .map(({ name }) => name.slice(first.length + 1));
   if (group.length > 0) {
     if (second === undefined || second === '--help' || second === '-h') return undefined;
     const near = nearest(second, group);
-    throw usageError(`${first} has no command ${JSON.stringify(second)}`, `${near ? `did you mean ${first} ${near}? ` : ''}it has ${group.join(', ')}`);
+    throw usageError(
+      `${first} has no command ${JSON.stringify(second)}`,
+      `${near ? `did you mean ${first} ${near}? ` : ''}it has ${group.join(', ')}`,
+    );
   }
   const names = [...new Set(commands.filter(({ hidden }) => !hidden).map(({ name }) => name.split(' ')[0] ?? ''))];
   const near = nearest(first, names);
-  throw usageError(`there is no command ${JSON.stringify(first)}`, `${near ? `did you mean ${near}? ` : ''}see npx portia-ts help`);
+  throw usageError(
+    `there is no command ${JSON.stringify(first)}`,
+    `${near ? `did you mean ${near}? ` : ''}see npx portia-ts help`,
+  );
 }
 
 function help(words: readonly string[], io: Io): number {
@@ -83,7 +97,8 @@ function help(words: readonly string[], io: Io): number {
     writeLines(io.out, overview(commands, io.out));
     return exitCodes.complete;
   }
-  const command = commands.find(({ name }) => name === named.slice(0, 2).join(' ')) ?? commands.find(({ name }) => name === named[0]);
+  const command =
+    commands.find(({ name }) => name === named.slice(0, 2).join(' ')) ?? commands.find(({ name }) => name === named[0]);
   if (command) {
     writeLines(io.out, commandHelp(command, io.out));
     return exitCodes.complete;

@@ -6,7 +6,15 @@ export function quoted(word: string): string {
 }
 
 const places = ['storage', 'storage-class', 'storage-dir'] as const;
-const means = ['tools', 'model', 'planning-model', 'execution-model', 'introspection-model', 'summarizer-model', 'llm-provider'] as const;
+const means = [
+  'tools',
+  'model',
+  'planning-model',
+  'execution-model',
+  'introspection-model',
+  'summarizer-model',
+  'llm-provider',
+] as const;
 
 /**
  * A command to go on with, as it is typed: it says where the store is if this one did and, when it drives a run, with

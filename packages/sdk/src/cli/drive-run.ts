@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { plainLine } from '../clarify/plain-text.ts';
 import type { Portia } from '../client.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
@@ -41,7 +42,12 @@ export async function withSession(context: Context, work: (session: Session) => 
  * Drives a run from here: shows what happens, asks what is asked, and gives the exit code. The run is printed on
  * stdout as it was left, and what to do next on stderr.
  */
-export async function driveRun(session: Session, plan: Plan, planRunId: PlanRunUUID, begin: (signal: AbortSignal) => Promise<PlanRun>): Promise<number> {
+export async function driveRun(
+  session: Session,
+  plan: Plan,
+  planRunId: PlanRunUUID,
+  begin: (signal: AbortSignal) => Promise<PlanRun>,
+): Promise<number> {
   const { context, portia, person } = session;
   const { err } = context.io;
   const past = await portia.storage.getEvents(planRunId);
@@ -71,7 +77,13 @@ export async function driveRun(session: Session, plan: Plan, planRunId: PlanRunU
   }
 }
 
-async function follow(portia: Portia, id: PlanRunUUID, after: number, view: LiveView, signal: AbortSignal): Promise<void> {
+async function follow(
+  portia: Portia,
+  id: PlanRunUUID,
+  after: number,
+  view: LiveView,
+  signal: AbortSignal,
+): Promise<void> {
   for await (const event of portia.events(id, { after, signal })) view.take(event);
 }
 
@@ -93,14 +105,30 @@ export async function reportRun({ context, portia }: Session, run: PlanRun): Pro
 async function nextLines({ io, input, interrupt }: Context, portia: Portia, run: PlanRun): Promise<string[]> {
   const { paint } = io.err;
   const again = (words: string): string => nextCommand(input, [words, run.id], true);
+  if (run.state !== 'COMPLETE' && portia.config.storage.class === 'MEMORY') {
+    const questions = run.getOutstandingClarifications().map(({ userGuidance }) => `  ${plainLine(userGuidance)}`);
+    return [
+      '',
+      ...questions,
+      paint.yellow('the run is kept in memory only and ends with this process; leave --storage out to go on later'),
+    ];
+  }
   switch (run.state) {
     case 'COMPLETE':
       return [];
     case 'FAILED':
       return [`  ${paint.dim('go on from the failed step:')} ${again('runs retry')}`];
     case 'NEED_CLARIFICATION':
-      return ['', ...(await openQuestions(portia, run.id, input, paint)), '', `${paint.dim('then go on:')} ${again('resume')}`];
+      return [
+        '',
+        ...(await openQuestions(portia, run.id, input, paint)),
+        '',
+        `${paint.dim('then go on:')} ${again('resume')}`,
+      ];
     default:
-      return ['', `${paint.yellow(interrupt.by ? 'stopped; nothing is lost' : `the run is ${run.state}`)}  ${paint.dim('go on:')} ${again('resume')}`];
+      return [
+        '',
+        `${paint.yellow(interrupt.by ? 'stopped; nothing is lost' : `the run is ${run.state}`)}  ${paint.dim('go on:')} ${again('resume')}`,
+      ];
   }
 }

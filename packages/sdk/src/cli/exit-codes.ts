@@ -43,7 +43,10 @@ export function exitCodeOfError(code: string | undefined): number {
 }
 
 /** The exit code for a run as it was left. */
-export function exitCodeOfRun({ state }: Pick<PlanRun, 'state'>, interruptedBy: 'SIGINT' | 'SIGTERM' | undefined): number {
+export function exitCodeOfRun(
+  { state }: Pick<PlanRun, 'state'>,
+  interruptedBy: 'SIGINT' | 'SIGTERM' | undefined,
+): number {
   if (state === 'COMPLETE') return exitCodes.complete;
   if (state === 'FAILED') return exitCodes.failed;
   if (interruptedBy) return interruptedBy === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;

@@ -8,7 +8,9 @@ function columns(rows: readonly (readonly [string, string])[], sheet: Sheet): st
   const width = Math.max(...rows.map(([left]) => left.length));
   const rest = Math.max(24, Math.min(sheet.width, 110) - width - 4);
   return rows.flatMap(([left, right]) =>
-    wrap(right, rest).map((line, index) => `  ${index === 0 ? sheet.paint.cyan(pad(left, width)) : pad('', width)}  ${line}`),
+    wrap(right, rest).map(
+      (line, index) => `  ${index === 0 ? sheet.paint.cyan(pad(left, width)) : pad('', width)}  ${line}`,
+    ),
   );
 }
 
@@ -33,7 +35,14 @@ export function overview(commands: readonly Command[], sheet: Sheet): string[] {
 
 /** The commands of one group. */
 export function groupHelp(name: string, commands: readonly Command[], sheet: Sheet): string[] {
-  return [`${bin} ${sheet.paint.bold(name)} COMMAND [options]`, '', ...columns(commands.map((command) => [titled(command), command.summary] as const), sheet)];
+  return [
+    `${bin} ${sheet.paint.bold(name)} COMMAND [options]`,
+    '',
+    ...columns(
+      commands.map((command) => [titled(command), command.summary] as const),
+      sheet,
+    ),
+  ];
 }
 
 /** One command, with its options. */

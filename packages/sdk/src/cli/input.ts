@@ -31,7 +31,11 @@ export class Input {
   readonly #texts: ReadonlyMap<string, readonly string[]>;
   readonly #flags: ReadonlySet<string>;
 
-  constructor(positionals: readonly string[], texts: ReadonlyMap<string, readonly string[]>, flags: ReadonlySet<string>) {
+  constructor(
+    positionals: readonly string[],
+    texts: ReadonlyMap<string, readonly string[]>,
+    flags: ReadonlySet<string>,
+  ) {
     this.positionals = positionals;
     this.#texts = texts;
     this.#flags = flags;
@@ -55,7 +59,8 @@ export class Input {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const number = Number(text);
-    if (!/^\d+$/.test(text) || number < 1) throw usageError(`--${name} needs a whole number above 0, not ${JSON.stringify(text)}`);
+    if (!/^\d+$/.test(text) || number < 1)
+      throw usageError(`--${name} needs a whole number above 0, not ${JSON.stringify(text)}`);
     return number;
   }
 

@@ -41,7 +41,8 @@ export async function configOf(input: Input, more: Readonly<Record<string, unkno
     const value = input.text(option);
     if (value !== undefined) given[setting] = value;
   }
-  const placed = given['storage'] ?? given['storageClass'] ?? process.env['PORTIA_STORAGE'] ?? process.env['PORTIA_STORAGE_CLASS'];
+  const placed =
+    given['storage'] ?? given['storageClass'] ?? process.env['PORTIA_STORAGE'] ?? process.env['PORTIA_STORAGE_CLASS'];
   if (!placed) given['storageClass'] = (await hasSqlite()) ? 'SQLITE' : 'DISK';
   return Config.fromDefault({ ...given, ...more });
 }
@@ -56,9 +57,12 @@ export async function toolsOf(input: Input, config: Config): Promise<ToolRegistr
   const { createWeatherTool } = await import('../tool/library/weather-tool.ts');
   const { tavilyApiKey, openweathermapApiKey } = config;
   let tools = defaultToolRegistry({ tavilyApiKey, openWeatherMapApiKey: openweathermapApiKey, env: {} });
-  if (tavilyApiKey) tools = tools.replaceTool(createSearchTool({ apiKey: tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
+  if (tavilyApiKey)
+    tools = tools.replaceTool(createSearchTool({ apiKey: tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
   if (openweathermapApiKey) {
-    tools = tools.replaceTool(createWeatherTool({ apiKey: openweathermapApiKey, baseUrl: config.openweathermapBaseUrl }));
+    tools = tools.replaceTool(
+      createWeatherTool({ apiKey: openweathermapApiKey, baseUrl: config.openweathermapBaseUrl }),
+    );
   }
   return tools;
 }
@@ -69,7 +73,10 @@ async function toolsOfModule(path: string): Promise<ToolRegistry> {
   try {
     module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
   } catch (error) {
-    throw usageError(`--tools ${path}: ${ensureError(error).message}`, 'give example, or a JavaScript module whose default export is a list of tools');
+    throw usageError(
+      `--tools ${path}: ${ensureError(error).message}`,
+      'give example, or a JavaScript module whose default export is a list of tools',
+    );
   }
   const tools = module.default;
   if (typeof tools !== 'object' || tools === null || !(Symbol.iterator in tools)) {
@@ -79,7 +86,10 @@ async function toolsOfModule(path: string): Promise<ToolRegistry> {
 }
 
 /** The client of a command. Closing it is the caller's. */
-export async function openClient({ input }: Pick<Context, 'input'>, options: Omit<PortiaOptions, 'config' | 'tools'> = {}): Promise<Portia> {
+export async function openClient(
+  { input }: Pick<Context, 'input'>,
+  options: Omit<PortiaOptions, 'config' | 'tools'> = {},
+): Promise<Portia> {
   loadEnvironment(input);
   const { Portia } = await import('../client.ts');
   const config = await configOf(input);
@@ -87,7 +97,11 @@ export async function openClient({ input }: Pick<Context, 'input'>, options: Omi
 }
 
 /** Opens a client, works with it and closes it. */
-export async function withClient<T>(context: Pick<Context, 'input'>, work: (portia: Portia) => Promise<T>, options?: Omit<PortiaOptions, 'config' | 'tools'>): Promise<T> {
+export async function withClient<T>(
+  context: Pick<Context, 'input'>,
+  work: (portia: Portia) => Promise<T>,
+  options?: Omit<PortiaOptions, 'config' | 'tools'>,
+): Promise<T> {
   const portia = await openClient(context, options);
   try {
     return await work(portia);

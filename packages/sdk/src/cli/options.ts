@@ -19,7 +19,11 @@ export const storeOptions: OptionSpecs = {
 
 /** Which tools there are. */
 export const toolOptions: OptionSpecs = {
-  tools: { type: 'text', value: 'WHICH', help: 'example (all six), or a module whose default export is tools; else those with a key' },
+  tools: {
+    type: 'text',
+    value: 'WHICH',
+    help: 'example (all six), or a module whose default export is tools; else those with a key',
+  },
 };
 
 /** Which models are used, and how. */

@@ -23,15 +23,20 @@ export interface ToldError {
 /** Writes an error: `{ "error": … }`, or in words. */
 export function writeError(sheet: Sheet, error: ToldError, json: boolean): void {
   const { code, message, hint } = error;
-  if (json) return sheet.write(`${JSON.stringify({ error: { code, message, ...(hint !== undefined && { hint }) } })}\n`);
+  if (json)
+    return sheet.write(`${JSON.stringify({ error: { code, message, ...(hint !== undefined && { hint }) } })}\n`);
   const { paint } = sheet;
-  writeLines(sheet, [`${paint.red('✗')} ${paint.bold(code)}: ${plainLine(message)}`, ...(hint ? [`  ${paint.dim(plainLine(hint))}`] : [])]);
+  writeLines(sheet, [
+    `${paint.red('✗')} ${paint.bold(code)}: ${plainLine(message)}`,
+    ...(hint ? [`  ${paint.dim(plainLine(hint))}`] : []),
+  ]);
 }
 
 // Hints of the library speak of code; here is what to type instead.
 const hints: { readonly [Code in PortiaErrorCode]?: string } = {
   RUN_BUSY: 'look at it with `runs show`, answer or cancel it from here; it is taken over when that process dies',
-  PLAN_RUN_NOT_FOUND: 'check the id, and that --storage or --storage-dir name the store the run was made in; `runs list` shows what is there',
+  PLAN_RUN_NOT_FOUND:
+    'check the id, and that --storage or --storage-dir name the store the run was made in; `runs list` shows what is there',
   PLAN_NOT_FOUND: 'check the id, and that --storage or --storage-dir name the store the plan was made in',
   CLARIFICATION_NOT_FOUND: 'list what is open with `clarifications list RUN_ID`',
   CLARIFICATION_FORBIDDEN: 'say in what capacity you answer: --as operator, --as role:NAME, or --as endUser --by ID',
@@ -41,8 +46,16 @@ const hints: { readonly [Code in PortiaErrorCode]?: string } = {
 /** What a thrown value says on the command line. */
 export function toldError(thrown: unknown): ToldError {
   const error = ensureError(thrown);
-  if (!PortiaError.isInstance(error)) return { code: 'INTERNAL', message: `${error.name}: ${error.message}`, hint: 'this is a defect; PORTIA_DEBUG=1 shows where' };
-  const given = error.code === 'TOOL_NOT_FOUND' ? `${error.hint ?? ''}; --tools says which tools there are`.replace(/^; /, '') : error.hint;
+  if (!PortiaError.isInstance(error))
+    return {
+      code: 'INTERNAL',
+      message: `${error.name}: ${error.message}`,
+      hint: 'this is a defect; PORTIA_DEBUG=1 shows where',
+    };
+  const given =
+    error.code === 'TOOL_NOT_FOUND'
+      ? `${error.hint ?? ''}; --tools says which tools there are`.replace(/^; /, '')
+      : error.hint;
   return { code: error.code, message: error.message, hint: hints[error.code] ?? given };
 }
 

@@ -15,12 +15,19 @@ export const planningOptions: OptionSpecs = {
 };
 
 /** Plans a query, saying so while it takes. @throws PortiaError `USAGE` for a tool that is not there. */
-export async function makePlanHere({ input, io, interrupt, json }: Context, portia: Portia, query: string): Promise<Plan> {
+export async function makePlanHere(
+  { input, io, interrupt, json }: Context,
+  portia: Portia,
+  query: string,
+): Promise<Plan> {
   const tools = input.texts('tool-id');
   for (const id of tools) if (!portia.tools.has(id) && id !== llmToolId) throw unknownTool(id, portia.tools.toolIds());
   const { err } = io;
   const started = performance.now();
-  const says = !json && err.isLive ? setInterval(() => err.write(`\r${planningText(performance.now() - started)}`), 100).unref() : undefined;
+  const says =
+    !json && err.isLive
+      ? setInterval(() => err.write(`\r${planningText(performance.now() - started)}`), 100).unref()
+      : undefined;
   if (!json && !err.isLive) err.write('planning …\n');
   try {
     return await portia.plan(query, {
@@ -39,9 +46,15 @@ export async function makePlanHere({ input, io, interrupt, json }: Context, port
 function unknownTool(id: string, known: readonly string[]): PortiaError {
   const near = nearest(id, known);
   if (!near && exampleToolRegistry.has(id)) {
-    return usageError(`${id} has no key here`, 'set its key (`doctor` says which), or take it without one: --tools example');
+    return usageError(
+      `${id} has no key here`,
+      'set its key (`doctor` says which), or take it without one: --tools example',
+    );
   }
-  return usageError(`there is no tool ${JSON.stringify(id)}`, `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}`);
+  return usageError(
+    `there is no tool ${JSON.stringify(id)}`,
+    `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}`,
+  );
 }
 
 function planningText(ms: number): string {

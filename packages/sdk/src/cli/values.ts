@@ -26,13 +26,19 @@ export function typedAnswer(clarification: Clarification, text: string): JsonVal
     const { options } = clarification;
     return options.find((option) => option === text) ?? options.find((option) => sameJson(option, value)) ?? value;
   }
-  const asksYes = clarification.category === 'User Verification' || clarification.category === 'Value Confirmation' || clarification.category === 'Action';
+  const asksYes =
+    clarification.category === 'User Verification' ||
+    clarification.category === 'Value Confirmation' ||
+    clarification.category === 'Action';
   if (asksYes && /^(yes|no)$/i.test(text)) return text.toLowerCase() === 'yes';
   return value;
 }
 
 /** How a run is made, from the options of the command line. */
-export function runOptionsOf(input: Input, plan: Plan): Pick<QueryOptions, 'planRunInputs' | 'endUser' | 'labels' | 'runKey'> {
+export function runOptionsOf(
+  input: Input,
+  plan: Plan,
+): Pick<QueryOptions, 'planRunInputs' | 'endUser' | 'labels' | 'runKey'> {
   const labels = input.pairs('label');
   return {
     planRunInputs: planInputsOf(input, plan),
@@ -50,7 +56,10 @@ function planInputsOf(input: Input, plan: Plan): Record<string, JsonValue> {
     const name = [typed, `$${typed}`].find((candidate) => known.includes(candidate));
     if (name === undefined) {
       const near = nearest(typed, known);
-      throw usageError(`the plan has no input ${JSON.stringify(typed)}`, near ? `did you mean ${near}?` : known.length > 0 ? `it has ${known.join(', ')}` : 'it takes none');
+      throw usageError(
+        `the plan has no input ${JSON.stringify(typed)}`,
+        near ? `did you mean ${near}?` : known.length > 0 ? `it has ${known.join(', ')}` : 'it takes none',
+      );
     }
     values[name] = typedValue(text);
   }

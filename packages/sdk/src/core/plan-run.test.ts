@@ -134,7 +134,7 @@ describe('the view of a run', () => {
   it('narrows on its state', () => {
     const run = planRunView<{ total: number }>(stateAfter(start));
     if (run.state === 'COMPLETE') {
-      expectTypeOf(run.outputs.finalOutput).toEqualTypeOf<Output<{ total: number }> | null>();
+      expectTypeOf(run.outputs.finalOutput).toEqualTypeOf<LocalDataValue<{ total: number }> | null>();
       expectTypeOf(run.error).toEqualTypeOf<undefined>();
     } else if (run.state === 'FAILED') {
       expectTypeOf(run.error).toEqualTypeOf<RunError>();

@@ -13,7 +13,8 @@ export interface PlanRunOutputs<Out = JsonValue> {
   readonly clarifications: readonly Clarification[];
   /** By output name; of a step that ran more than once, what it made last. */
   readonly stepOutputs: Readonly<Record<string, Output>>;
-  readonly finalOutput: Output<Out> | null;
+  /** The final value, always whole, with a summary where one was made. */
+  readonly finalOutput: LocalDataValue<Out> | null;
 }
 
 interface PlanRunFields {
@@ -214,7 +215,7 @@ function outputsOf(state: RunState): PlanRunOutputs {
   return Object.freeze({
     clarifications: Object.freeze(state.clarifications.map(({ clarification }) => clarification)),
     stepOutputs: recordOf(visibleOutputs(state)),
-    finalOutput: state.finalOutput ?? null,
+    finalOutput: asFinal(state.finalOutput ?? null),
   });
 }
 
@@ -226,6 +227,11 @@ function recordOf(outputs: ReadonlyMap<string, Output>): Readonly<Record<string,
     else record[name] = output;
   });
   return Object.freeze(record);
+}
+
+/** Final outputs never move to agent memory; a document that says so all the same is shown as it is. */
+function asFinal(output: Output | null): LocalDataValue | null {
+  return output as LocalDataValue | null;
 }
 
 function unknownError(finalOutput: Output | null | undefined): RunError {
@@ -277,7 +283,7 @@ function outputsFromWire(wire: unknown): PlanRunOutputs {
       }),
     ),
     stepOutputs: each(fields['step_outputs'] ?? {}, 'outputs.step_outputs', outputFromWire),
-    finalOutput: final === null ? null : at('outputs.final_output', () => outputFromWire(final)),
+    finalOutput: asFinal(final === null ? null : at('outputs.final_output', () => outputFromWire(final))),
   });
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { fold } from '../core/apply.ts';
 import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
@@ -100,6 +101,8 @@ async function driveState(
   const status = stored?.status ?? { state: state.state, updatedAt: state.updatedAt };
   const driver = new Driver({ state, record, status, storage, clock, bus });
   const stop = (): void => driver.stop();
+  // One signal may stop any number of runs.
+  if (options.signal) setMaxListeners(0, options.signal);
   options.signal?.addEventListener('abort', stop, { once: true });
   if (options.signal?.aborted) driver.stop();
   drivers.add(driver);

@@ -37,7 +37,9 @@ export const clarificationsAnswerCommand: Command = {
     const clarificationId = ClarificationUUID.fromString(clarification);
     const as = capacity(input);
     if (!input.flag('resume')) {
-      return withClient(context, async (portia) => told(context, portia, await answer(context, portia, planRunId, clarificationId, as)));
+      return withClient(context, async (portia) =>
+        told(context, portia, await answer(context, portia, planRunId, clarificationId, as)),
+      );
     }
     return withSession(context, async (session) => {
       const { portia } = session;
@@ -54,12 +56,22 @@ function capacity(input: Input): Audience {
   throw usageError(`--as ${as} is no capacity`, 'give operator, role:NAME or endUser');
 }
 
-async function answer({ input }: Context, portia: Portia, planRunId: PlanRunUUID, clarificationId: ClarificationUUID, as: Audience): Promise<PlanRun> {
+async function answer(
+  { input }: Context,
+  portia: Portia,
+  planRunId: PlanRunUUID,
+  clarificationId: ClarificationUUID,
+  as: Audience,
+): Promise<PlanRun> {
   const typed = input.positionals[2] ?? '';
   const records = await portia.storage.getClarifications(planRunId);
   const record = records.find(({ clarification }) => clarification.id === clarificationId);
   if (!record) {
-    throw new PortiaError({ code: 'CLARIFICATION_NOT_FOUND', message: `run ${planRunId} has no clarification ${clarificationId}`, planRunId });
+    throw new PortiaError({
+      code: 'CLARIFICATION_NOT_FOUND',
+      message: `run ${planRunId} has no clarification ${clarificationId}`,
+      planRunId,
+    });
   }
   const response = input.flag('text') ? typed : typedAnswer(record.clarification, typed);
   const resolvedBy = { id: input.text('by') ?? localUser(), as };

@@ -26,11 +26,22 @@ export const clarificationsListCommand: Command = {
     const [given] = input.positionals;
     return withClient(context, async (portia) => {
       const ids = given === undefined ? await waitingRuns(portia) : [PlanRunUUID.fromString(given)];
-      const found = await Promise.all(ids.map(async (runId) => (await openRecords(portia, runId)).map((record) => ({ runId, record }))));
+      const found = await Promise.all(
+        ids.map(async (runId) => (await openRecords(portia, runId)).map((record) => ({ runId, record }))),
+      );
       const open = found.flat();
-      if (json) writeJson(io.out, { clarifications: open.map((one) => openJson(one, (value) => answerCommand(input, one.runId, one.record, value))) });
+      if (json)
+        writeJson(io.out, {
+          clarifications: open.map((one) =>
+            openJson(one, (value) => answerCommand(input, one.runId, one.record, value)),
+          ),
+        });
       else if (open.length === 0) writeLines(io.err, ['nothing waits for a person']);
-      else writeLines(io.out, openLines(open, (one, value) => answerCommand(input, one.runId, one.record, value), io.out.paint));
+      else
+        writeLines(
+          io.out,
+          openLines(open, (one, value) => answerCommand(input, one.runId, one.record, value), io.out.paint),
+        );
       return exitCodes.complete;
     });
   },
@@ -40,14 +51,23 @@ async function waitingRuns(portia: Portia): Promise<PlanRunUUID[]> {
   const ids: PlanRunUUID[] = [];
   let cursor: string | undefined;
   do {
-    const page = await portia.storage.listRuns({ states: ['NEED_CLARIFICATION'], order: 'oldest', limit: 1000, cursor });
+    const page = await portia.storage.listRuns({
+      states: ['NEED_CLARIFICATION'],
+      order: 'oldest',
+      limit: 1000,
+      cursor,
+    });
     ids.push(...page.items.map(({ header }) => header.id));
     cursor = page.cursor;
   } while (cursor !== undefined);
   return ids;
 }
 
-function openLines(open: readonly Open[], command: (one: Open, value: string) => string, paint: Parameters<typeof questionLines>[2]): string[] {
+function openLines(
+  open: readonly Open[],
+  command: (one: Open, value: string) => string,
+  paint: Parameters<typeof questionLines>[2],
+): string[] {
   return open.flatMap((one, index) => [
     ...(open[index - 1]?.runId === one.runId ? [] : [`${index > 0 ? '\n' : ''}${paint.bold(one.runId)}`]),
     ...questionLines(one.record, (_record, value) => command(one, value), paint),

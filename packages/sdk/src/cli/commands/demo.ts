@@ -84,13 +84,20 @@ function introduce({ io, json }: Context, stage: Stage, question: string): void 
   if (json) return;
   const { paint } = io.err;
   const notes = {
-    scripted: 'No model key is set: a scripted model and recorded search results stand in. With OPENAI_API_KEY (and TAVILY_API_KEY) the same command does it for real.',
+    scripted:
+      'No model key is set: a scripted model and recorded search results stand in. With OPENAI_API_KEY (and TAVILY_API_KEY) the same command does it for real.',
     recorded: 'TAVILY_API_KEY is not set: recorded search results stand in for web search.',
     none: 'TAVILY_API_KEY is not set: there is no web search; the model goes by what it knows.',
     tavily: '',
   };
   const note = stage.isReal ? notes[stage.search] : notes.scripted;
-  writeLines(io.err, [`${paint.bold('Portia for TypeScript')} ${paint.dim(version)}`, ...(note ? wrap(note, io.err.width).map(paint.dim) : []), '', paint.bold(question), '']);
+  writeLines(io.err, [
+    `${paint.bold('Portia for TypeScript')} ${paint.dim(version)}`,
+    ...(note ? wrap(note, io.err.width).map(paint.dim) : []),
+    '',
+    paint.bold(question),
+    '',
+  ]);
 }
 
 async function play(context: Context, portia: Portia, stage: Stage, question: string): Promise<number> {
@@ -103,7 +110,10 @@ async function play(context: Context, portia: Portia, stage: Stage, question: st
   for (const event of past) progress.take(event);
   const followed = new FollowedRun(portia, run.id, view, past);
   const workerArgs = [run.id, '--stage', JSON.stringify(stage), '--no-env', ...modelArgs(context)];
-  const director = new Director({ context, stage, portia, planRunId: run.id, view, progress, followed, workerArgs }, past.length > 0);
+  const director = new Director(
+    { context, stage, portia, planRunId: run.id, view, progress, followed, workerArgs },
+    past.length > 0,
+  );
   let failed = false;
   try {
     const isFresh = past.length === 0;
@@ -123,7 +133,12 @@ async function play(context: Context, portia: Portia, stage: Stage, question: st
 }
 
 /** The run to play: a new one of a plan that is made and shown now, or one that was stopped. */
-async function prepare(context: Context, portia: Portia, stage: Stage, question: string): Promise<{ readonly plan: Plan; readonly run: PlanRun }> {
+async function prepare(
+  context: Context,
+  portia: Portia,
+  stage: Stage,
+  question: string,
+): Promise<{ readonly plan: Plan; readonly run: PlanRun }> {
   const { io, input, interrupt, json } = context;
   const stopped = input.text('resume');
   if (stopped !== undefined) {
@@ -131,11 +146,16 @@ async function prepare(context: Context, portia: Portia, stage: Stage, question:
     return { run, plan: await portia.storage.getPlan(run.planId) };
   }
   await rm(join(stage.dir, answerFile), { force: true });
-  const query = stage.isReal ? `${question}\n\nWrite the answer to the file ${answerFile}, as the last step.` : question;
+  const query = stage.isReal
+    ? `${question}\n\nWrite the answer to the file ${answerFile}, as the last step.`
+    : question;
   const plan = await makePlanHere({ ...context, input }, portia, query);
   if (!json) writeLines(io.err, [...planTable(plan, portia.tools, io.err), '']);
   await systemClock.sleep(stage.fast ? 20 : 3_000, interrupt.signal);
-  return { plan, run: await portia.createPlanRun(plan, { structuredOutputSchema: demoResult, labels: { demo: 'true' } }) };
+  return {
+    plan,
+    run: await portia.createPlanRun(plan, { structuredOutputSchema: demoResult, labels: { demo: 'true' } }),
+  };
 }
 
 function modelArgs({ input }: Context): string[] {
@@ -145,10 +165,12 @@ function modelArgs({ input }: Context): string[] {
   });
 }
 
-async function openLines({ io }: Context, portia: Portia, stage: Stage, run: PlanRun): Promise<string[]> {
+async function openLines({ io, interrupt }: Context, portia: Portia, stage: Stage, run: PlanRun): Promise<string[]> {
   if (run.state === 'COMPLETE' || run.state === 'FAILED') return [];
   const open = await openQuestions(portia, run.id, inStoreOf(stage), io.err.paint);
-  return ['', ...open, `${io.err.paint.dim('go on:')} ${self} --resume ${run.id}`];
+  const { paint } = io.err;
+  const stopped = interrupt.by ? `${paint.yellow('stopped; nothing is lost')}  ` : '';
+  return ['', ...open, `${stopped}${paint.dim('go on:')} ${self} --resume ${run.id}`];
 }
 
 /** As if the demo's store had been named on the command line. */
@@ -159,7 +181,8 @@ function inStoreOf({ storage }: Stage): Input {
 function nextLines({ io }: Context, stage: Stage, run: PlanRun): string[] {
   if (run.state !== 'COMPLETE') return [];
   const { paint } = io.err;
-  const keys = stage.search === 'tavily' ? '' : stage.isReal ? 'TAVILY_API_KEY=… ' : 'OPENAI_API_KEY=… TAVILY_API_KEY=… ';
+  const keys =
+    stage.search === 'tavily' ? '' : stage.isReal ? 'TAVILY_API_KEY=… ' : 'OPENAI_API_KEY=… TAVILY_API_KEY=… ';
   return [
     paint.bold('Next'),
     `  ${nextCommand(inStoreOf(stage), ['runs show', run.id, '--ledger'])}`,

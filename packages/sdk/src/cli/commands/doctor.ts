@@ -40,7 +40,9 @@ function lines(checks: readonly Check[], { paint }: Sheet): string[] {
   const marks = { ok: paint.green('✓'), off: paint.dim('–'), problem: paint.red('✗') };
   return [
     `${paint.bold('portia-ts')} ${version}`,
-    ...checks.map(({ name, state, says }) => `  ${marks[state]} ${pad(name, width)}  ${state === 'off' ? paint.dim(says) : says}`),
+    ...checks.map(
+      ({ name, state, says }) => `  ${marks[state]} ${pad(name, width)}  ${state === 'off' ? paint.dim(says) : says}`,
+    ),
   ];
 }
 
@@ -49,7 +51,13 @@ async function look(input: Input): Promise<Check[]> {
   try {
     loadEnvironment(input);
     const config = await configOf(input);
-    checks.push(...packageChecks(), ...keyChecks(config), modelCheck(config), await toolCheck(input, config), await storeCheck(config));
+    checks.push(
+      ...packageChecks(),
+      ...keyChecks(config),
+      modelCheck(config),
+      await toolCheck(input, config),
+      await storeCheck(config),
+    );
   } catch (error) {
     checks.push({ name: 'settings', state: 'problem', says: ensureError(error).message });
   }
@@ -59,7 +67,11 @@ async function look(input: Input): Promise<Check[]> {
 function nodeCheck(): Check {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isNew = major > 20 || (major === 20 && minor >= 19);
-  return { name: 'Node', state: isNew ? 'ok' : 'problem', says: isNew ? process.versions.node : `${process.versions.node}; 20.19 or later is needed` };
+  return {
+    name: 'Node',
+    state: isNew ? 'ok' : 'problem',
+    says: isNew ? process.versions.node : `${process.versions.node}; 20.19 or later is needed`,
+  };
 }
 
 function packageChecks(): Check[] {
@@ -93,7 +105,9 @@ function keyChecks(config: Config): Check[] {
   });
   const ofProviders = Object.entries(providers)
     .filter(([, { keyEnv }]) => keyEnv.length > 0)
-    .map(([id, { keyEnv, title }]) => check(keyEnv, config.apiKey(id as keyof typeof providers) !== undefined, `models of ${title}`));
+    .map(([id, { keyEnv, title }]) =>
+      check(keyEnv, config.apiKey(id as keyof typeof providers) !== undefined, `models of ${title}`),
+    );
   return [
     ...ofProviders,
     check(['TAVILY_API_KEY'], config.tavilyApiKey !== undefined, 'web search'),
@@ -103,7 +117,8 @@ function keyChecks(config: Config): Check[] {
 
 function modelCheck({ models }: Config): Check {
   const { default: model } = models;
-  if (model === undefined) return { name: 'model', state: 'off', says: 'none: set a key of a provider, or name one with --model' };
+  if (model === undefined)
+    return { name: 'model', state: 'off', says: 'none: set a key of a provider, or name one with --model' };
   return { name: 'model', state: 'ok', says: typeof model === 'string' ? model : model.id };
 }
 

@@ -37,7 +37,10 @@ async function planAndRun(session: Session): Promise<number> {
   const [query] = input.positionals;
   const given = input.text('plan');
   if ((query === undefined) === (given === undefined)) {
-    throw usageError('run needs either a QUERY or --plan', 'npx portia-ts run "Which stock price grew faster in 2024, Amazon or Google?"');
+    throw usageError(
+      'run needs either a QUERY or --plan',
+      'npx portia-ts run "Which stock price grew faster in 2024, Amazon or Google?"',
+    );
   }
   const plan = given === undefined ? await makePlanHere(context, portia, query ?? '') : await namedPlan(portia, given);
   const options = runOptionsOf(input, plan);
@@ -55,7 +58,9 @@ async function planAndRun(session: Session): Promise<number> {
 async function declined({ io, input, interrupt }: Context, portia: Portia, plan: Plan): Promise<number> {
   if (interrupt.by) return exitCodes.interrupted;
   await portia.storage.savePlan(plan);
-  writeLines(io.err, [`Not run. ${io.err.paint.dim('Run it later:')} ${nextCommand(input, ['run --plan', plan.id], true)}`]);
+  writeLines(io.err, [
+    `Not run. ${io.err.paint.dim('Run it later:')} ${nextCommand(input, ['run --plan', plan.id], true)}`,
+  ]);
   return exitCodes.complete;
 }
 
@@ -63,4 +68,3 @@ async function namedPlan(portia: Portia, given: string): Promise<Plan> {
   if (/^plan-[^./\\]+$/.test(given)) return portia.storage.getPlan(PlanUUID.fromString(given));
   return Plan.fromJSON(await readJsonFile(given));
 }
-

@@ -21,7 +21,12 @@ export const runsListCommand: Command = {
   summary: 'list runs, newest first',
   words: [0, 0],
   options: {
-    state: { type: 'text', many: true, value: 'STATE', help: `only runs in this state: ${Object.keys(PlanRunState).join(', ')}` },
+    state: {
+      type: 'text',
+      many: true,
+      value: 'STATE',
+      help: `only runs in this state: ${Object.keys(PlanRunState).join(', ')}`,
+    },
     label: { type: 'text', many: true, value: 'KEY=VALUE', help: 'only runs with this label' },
     limit: { type: 'text', value: 'N', help: 'how many (50)' },
     cursor: { type: 'text', value: 'CURSOR', help: 'from the page before' },
@@ -40,7 +45,10 @@ export const runsListCommand: Command = {
       });
       const queries = await queriesOf(portia, items);
       if (json) {
-        writeJson(io.out, { runs: items.map((run) => summaryJson(run, queries)), ...(cursor !== undefined && { cursor }) });
+        writeJson(io.out, {
+          runs: items.map((run) => summaryJson(run, queries)),
+          ...(cursor !== undefined && { cursor }),
+        });
         return exitCodes.complete;
       }
       if (items.length === 0) writeLines(io.err, ['no runs here yet']);
@@ -57,7 +65,10 @@ function statesOf(input: Input): PlanRunState[] {
     if (Object.hasOwn(PlanRunState, name)) return name as PlanRunState;
     const known = Object.keys(PlanRunState);
     const near = nearest(name, known);
-    throw usageError(`there is no state ${JSON.stringify(text)}`, `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}`);
+    throw usageError(
+      `there is no state ${JSON.stringify(text)}`,
+      `${near ? `did you mean ${near}? ` : ''}there are ${known.join(', ')}`,
+    );
   });
 }
 
@@ -66,7 +77,16 @@ type Queries = ReadonlyMap<PlanUUID, string>;
 async function queriesOf(portia: Portia, runs: readonly RunSummary[]): Promise<Queries> {
   const ids = [...new Set(runs.map(({ header }) => header.planId))];
   const queries = await Promise.all(
-    ids.map(async (id) => [id, await portia.storage.getPlan(id).then(({ planContext }) => planContext.query, () => '')] as const),
+    ids.map(
+      async (id) =>
+        [
+          id,
+          await portia.storage.getPlan(id).then(
+            ({ planContext }) => planContext.query,
+            () => '',
+          ),
+        ] as const,
+    ),
   );
   return new Map(queries);
 }

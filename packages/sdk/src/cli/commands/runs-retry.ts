@@ -10,7 +10,10 @@ export const runsRetryCommand: Command = {
   args: 'RUN_ID',
   summary: 'go on with a failed run from the failed step; what succeeded is kept',
   words: [1, 1],
-  options: { by: { type: 'text', value: 'ID', help: 'who does it, for the record (the user of this machine)' }, ...driveOptions },
+  options: {
+    by: { type: 'text', value: 'ID', help: 'who does it, for the record (the user of this machine)' },
+    ...driveOptions,
+  },
   async run(context) {
     const planRunId = PlanRunUUID.fromString(context.input.positionals[0] ?? '');
     return withSession(context, async (session) => {

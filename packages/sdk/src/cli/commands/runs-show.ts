@@ -44,14 +44,16 @@ async function runJson({ input }: Context, portia: Portia, run: PlanRun): Promis
     planRun: run,
     error: run.error ?? null,
     executionContext: run.executionContext,
-    clarifications: clarifications.map(({ clarification, audience, resolvedBy, resolvedAs, via, expiresAt = null }) => ({
-      id: clarification.id,
-      audience,
-      expiresAt,
-      resolvedBy,
-      resolvedAs,
-      via,
-    })),
+    clarifications: clarifications.map(
+      ({ clarification, audience, resolvedBy, resolvedAs, via, expiresAt = null }) => ({
+        id: clarification.id,
+        audience,
+        expiresAt,
+        resolvedBy,
+        resolvedAs,
+        via,
+      }),
+    ),
     ...(input.flag('ledger') && { toolCalls: await portia.storage.getToolCalls(run.id) }),
     ...(input.flag('events') && { events: await portia.storage.getEvents(run.id) }),
   };
@@ -60,19 +62,33 @@ async function runJson({ input }: Context, portia: Portia, run: PlanRun): Promis
 async function runText({ io, input }: Context, portia: Portia, run: PlanRun): Promise<string[]> {
   const { out } = io;
   const plan = await portia.storage.getPlan(run.planId);
-  const answered = (await portia.storage.getClarifications(run.id)).filter(({ clarification }) => clarification.resolved);
+  const answered = (await portia.storage.getClarifications(run.id)).filter(
+    ({ clarification }) => clarification.resolved,
+  );
   const open = await openQuestions(portia, run.id, input, out.paint);
   return [
     ...runLines(run, plan, out),
     ...(answered.length > 0 ? ['', ...answered.map((record) => answeredLine(record, out))] : []),
     ...(open.length > 0 ? ['', ...open] : []),
-    ...(input.flag('ledger') ? ['', out.paint.bold('Ledger'), ...ledgerTable(await portia.storage.getToolCalls(run.id), out)] : []),
-    ...(input.flag('events') ? ['', out.paint.bold('Events'), ...(await portia.storage.getEvents(run.id)).map((event) => eventLine(event, out))] : []),
+    ...(input.flag('ledger')
+      ? ['', out.paint.bold('Ledger'), ...ledgerTable(await portia.storage.getToolCalls(run.id), out)]
+      : []),
+    ...(input.flag('events')
+      ? [
+          '',
+          out.paint.bold('Events'),
+          ...(await portia.storage.getEvents(run.id)).map((event) => eventLine(event, out)),
+        ]
+      : []),
   ];
 }
 
-function answeredLine({ clarification, resolvedBy, resolvedAs, via }: Readonly<ClarificationRecord>, { paint }: Sheet): string {
-  const who = resolvedBy === null ? 'the host program' : `${plainLine(resolvedBy)}${resolvedAs ? ` (${resolvedAs})` : ''}`;
+function answeredLine(
+  { clarification, resolvedBy, resolvedAs, via }: Readonly<ClarificationRecord>,
+  { paint }: Sheet,
+): string {
+  const who =
+    resolvedBy === null ? 'the host program' : `${plainLine(resolvedBy)}${resolvedAs ? ` (${resolvedAs})` : ''}`;
   return `${paint.green('✓')} ${clarification.category} ${paint.dim(`answered by ${who}${via ? `, ${via}` : ''}:`)} ${preview(clarification.response)}`;
 }
 

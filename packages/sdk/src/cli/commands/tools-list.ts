@@ -34,9 +34,20 @@ export const toolsListCommand: Command = {
     const { paint } = io.out;
     const rows = tools.map((tool): Cell[] => {
       const effect = effectOf(tool);
-      return [tool.id, { text: effect, style: effect === 'effect' ? paint.yellow : paint.green }, plainLine(tool.description)];
+      return [
+        tool.id,
+        { text: effect, style: effect === 'effect' ? paint.yellow : paint.green },
+        plainLine(tool.description),
+      ];
     });
-    writeLines(io.out, table([{ title: 'tool', most: 32 }, { title: 'calls are' }, { title: 'what it does', fills: true }], rows, io.out));
+    writeLines(
+      io.out,
+      table(
+        [{ title: 'tool', most: 32 }, { title: 'calls are' }, { title: 'what it does', fills: true }],
+        rows,
+        io.out,
+      ),
+    );
     return exitCodes.complete;
   },
 };

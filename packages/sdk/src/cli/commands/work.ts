@@ -28,7 +28,10 @@ export const workCommand: Command = {
     return withClient(
       context,
       async (portia) => {
-        if (!json && !untilIdle) writeLines(io.err, [`working on ${portia.config.storage.name}; ctrl-C ends it, and every run stays resumable`]);
+        if (!json && !untilIdle)
+          writeLines(io.err, [
+            `working on ${portia.config.storage.name}; ctrl-C ends it, and every run stays resumable`,
+          ]);
         const counts = await portia.work({ concurrency, untilIdle, signal: interrupt.signal });
         if (json) writeJson(io.out, counts);
         else writeLines(io.err, [countsLine(counts)]);
@@ -50,9 +53,12 @@ function runLines({ io, json }: Context): Logger {
   const { paint } = io.err;
   const say = (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
     if (json) return;
-    const mark = message === 'run complete' ? paint.green('✓') : message === 'run failed' ? paint.red('✗') : paint.dim('·');
+    const mark =
+      message === 'run complete' ? paint.green('✓') : message === 'run failed' ? paint.red('✗') : paint.dim('·');
     const why = fields['error'] === undefined ? '' : `: ${plainLine(String(fields['error']))}`;
-    writeLines(io.err, [`${paint.dim(new Date().toISOString().slice(11, 19))} ${mark} ${message}${why} ${paint.dim(String(fields['planRunId'] ?? ''))}`]);
+    writeLines(io.err, [
+      `${paint.dim(new Date().toISOString().slice(11, 19))} ${mark} ${message}${why} ${paint.dim(String(fields['planRunId'] ?? ''))}`,
+    ]);
   };
   return { trace: nothing, debug: nothing, info: say, warn: say, error: say };
 }

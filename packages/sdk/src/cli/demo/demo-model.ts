@@ -29,8 +29,10 @@ function step(task: string, tool_id: string, output: string, inputs: readonly st
   return { task, tool_id, output, inputs: inputs.map((name) => ({ name, description: '' })), condition: null };
 }
 
-const percent = ({ from, to }: { readonly from: number; readonly to: number }): string => `+${((to / from - 1) * 100).toFixed(1)} %`;
-const span = ({ from, to }: { readonly from: number; readonly to: number }): string => `${from.toFixed(2)} to ${to.toFixed(2)} USD`;
+const percent = ({ from, to }: { readonly from: number; readonly to: number }): string =>
+  `+${((to / from - 1) * 100).toFixed(1)} %`;
+const span = ({ from, to }: { readonly from: number; readonly to: number }): string =>
+  `${from.toFixed(2)} to ${to.toFixed(2)} USD`;
 const { amazon, google } = prices;
 
 const answer =
@@ -51,17 +53,38 @@ function reply(request: ModelRequest, delayMs: number): ScriptedAnswer {
   const isSummary = request.messages[0]?.content.startsWith('You summarise') ?? false;
   switch (task) {
     case tasks.amazon:
-      if (isSummary) return text(`Amazon (AMZN) closed 2023 at ${amazon.from} USD and 2024 at ${amazon.to} USD.`, options);
-      return toolCall('search_tool', { search_query: 'Amazon AMZN stock closing price end of 2023 and end of 2024' }, options);
+      if (isSummary)
+        return text(`Amazon (AMZN) closed 2023 at ${amazon.from} USD and 2024 at ${amazon.to} USD.`, options);
+      return toolCall(
+        'search_tool',
+        { search_query: 'Amazon AMZN stock closing price end of 2023 and end of 2024' },
+        options,
+      );
     case tasks.google:
-      if (isSummary) return text(`Alphabet class A (GOOGL) closed 2023 at ${google.from} USD and 2024 at ${google.to.toFixed(2)} USD.`, options);
-      return toolCall('search_tool', { search_query: 'Alphabet GOOGL stock closing price end of 2023 and end of 2024' }, options);
+      if (isSummary)
+        return text(
+          `Alphabet class A (GOOGL) closed 2023 at ${google.from} USD and 2024 at ${google.to.toFixed(2)} USD.`,
+          options,
+        );
+      return toolCall(
+        'search_tool',
+        { search_query: 'Alphabet GOOGL stock closing price end of 2023 and end of 2024' },
+        options,
+      );
     case tasks.growth:
-      return together(...[amazon, google].map(({ from, to }) => toolCall('calculator_tool', { math_question: `(${to} / ${from} - 1) * 100` }, options)));
+      return together(
+        ...[amazon, google].map(({ from, to }) =>
+          toolCall('calculator_tool', { math_question: `(${to} / ${from} - 1) * 100` }, options),
+        ),
+      );
     case tasks.compare:
       return text(answer, { ...options, delayMs: delayMs * 1.5 });
     default:
-      return toolCall('file_writer_tool', { filename: 'answer.md', content: '# Amazon or Google?\n\n{{$answer}}\n' }, options);
+      return toolCall(
+        'file_writer_tool',
+        { filename: 'answer.md', content: '# Amazon or Google?\n\n{{$answer}}\n' },
+        options,
+      );
   }
 }
 

@@ -8,7 +8,7 @@ import { systemClock } from '../../run/system-clock.ts';
 import { TerminalPerson } from '../asking.ts';
 import type { Context } from '../command.ts';
 import { localUser } from '../local-user.ts';
-import { writeError } from '../output.ts';
+import { type ToldError, writeError } from '../output.ts';
 import { openRecords } from '../questions-of.ts';
 import { takeoverLines } from '../view/ledger-table.ts';
 import type { LiveView } from '../view/live-view.ts';
@@ -56,26 +56,37 @@ export class Director {
 
   /** Plays it to its end. Rejects when it is interrupted; then {@link close} is due. */
   async play(crash: boolean): Promise<Ending> {
-    this.#begin(crash, 'drives the run');
-    if (crash && (await this.#killInsideWrite())) {
-      await this.#pause(1_500);
-      this.#begin(false, 'takes the run over');
-    }
+    let kills = crash;
+    this.#begin(kills, 'drives the run');
     for (;;) {
-      const said = await this.#heard();
-      if (said.type === 'waiting' && !(await this.#decide())) return 'open';
-      if (said.type === 'waiting') this.#worker?.goOn();
-      if (said.type === 'ended') {
-        await this.#unlessStopped(this.#cast.followed.end());
-        return 'ended';
-      }
-      if (said.type === 'failed' || said.type === 'gone') {
-        const error = said.type === 'failed' ? said.error : { code: 'INTERNAL' as const, message: `the worker ended: ${said.how}` };
-        this.#cast.view.pause();
-        writeError(this.#cast.context.io.err, error, this.#cast.context.json);
-        return 'failed';
+      const said = await this.#unlessStopped((this.#worker as WorkerProcess).next());
+      switch (said.type) {
+        case 'inside':
+          if (!kills) break;
+          kills = false;
+          await this.#killInside(said.callId);
+          this.#begin(false, 'takes the run over');
+          break;
+        case 'waiting':
+          if (!(await this.#decide())) return 'open';
+          this.#worker?.goOn();
+          break;
+        case 'ended':
+          await this.#unlessStopped(this.#cast.followed.end());
+          if (kills) this.#say(this.#paint.dim('  no file was written, so there was no write to be killed in'));
+          return 'ended';
+        case 'failed':
+          return this.#fail(said.error);
+        case 'gone':
+          return this.#fail({ code: 'INTERNAL', message: `the worker ended before its run did: ${said.how}` });
       }
     }
+  }
+
+  #fail(error: ToldError): Ending {
+    this.#cast.view.stop();
+    writeError(this.#cast.context.io.err, error, this.#cast.context.json);
+    return 'failed';
   }
 
   /** Lets go of the worker; its run stays as it is on record. */
@@ -92,28 +103,24 @@ export class Director {
     this.#cast.view.print(...lines);
   }
 
-  /** Kills the worker once the intent of its write is on record and the tool is at work. */
-  async #killInsideWrite(): Promise<boolean> {
+  /** Kills the worker inside its write: the intent is on record, and the tool is at work. */
+  async #killInside(callId: string): Promise<void> {
     const { followed, progress, planRunId, portia } = this.#cast;
-    const said = await this.#heard();
-    if (said.type !== 'inside') {
-      this.#worker?.putBack(said);
-      if (said.type === 'ended') this.#say(this.#paint.dim('  the plan wrote no file, so there was no write to be killed in'));
-      return false;
-    }
-    await this.#unlessStopped(followed.until((event) => event.type === 'tool-call-start' && event.seq !== undefined && event.call === said.callId));
+    await this.#unlessStopped(
+      followed.until((event) => event.type === 'tool-call-start' && event.seq !== undefined && event.call === callId),
+    );
     await this.#pause(1_200);
     const worker = this.#worker;
     await worker?.kill();
     this.#worker = undefined;
     progress.halt();
     this.#crashed = true;
-    const call = (await portia.storage.getToolCalls(planRunId)).find(({ callId }) => callId === said.callId);
+    const call = (await portia.storage.getToolCalls(planRunId)).find((known) => known.callId === callId);
     this.#say(
-      `${this.#paint.red('✗')} worker ${worker?.pid} was killed (SIGKILL) inside call ${said.callId} of ${call?.toolId}`,
+      `${this.#paint.red('✗')} worker ${worker?.pid} was killed (SIGKILL) inside call ${callId} of ${call?.toolId}`,
       this.#paint.dim('  its intent is on record, a receipt is not: nobody can know whether it happened'),
     );
-    return true;
+    await this.#pause(1_500);
   }
 
   /** The run waits for a person. Gives whether everything is answered. */
@@ -135,13 +142,22 @@ export class Director {
     const events = await portia.storage.getEvents(planRunId);
     const calls = await portia.storage.getToolCalls(planRunId);
     const path = join(stage.dir, answerFile);
-    this.#say(...takeoverLines(events, calls, this.#paint), this.#paint.dim(`  looked: ${path} is ${existsSync(path) ? '' : 'not '}there`));
+    this.#say(
+      ...takeoverLines(events, calls, this.#paint),
+      this.#paint.dim(`  looked: ${path} is ${existsSync(path) ? '' : 'not '}there`),
+    );
   }
 
   async #answer({ clarification }: Readonly<ClarificationRecord>): Promise<boolean> {
     const { context, planRunId, portia, stage, view } = this.#cast;
     const give = async (response: unknown, id: string): Promise<void> => {
-      await portia.resolveClarification({ planRunId, clarificationId: clarification.id, response, resolvedBy: { id, as: 'operator' }, via: 'cli' });
+      await portia.resolveClarification({
+        planRunId,
+        clarificationId: clarification.id,
+        response,
+        resolvedBy: { id, as: 'operator' },
+        via: 'cli',
+      });
     };
     if (context.io.canAsk) {
       const person = new TerminalPerson(() => {});
@@ -175,11 +191,6 @@ export class Director {
   /** Time to read what was said. */
   #pause(ms: number): Promise<void> {
     return this.#unlessStopped(systemClock.sleep(this.#cast.stage.fast ? 20 : ms));
-  }
-
-  /** What the worker says next. */
-  #heard(): ReturnType<WorkerProcess['next']> {
-    return this.#unlessStopped((this.#worker as WorkerProcess).next());
   }
 
   /** Waits, unless ctrl-C comes first. */

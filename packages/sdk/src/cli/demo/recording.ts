@@ -7,7 +7,11 @@ export const demoQuestion = 'Which stock price grew faster in 2024, Amazon or Go
 
 /** Whether a question is the one of the recording, however it is written. */
 export function isDemoQuestion(question: string): boolean {
-  const plain = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+  const plain = (text: string): string =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim();
   return plain(question) === plain(demoQuestion);
 }
 
@@ -22,14 +26,16 @@ const results: Readonly<Record<keyof typeof prices, readonly SearchResult[]>> = 
     {
       title: 'Amazon.com, Inc. (AMZN): historical prices',
       url: 'https://finance.yahoo.com/quote/AMZN/history/',
-      content: 'AMZN closed at 151.94 USD on 29 December 2023 and at 219.39 USD on 31 December 2024 (NASDAQ, last trading days of the years).',
+      content:
+        'AMZN closed at 151.94 USD on 29 December 2023 and at 219.39 USD on 31 December 2024 (NASDAQ, last trading days of the years).',
     },
   ],
   google: [
     {
       title: 'Alphabet Inc. class A (GOOGL): historical prices',
       url: 'https://finance.yahoo.com/quote/GOOGL/history/',
-      content: 'GOOGL closed at 139.69 USD on 29 December 2023 and at 189.30 USD on 31 December 2024 (NASDAQ, last trading days of the years).',
+      content:
+        'GOOGL closed at 139.69 USD on 29 December 2023 and at 189.30 USD on 31 December 2024 (NASDAQ, last trading days of the years).',
     },
   ],
 };

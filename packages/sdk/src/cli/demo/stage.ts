@@ -46,7 +46,11 @@ export function demoConfig(input: Input, stage: Stage): Promise<Config> {
 }
 
 /** A client of the demo. `onWrite` is called inside each call of the file writer, before it writes. */
-export async function stageClient(input: Input, stage: Stage, onWrite?: (callId: string, signal: AbortSignal) => Promise<void>): Promise<Portia> {
+export async function stageClient(
+  input: Input,
+  stage: Stage,
+  onWrite?: (callId: string, signal: AbortSignal) => Promise<void>,
+): Promise<Portia> {
   const config = await demoConfig(input, stage);
   const writer = createFileWriterTool({ root: stage.dir });
   const slow: typeof writer = {
@@ -57,7 +61,8 @@ export async function stageClient(input: Input, stage: Stage, onWrite?: (callId:
     },
   };
   const tools: AnyTool[] = [calculatorTool, llmTool, onWrite ? slow : writer];
-  if (stage.search === 'tavily') tools.push(createSearchTool({ apiKey: config.tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
+  if (stage.search === 'tavily')
+    tools.push(createSearchTool({ apiKey: config.tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
   if (stage.search === 'recorded') tools.push(recordedSearchTool(pace(stage)));
   return new Portia({ config, tools });
 }

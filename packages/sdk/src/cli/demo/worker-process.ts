@@ -55,11 +55,6 @@ export class WorkerProcess {
     }
   }
 
-  /** Says something once more to whoever asks next. */
-  putBack(message: WorkerMessage): void {
-    this.#said.unshift(message);
-  }
-
   /** Tells a worker whose run waits that it can go on. */
   goOn(): void {
     this.#child.send({ type: 'go-on' });

@@ -6,7 +6,10 @@ import { type Cell, table } from './table.ts';
 import { count, duration, listed, preview } from './text.ts';
 
 /** The effects ledger of a run: every tool call, what became of it, and how often it was handed to its tool. */
-export function ledgerTable(calls: readonly ToolCall[], options: { readonly width: number; readonly paint: Paint }): string[] {
+export function ledgerTable(
+  calls: readonly ToolCall[],
+  options: { readonly width: number; readonly paint: Paint },
+): string[] {
   if (calls.length === 0) return ['  no tool was called'];
   const { paint } = options;
   return table(
@@ -69,6 +72,9 @@ export function takeoverLines(events: readonly RunEvent[], calls: readonly ToolC
   const open = calls.filter(({ status }) => status === 'UNKNOWN' || status === 'IN_PROGRESS');
   return [
     `  ${paint.green('reused from the ledger:')} ${kept.length > 0 ? listed(kept) : 'nothing yet'}`,
-    ...open.map((call) => `  ${paint.yellow('unknown:')} call ${call.callId} of ${plainLine(call.toolId)} ${preview(call.args, 100)}`),
+    ...open.map(
+      (call) =>
+        `  ${paint.yellow('unknown:')} call ${call.callId} of ${plainLine(call.toolId)} ${preview(call.args, 100)}`,
+    ),
   ];
 }

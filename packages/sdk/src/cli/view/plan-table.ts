@@ -13,7 +13,11 @@ export function effectOf(tool: AnyTool | undefined): 'read-only' | 'idempotent' 
 }
 
 /** A plan as people read it before it runs: each step's task, tool, whether that tool has effects, inputs and output. */
-export function planTable(plan: Plan, tools: ToolRegistry, options: { readonly width: number; readonly paint: Paint }): string[] {
+export function planTable(
+  plan: Plan,
+  tools: ToolRegistry,
+  options: { readonly width: number; readonly paint: Paint },
+): string[] {
   const { paint } = options;
   const rows = plan.steps.map((step, index): Cell[] => {
     const toolId = step.toolId ?? llmToolId;

@@ -93,17 +93,29 @@ export class Progress {
         this.#toolOf.set(signal.call, signal.tool);
         running.doing = `${plainLine(signal.tool)} ${preview(signal.args, 120)}`;
         // A stored start is the intent of a call that may have effects; others are only notices.
-        return signal.seq === undefined ? [] : [{ text: `      ${paint.dim(`${signal.call} ${plainLine(signal.tool)}: its intent is on record`)}` }];
+        return signal.seq === undefined
+          ? []
+          : [{ text: `      ${paint.dim(`${signal.call} ${plainLine(signal.tool)}: its intent is on record`)}` }];
       }
       case 'tool-call-repeat':
         running.doing = `${this.#tool(signal.call)}, once more`;
-        return [{ text: `      ${paint.yellow('↻')} ${signal.call} ${this.#tool(signal.call)}: called again with the same idempotency key` }];
+        return [
+          {
+            text: `      ${paint.yellow('↻')} ${signal.call} ${this.#tool(signal.call)}: called again with the same idempotency key`,
+          },
+        ];
       case 'tool-call-unknown':
-        return [{ text: `      ${paint.yellow('?')} ${signal.call} ${this.#tool(signal.call)}: ${plainLine(signal.reason) || 'its outcome is unknown'}` }];
+        return [
+          {
+            text: `      ${paint.yellow('?')} ${signal.call} ${this.#tool(signal.call)}: ${plainLine(signal.reason) || 'its outcome is unknown'}`,
+          },
+        ];
       case 'tool-call-end':
         return this.#receipt(signal, running);
       case 'clarification-raised':
-        return [{ text: `      ${paint.yellow('?')} a question for ${audienceText(signal.audience)}`, plainOnly: true }];
+        return [
+          { text: `      ${paint.yellow('?')} a question for ${audienceText(signal.audience)}`, plainOnly: true },
+        ];
       default:
         return [];
     }
@@ -115,11 +127,15 @@ export class Progress {
     if (outcome.status === 'SUCCESS') {
       running.last = outcome.value;
       running.doing = '';
-      return signal.late ? [{ text: `      ${this.#paint.green('✓')} ${signal.call} ${tool}: a late receipt came in` }] : [];
+      return signal.late
+        ? [{ text: `      ${this.#paint.green('✓')} ${signal.call} ${tool}: a late receipt came in` }]
+        : [];
     }
     if (outcome.status === 'NEED_CLARIFICATION') return [];
     const again = outcome.soft ? 'nothing happened' : 'failed';
-    return [{ text: `      ${this.#paint.red('✗')} ${signal.call} ${tool}: ${again}: ${preview(outcome.error.message)}` }];
+    return [
+      { text: `      ${this.#paint.red('✗')} ${signal.call} ${tool}: ${again}: ${preview(outcome.error.message)}` },
+    ];
   }
 
   #tool(call: string): string {
@@ -136,7 +152,12 @@ export class Progress {
     if (!planned || this.#running.has(step)) return [];
     this.#mark(step, at);
     const tool = plainLine(planned.toolId ?? llmToolId);
-    return [{ text: `  ${this.#paint.dim('·')} ${this.#place(step)}${this.#paint.dim(`${tool}: `)}${plainLine(planned.task)}`, plainOnly: true }];
+    return [
+      {
+        text: `  ${this.#paint.dim('·')} ${this.#place(step)}${this.#paint.dim(`${tool}: `)}${plainLine(planned.task)}`,
+        plainOnly: true,
+      },
+    ];
   }
 
   #end(event: Told<'step-end'>): ProgressLine[] {
@@ -149,13 +170,16 @@ export class Progress {
     const lines = [
       event.skipped
         ? { text: `  ${paint.dim('–')} ${this.#place(step)}${paint.dim(`left out: ${skipReason(event)}`)}` }
-        : { text: `  ${paint.green('✓')} ${this.#place(step)}${paint.dim(pad(duration(ms), 6))}  ${storedPreview(event.output, running?.last)}` },
+        : {
+            text: `  ${paint.green('✓')} ${this.#place(step)}${paint.dim(pad(duration(ms), 6))}  ${storedPreview(event.output, running?.last)}`,
+          },
     ];
     return [...lines, ...this.#begin(this.#next, event.at)];
   }
 
   #place(step: number): string {
-    if (step === wholeRun) return `${pad('', String(this.#plan.steps.length).length * 2 + 1)}  ${pad('summing up', this.#nameWidth)}  `;
+    if (step === wholeRun)
+      return `${pad('', String(this.#plan.steps.length).length * 2 + 1)}  ${pad('summing up', this.#nameWidth)}  `;
     const total = String(this.#plan.steps.length);
     const name = plainLine(this.#plan.steps[step]?.output ?? '');
     return `${String(step + 1).padStart(total.length)}/${total}  ${this.#paint.cyan(pad(cut(name, this.#nameWidth), this.#nameWidth))}  `;

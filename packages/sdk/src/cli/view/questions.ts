@@ -18,7 +18,9 @@ export function questionLines(record: Asked, command: AnswerCommand, paint: Pain
   const from = clarification.source ? ` from ${plainLine(clarification.source)}` : '';
   return [
     `${paint.yellow('?')} ${paint.bold(clarification.category)} ${paint.dim(`${from.trim()} for ${audienceText(audience)}${until}  ${clarification.id}`.trim())}`,
-    ...plainText(clarification.userGuidance).split('\n').map((line) => `  ${line}`),
+    ...plainText(clarification.userGuidance)
+      .split('\n')
+      .map((line) => `  ${line}`),
     ...choices(record),
     `  ${paint.dim('answer:')} ${command(record, exampleAnswer(record))}`,
   ];

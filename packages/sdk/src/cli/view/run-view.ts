@@ -30,10 +30,15 @@ export function usageLine({ startedAt, endedAt, totals }: ExecutionContext): str
 export function closingLines(run: PlanRun, options: { readonly width: number; readonly paint: Paint }): string[] {
   const { paint } = options;
   const usage = paint.dim(usageLine(run.executionContext));
-  if (run.state === 'COMPLETE') return ['', `${paint.green('✓ complete')}  ${usage}`, ...answerLines(run, options.width)];
+  if (run.state === 'COMPLETE')
+    return ['', `${paint.green('✓ complete')}  ${usage}`, ...answerLines(run, options.width)];
   if (run.state !== 'FAILED') return [];
   const where = run.error.step === undefined ? '' : ` in step ${run.error.step + 1}`;
-  return ['', `${paint.red(`✗ failed${where}`)}  ${usage}`, `  ${paint.bold(run.error.code)}: ${plainLine(run.error.message)}`];
+  return [
+    '',
+    `${paint.red(`✗ failed${where}`)}  ${usage}`,
+    `  ${paint.bold(run.error.code)}: ${plainLine(run.error.message)}`,
+  ];
 }
 
 function answerLines({ outputs: { finalOutput } }: PlanRun, width: number): string[] {
@@ -45,7 +50,11 @@ function answerLines({ outputs: { finalOutput } }: PlanRun, width: number): stri
 }
 
 /** A run for people: where it stands, what each step gave, and what it took. */
-export function runLines(run: PlanRun, plan: Plan, options: { readonly width: number; readonly paint: Paint }): string[] {
+export function runLines(
+  run: PlanRun,
+  plan: Plan,
+  options: { readonly width: number; readonly paint: Paint },
+): string[] {
   const { paint } = options;
   return [
     `${stateStyle(run.state, paint)(run.state)}  ${paint.bold(run.id)}`,

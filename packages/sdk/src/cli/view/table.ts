@@ -17,7 +17,11 @@ const gap = '  ';
 const leastFill = 16;
 
 /** Rows under titles, in columns as wide as what they hold and all together no wider than `width`. */
-export function table(columns: readonly Column[], rows: readonly (readonly Cell[])[], options: { readonly width: number; readonly paint: Paint }): string[] {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  options: { readonly width: number; readonly paint: Paint },
+): string[] {
   const widths = columnWidths(columns, rows, options.width);
   const titles = columns.map(({ title }, index) => pad(cut(title, widths[index] ?? 0), widths[index] ?? 0));
   const lines = [options.paint.dim(titles.join(gap).trimEnd())];

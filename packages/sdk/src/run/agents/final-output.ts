@@ -38,7 +38,7 @@ export async function makeFinalOutput(run: DrivenRun): Promise<StoredOutput | Ru
 
 async function withSummary(run: DrivenRun, value: JsonValue, last: Output): Promise<StoredOutput> {
   if (last.summary) return { value, summary: last.summary };
-  if (typeof value !== 'object' && textOf(value).length <= readableText) return { value };
+  if (value === null || (typeof value !== 'object' && textOf(value).length <= readableText)) return { value };
   try {
     const messages = prompt(run, false);
     const summary = await askStructured(questioner(run), { model: run.runtime.models.get('summarizer'), purpose: 'final-summary', messages, read: parseFinalSummary });
