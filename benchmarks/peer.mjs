@@ -74,6 +74,13 @@ export async function persisted(n, store, dir) {
   return { run, close, ...(store === 'memory' && { bytes: () => storage.bytes() }) };
 }
 
+/** What a new process finds in the store after W2: how many outputs the newest run has. */
+export async function readBack(store, dir) {
+  const portia = client([], await openStore(store, dir));
+  const { items } = await portia.storage.listRuns({ limit: 1 });
+  return countOutputs(await portia.storage.getPlanRun(items[0].header.id));
+}
+
 /** W4: n steps that each sleep; may be run a thousand times at once. */
 export async function sleeper(n, ms) {
   const nap = (index) => async () => {

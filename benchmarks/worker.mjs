@@ -1,5 +1,6 @@
 // One measurement in a process of its own: `node worker.mjs <floor|peer> <workload> <arguments as JSON>` prints one line of
 // JSON. Ours must have come to its end with all its outputs, or the measurement is an error.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +55,15 @@ async function times(run, { ms, max }) {
   return taken;
 }
 
+/** What is read back in a new process has all outputs. */
+function verify(dir) {
+  const task = JSON.stringify({ store: given.store, dir });
+  const child = spawnSync(process.execPath, [process.argv[1], target, 'readback', task], { encoding: 'utf8' });
+  const { outputs, error } = JSON.parse(child.stdout || '{}');
+  if (outputs !== given.n)
+    throw new Error(error ?? `read back in a new process, the run has ${outputs} outputs: ${child.stderr}`);
+}
+
 const workloads = {
   async w1() {
     const { run } = await contender.linear(given.n);
@@ -68,12 +78,13 @@ const workloads = {
     await times(next, { ms: 150, max: 10 });
     const us = (median(await times(next, { ms: 400, max: 60 })) * 1000) / given.n;
     await close();
+    if (given.verify) verify(dir);
     return { us };
   },
 
-  /** After W2, in a new process: what the store holds of the newest run. */
-  async readback(dir) {
-    return { outputs: await contender.readBack(given.store, given.dir ?? dir) };
+  /** How many outputs the newest run of a store has. */
+  async readback() {
+    return { outputs: await contender.readBack(given.store, given.dir) };
   },
 
   async w4() {
@@ -105,7 +116,8 @@ const workloads = {
     const wrote = bytes ? bytes() - before : written === undefined ? undefined : bytesWritten() - written;
     const rests = (await atRest()) - before;
     const resumed = performance.now();
-    for (const handle of handles) if ((await resume(handle, 'yes')) !== 3) throw new Error('a run has not all its outputs');
+    for (const handle of handles)
+      if ((await resume(handle, 'yes')) !== 3) throw new Error('a run has not all its outputs');
     const us = ((suspended + performance.now() - resumed) * 1000) / runs;
     await close();
     return { us, bytes_at_rest: rests / runs, bytes_written: wrote === undefined ? undefined : wrote / runs };

@@ -26,6 +26,7 @@ import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
 import { EventBus } from './run/event-bus.ts';
 import { follow, type FollowOptions } from './run/follow.ts';
 import type { ExecutionHooks } from './run/hooks.ts';
+import { Gate, ToolLimits } from './run/limits.ts';
 import { PlanShelf } from './run/plan-shelf.ts';
 import { type BatchCounts, type BatchItem, runMany, type RunManyOptions } from './run/run-many.ts';
 import { advance } from './run/runner.ts';
@@ -108,7 +109,7 @@ export class Portia {
     if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
     const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);
     const drivers = new DriverPool(storage, logger);
-    const runtime: Runtime = { config, storage, models: modelSet(config, { clock }), tools, hooks, clock, logger, bus, drivers, host: hostname() };
+    const runtime: Runtime = { config, storage, models: modelSet(config, { clock }), tools, hooks, clock, logger, bus, drivers, host: hostname(), toolLimits: new ToolLimits(clock), stepGate: gateFor(config) };
     return { runtime, plans: new PlanShelf(storage), storage };
   }
 
@@ -236,6 +237,10 @@ function runId({ planRunId, planRun }: RunRef): PlanRunUUID {
   const id = planRunId ?? planRun?.id;
   if (id === undefined) throw missing('planRun', 'planRunId');
   return PlanRunUUID.fromString(id);
+}
+
+function gateFor({ maxConcurrencyPerClient }: Config): Gate | undefined {
+  return maxConcurrencyPerClient === undefined ? undefined : new Gate(maxConcurrencyPerClient);
 }
 
 /** What is asked for and not there is an error, not something else in silence. */

@@ -83,8 +83,10 @@ export interface ConfigOptions {
   readonly executionAgentType?: Text;
   /** Outputs estimated larger than this are kept in agent memory; 1000 unless given. `PORTIA_LARGE_OUTPUT_THRESHOLD_TOKENS`. */
   readonly largeOutputThresholdTokens?: number | undefined;
-  /** Steps of one run at once, where the plan says nothing else. 8 unless given; 1 runs everything in order. */
+  /** Steps of one run at once, where the plan says nothing else. 8 unless given; 1 runs everything in order. `PORTIA_MAX_CONCURRENCY`. */
   readonly maxConcurrency?: number | undefined;
+  /** Steps at work in all runs of the client at once; not limited unless given. `PORTIA_MAX_CONCURRENCY_PER_CLIENT`. */
+  readonly maxConcurrencyPerClient?: number | undefined;
   /** Switches by name. `PORTIA_FEATURE_<NAME>`. */
   readonly featureFlags?: Readonly<Record<string, boolean>> | undefined;
   /** Whether execution agents ask people for arguments they do not know. `PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED`. */
@@ -141,6 +143,7 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   executionAgentType: true,
   largeOutputThresholdTokens: true,
   maxConcurrency: true,
+  maxConcurrencyPerClient: true,
   featureFlags: true,
   argumentClarificationsEnabled: true,
   portiaApiKey: true,

@@ -42,6 +42,8 @@ export class Config {
   readonly argumentClarificationsEnabled: boolean;
   /** Steps of one run at once, where nothing else is said; 1 runs everything in order. */
   readonly maxConcurrency: number;
+  /** Steps at work in all runs of the client at once; absent: not limited. */
+  readonly maxConcurrencyPerClient: number | undefined;
   readonly portiaApiEndpoint: string;
   readonly portiaDashboardUrl: string;
   readonly tavilyBaseUrl: string;
@@ -76,6 +78,7 @@ export class Config {
     this.argumentClarificationsEnabled =
       read.flag('argumentClarificationsEnabled', ['PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED']) ?? false;
     this.maxConcurrency = Math.max(1, read.count('maxConcurrency', ['PORTIA_MAX_CONCURRENCY']) ?? 8);
+    this.maxConcurrencyPerClient = read.count('maxConcurrencyPerClient', ['PORTIA_MAX_CONCURRENCY_PER_CLIENT']);
     this.portiaApiEndpoint = read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? 'https://api.portialabs.ai';
     this.portiaDashboardUrl = read.url('portiaDashboardUrl', ['PORTIA_DASHBOARD_URL']) ?? 'https://app.portialabs.ai';
     this.tavilyBaseUrl = read.url('tavilyBaseUrl', ['TAVILY_BASE_URL']) ?? 'https://api.tavily.com';

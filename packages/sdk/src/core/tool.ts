@@ -72,6 +72,10 @@ export interface Tool<Args = never, Out = unknown> {
   readonly shouldSummarize?: boolean | undefined;
   /** Milliseconds; 60,000 unless given. */
   readonly timeoutMs?: number | undefined;
+  /** Calls at once, over all runs of a client. */
+  readonly maxConcurrency?: number | undefined;
+  /** Calls in any minute, over all runs of a client. */
+  readonly perMinute?: number | undefined;
   ready?(context: ToolReadyContext): ReadyResponse | Promise<ReadyResponse>;
   /** Looks up a call that may have happened, by its idempotency key. */
   reconcile?(args: Args, context: ToolRunContext): Reconciled<Out> | Promise<Reconciled<Out>>;

@@ -11,6 +11,7 @@ import type { Driver } from './driver.ts';
 import type { DriverPool } from './driver-pool.ts';
 import type { EventBus } from './event-bus.ts';
 import type { ExecutionHooks } from './hooks.ts';
+import type { Gate, ToolLimits } from './limits.ts';
 
 /** What the engine works with: the doors, opened. */
 export interface Runtime {
@@ -23,6 +24,9 @@ export interface Runtime {
   readonly logger: Logger;
   readonly bus: EventBus;
   readonly drivers: DriverPool;
+  readonly toolLimits: ToolLimits;
+  /** Limits the steps at work in all runs of the client, where the config does. */
+  readonly stepGate: Gate | undefined;
   /** Name of this machine, as it stands in the record. */
   readonly host: string;
 }

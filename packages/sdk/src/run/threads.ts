@@ -84,7 +84,7 @@ async function runInstruction(flow: Flow, thread: Thread, instruction: Instructi
   if (instruction.op === 'agent' || instruction.op === 'work') {
     const count = thread.counts.get(instruction.index) ?? 0;
     const visit = new VisitRun(run, instruction, visitName(thread, count), thread);
-    return toThreadEnd(visit, await executeStep(visit));
+    return toThreadEnd(visit, await gated(visit));
   }
   try {
     if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction);
@@ -101,6 +101,18 @@ async function runInstruction(flow: Flow, thread: Thread, instruction: Instructi
     if (run.driver.ending) return waiting;
     const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
+  }
+}
+
+/** Executes a step when the client has a place for it. Waiting for people holds none. */
+async function gated(visit: VisitRun): Promise<StepEnd> {
+  const { stepGate } = visit.run.runtime;
+  if (!stepGate) return executeStep(visit);
+  const leave = await stepGate.enter();
+  try {
+    return visit.driver.ending ? waiting : await executeStep(visit);
+  } finally {
+    leave();
   }
 }
 
@@ -123,7 +135,7 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
     if (flow.stopping) return;
     const visit = new VisitRun(flow.run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
     visit.turn = before;
-    const running = executeStep(visit);
+    const running = gated(visit);
     before = running.catch(() => undefined);
     ends[place] = toThreadEnd(visit, await running);
   });

@@ -9,6 +9,7 @@ import { type Settled, defaultTimeoutMs, settle } from './call-outcome.ts';
 import { putOnRecord } from './drive.ts';
 import { type Guarded, guard } from './guard.ts';
 import { decideUnknown } from './ledger.ts';
+import { ToolLimits } from './limits.ts';
 import { CallContext } from './tool-context.ts';
 import { askAfterHook, askBeforeHook, refused } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -133,8 +134,25 @@ function beginAgain(visit: VisitRun, tool: AnyTool, call: CallState, n: number):
   return beginCall(visit, tool, call.args, n);
 }
 
-/** Hands the call to its tool, intent before, receipt after. */
+/** Hands the call to its tool as soon as the tool's limits allow it. */
 async function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
+  if (!ToolLimits.limits(tool)) return performNow(visit, tool, call, n);
+  const { runtime } = visit.run;
+  let leave: () => void;
+  try {
+    leave = await runtime.toolLimits.enter(tool, visit.driver.signal);
+  } catch {
+    return waiting;
+  }
+  try {
+    return await performNow(visit, tool, call, n);
+  } finally {
+    leave();
+  }
+}
+
+/** Intent before, receipt after. */
+async function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
   const { driver } = visit;
   for (let attempt = 1; ; attempt += 1) {
     const announced = announce(visit, tool, call, attempt);
