@@ -9,17 +9,19 @@ import { type ClarificationUUID, PlanRunUUID, type PlanUUID } from './core/ids.t
 import type { JsonValue } from './core/json.ts';
 import type { Plan } from './core/plan.ts';
 import { type PlanRun, planRunView } from './core/plan-run.ts';
+import type { PlanV2 } from './core/plan-v2.ts';
 import type { RunState } from './core/run-state.ts';
 import type { Infer, Schema } from './core/schema.ts';
 import type { AnyTool } from './core/tool.ts';
 import { modelSet } from './model/models.ts';
 import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
+import type { AnyPlanV2 } from './plan/builder-programs.ts';
 import { llmToolId } from './plan/compile.ts';
 import { makePlan, type PlanOptions } from './plan/make-plan.ts';
 import { type Answer, type Resolver, resolveClarification } from './run/answers.ts';
 import { cancelRun, type CancelOptions } from './run/cancel.ts';
-import { createRun, type RunOptions, startRun } from './run/create-run.ts';
+import { type AnyPlan, createRun, type RunOptions, startRun } from './run/create-run.ts';
 import { drive } from './run/drive.ts';
 import { DriverPool } from './run/driver-pool.ts';
 import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
@@ -29,6 +31,7 @@ import type { ExecutionHooks } from './run/hooks.ts';
 import { Gate, ToolLimits } from './run/limits.ts';
 import { PlanShelf } from './run/plan-shelf.ts';
 import { type BatchCounts, type BatchItem, runMany, type RunManyOptions } from './run/run-many.ts';
+import { type ResumeOptions, resumeRun } from './run/resume.ts';
 import { advance } from './run/runner.ts';
 import type { Runtime } from './run/runtime.ts';
 import { failByHandler, retryRun } from './run/retry.ts';
@@ -46,6 +49,8 @@ export interface PortiaOptions {
   readonly config?: Config | undefined;
   /** The tools plans may use: a registry or a list. The LLM tool is always there. */
   readonly tools?: ToolRegistry | Iterable<AnyTool> | undefined;
+  /** Builder plans with functions of their own, so that their runs can go on here; old and new versions side by side. */
+  readonly plans?: Iterable<AnyPlanV2> | undefined;
   readonly executionHooks?: ExecutionHooks | undefined;
   /** Where log lines go; without it, stderr when the config sets a level, else nowhere. */
   readonly logger?: Logger | undefined;
@@ -110,7 +115,7 @@ export class Portia {
     const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);
     const drivers = new DriverPool(storage, logger);
     const runtime: Runtime = { config, storage, models: modelSet(config, { clock }), tools, hooks, clock, logger, bus, drivers, host: hostname(), toolLimits: new ToolLimits(clock), stepGate: gateFor(config) };
-    return { runtime, plans: new PlanShelf(storage), storage };
+    return { runtime, plans: new PlanShelf(storage, this.#options.plans), storage };
   }
 
   /** Makes a plan for a query and stores it. @throws PortiaError `PLANNING_FAILED`, and what the model throws. */
@@ -130,19 +135,21 @@ export class Portia {
    * @throws PortiaError `PLAN_NOT_FOUND`, `PLAN_CHANGED`, `PLAN_INVALID`, `INPUT_MISSING`, `INPUT_INVALID`,
    * `RUN_KEY_CONFLICT`; `RUN_BUSY` when the run key belongs to a run that is being driven.
    */
-  async runPlan<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+  async runPlan<Out>(plan: PlanV2<unknown, unknown, Out>, options?: RunOptions<never>): Promise<PlanRun<Out>>;
+  async runPlan<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options?: RunOptions<Out>): Promise<PlanRun<ValueOf<Out>>>;
+  async runPlan(plan: AnyPlan | PlanUUID, options: RunOptions = {}): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
     return planRunView(await startRun(runtime, plans, plan, options, advance));
   }
 
   /** Stores a new run without driving it: `resume` begins it. The errors are those of {@link runPlan}. */
-  async createPlanRun<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+  async createPlanRun<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
     const { runtime, plans } = await this.#open();
     return planRunView(await createRun(runtime, plans, plan, options));
   }
 
   /** Stores a new run for whichever worker comes first ({@link work}), now or at `startAt`. Answers at once. */
-  async start<Out extends Schema = Schema>(plan: Plan | PlanUUID, options: RunOptions<Out> = {}): Promise<{ readonly planRunId: PlanRunUUID }> {
+  async start<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options: RunOptions<Out> = {}): Promise<{ readonly planRunId: PlanRunUUID }> {
     const { runtime, plans } = await this.#open();
     const state = await createRun(runtime, plans, plan, { startAt: runtime.clock.now(), ...options });
     return { planRunId: state.header.id };
@@ -153,9 +160,9 @@ export class Portia {
    * @throws PortiaError `PLAN_RUN_NOT_FOUND`; `RUN_BUSY` while another driver is alive; `TOOL_NOT_FOUND` when a tool
    * of the plan is not registered here.
    */
-  async resume(options: RunRef & { readonly signal?: AbortSignal | undefined }): Promise<PlanRun> {
+  async resume(options: RunRef & ResumeOptions): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
-    return planRunView(await drive(runtime, plans, runId(options), advance, { signal: options.signal, again: advance }));
+    return planRunView(await resumeRun(runtime, plans, runId(options), options));
   }
 
   /**
@@ -209,7 +216,7 @@ export class Portia {
   }
 
   /** Runs a plan over many items. Given the same items again, it goes on where it stopped. */
-  async runMany(plan: Plan | PlanUUID, items: Iterable<BatchItem> | AsyncIterable<BatchItem>, options: RunManyOptions = {}): Promise<BatchCounts> {
+  async runMany(plan: AnyPlan | PlanUUID, items: Iterable<BatchItem> | AsyncIterable<BatchItem>, options: RunManyOptions = {}): Promise<BatchCounts> {
     const { runtime, plans } = await this.#open();
     return runMany(items, async (item, { signal }) => planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance)), options);
   }

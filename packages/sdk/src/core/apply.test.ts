@@ -26,7 +26,7 @@ const program: Program = {
     toolId: 'llm_tool',
     condition: null,
   })),
-  keepsVisits: false,
+  keepsVisits: false, finalSummary: 'never',
 };
 const start: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', version: '0.1.0' };
 const intent = (call: string, step = 0, visit?: number): RunEventBody => ({

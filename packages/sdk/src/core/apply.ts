@@ -70,6 +70,9 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'run-end':
       return endRun(state, event, at);
+    case 'plan-accept':
+      state.planId = event.planId;
+      return;
     case 'run-retry':
       return retry(state);
   }
@@ -106,11 +109,19 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
     if (thread.parent === undefined || event.next === exitTarget) recordOutput(state, name, output, marker);
     thread.lastStep = marker ? thread.lastStep : step;
   }
+  if (event.result !== undefined && state.program.keepsVisits) keepResult(state, thread, step, event.result);
   state.visits.delete(key);
   if (state.program.keepsVisits || visit !== 0 || event.next !== undefined) thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
   moveOn(state, thread, event);
   if (event.ms) usageOf(state, step).ms += event.ms;
+}
+
+/** What a loop's condition gave can be referred to by the loop's name. */
+function keepResult(state: RunState, thread: Thread, step: number, result: boolean): void {
+  const instruction = state.program.instructions[step];
+  const judges = instruction?.op === 'end-loop' || (instruction?.op === 'loop' && instruction.type !== 'for-each');
+  if (judges) keepValue(thread, step, LocalDataValue(result));
 }
 
 /** The thread a visit belongs to. */

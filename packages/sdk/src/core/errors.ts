@@ -6,12 +6,14 @@ export const portiaErrorCodes = {
   ID_INVALID: 'An id is malformed or has the wrong prefix.',
   PLAN_INVALID: 'A plan cannot be run as written: a duplicate output, an unknown tool, a reference to nothing.',
   PLAN_NOT_FOUND: 'No plan with this id is stored.',
-  PLAN_CHANGED: 'A plan with this id is stored with other content.',
+  PLAN_CHANGED: 'The plan is not the one that was stored, or that the run began with.',
+  PLAN_NOT_REGISTERED: 'The plan has functions or tools of its own, and this client does not know it.',
   PLANNING_FAILED: 'The planning agent made no plan that can be run.',
   PLAN_RUN_INVALID: 'A run document cannot be read.',
   PLAN_RUN_NOT_FOUND: 'No run with this id is stored.',
   INPUT_MISSING: 'A plan input has neither a value nor a default.',
   INPUT_INVALID: 'Plan inputs were given in a form that cannot be read.',
+  REFERENCE_MISSING: 'A step refers to a value that is not there when it runs.',
   RUN_BUSY: 'Another driver is alive and advancing this run.',
   RUN_CANCELLED: 'The run was cancelled.',
   RUN_FILE_CHANGED: 'Somebody else changed the file of a run in a way that cannot be taken over.',
@@ -28,7 +30,6 @@ export const portiaErrorCodes = {
   TOOL_CALL_INVALID: 'A tool call record cannot be read.',
   LOOP_LIMIT: 'A loop ran as often as it may.',
   RUN_EXITED: 'The plan ended the run with an error.',
-  REFERENCE_MISSING: 'A reference stands for nothing when it is needed.',
   TOOL_FAILED: 'A tool failed for good.',
   TOOL_RETRIES_EXHAUSTED: 'A tool failed softly more often than it may.',
   TOOL_TIMEOUT: 'A tool did not answer in time.',
@@ -117,6 +118,13 @@ export class ToolSoftError extends PortiaError {
 export class ToolHardError extends PortiaError {
   constructor(message: string, options: { cause?: unknown; hint?: string } = {}) {
     super({ code: 'TOOL_FAILED', message, ...options });
+  }
+}
+
+/** Thrown by the plan builder, and by plans made from data, for a plan that cannot be run as written. */
+export class PlanBuilderError extends PortiaError {
+  constructor(message: string, options: Omit<PortiaErrorInit, 'code' | 'message' | 'planRunId'> = {}) {
+    super({ code: 'PLAN_INVALID', message, ...options });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Audience } from './clarification.ts';
 import { PortiaError, type PortiaErrorCode } from './errors.ts';
-import type { ClarificationUUID } from './ids.ts';
+import type { ClarificationUUID, PlanUUID } from './ids.ts';
 import { freezeJson, type JsonObject, type JsonValue } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
 import { type PackedEvent, packEvents, unpackEvent } from './packed-events.ts';
@@ -103,6 +103,8 @@ export type RunEventBody =
   /** Nothing can run until somebody answers, or until a time has come. */
   | { readonly type: 'run-wait' }
   | { readonly type: 'run-end'; readonly state: 'COMPLETE' | 'FAILED'; readonly finalOutput?: StoredOutput; readonly error?: RunError }
+  /** The run goes on with a later version of its plan, in which only steps ahead are different. */
+  | { readonly type: 'plan-accept'; readonly planId: PlanUUID; readonly changes: JsonValue }
   /** A failed run goes on from the failed visit. */
   | { readonly type: 'run-retry'; readonly by: string | null };
 

@@ -62,3 +62,11 @@ export const PlanUUID: IdKind<PlanUUID> = idKind('plan', '0b6f2f0e-54b4-4c1c-9a5
 export const PlanRunUUID: IdKind<PlanRunUUID> = idKind('prun', '7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01');
 /** Makes and reads clarification ids. */
 export const ClarificationUUID: IdKind<ClarificationUUID> = idKind('clar', '3a6f0d8e-6f0c-4b39-8a0d-3b1c52d6d111');
+
+/** An id made from a SHA-256 hash (base64url): always the same for the same hash. A UUID of version 8 (RFC 9562). */
+export function uuidFromHash<Id extends string>(kind: IdKind<Id>, hash: string): Id {
+  const bytes = Buffer.from(hash, 'base64url').subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return kind.fromString(`${kind.prefix}-${bytes.toString('hex')}`);
+}

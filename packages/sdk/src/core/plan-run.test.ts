@@ -33,7 +33,7 @@ function stateAfter(...bodies: RunEventBody[]): RunState {
     const step = new Step({ task: 'T', output });
     return { op: 'agent' as const, index, planStep: index, key: String(index), output, step, toolId: 'llm_tool', condition: null };
   });
-  const state = initialState(header, { instructions, keepsVisits: false });
+  const state = initialState(header, { instructions, keepsVisits: false, finalSummary: 'never' });
   for (const [index, body] of bodies.entries()) apply(state, body, 1000 + index);
   return state;
 }
@@ -228,7 +228,7 @@ describe('the execution context', () => {
 
   it('says null where nothing is known yet', () => {
     const { runKey: _runKey, labels: _labels, ...bare } = header;
-    const context = planRunView(initialState(bare, { instructions: [], keepsVisits: false })).executionContext;
+    const context = planRunView(initialState(bare, { instructions: [], keepsVisits: false, finalSummary: 'never' })).executionContext;
     expect(context).toMatchObject({ createdAt: 100, startedAt: null, endedAt: null, host: null, version: null, runKey: null, labels: {}, steps: [] });
     expect(planRunFromWire(fixture).executionContext).toEqual({ ...context, createdAt: null });
   });

@@ -199,7 +199,7 @@ function printed([name, output]: readonly [string, Output]): string {
 export function planRunView<Out = JsonValue>(state: RunState): PlanRun<Out> {
   const view = new PlanRunView({
     id: state.header.id,
-    planId: state.header.planId,
+    planId: state.planId,
     currentStepIndex: currentStepIndex(state),
     state: state.state,
     endUserId: state.header.endUserId,

@@ -9,6 +9,8 @@ export interface Program {
   readonly instructions: readonly Instruction[];
   /** Whether steps refer to what particular visits made, so that those have to be kept: plans from the builder. */
   readonly keepsVisits: boolean;
+  /** When the final output gets a summary: where it is hard to read without, always, or never. */
+  readonly finalSummary: 'where-needed' | 'always' | 'never';
 }
 
 interface InstructionBase {
@@ -96,6 +98,7 @@ export interface LoopInstruction extends ScopedInstruction {
   readonly initial: Args | undefined;
   readonly over: unknown;
   readonly concurrency: number;
+  readonly onFailure: 'finish' | 'abort';
   readonly maxIterations: number;
   readonly end: number;
 }

@@ -88,7 +88,7 @@ class TextData implements Text {
   readonly parts: readonly (string | Reference)[];
 
   constructor(parts: readonly (string | Reference)[]) {
-    this.parts = Object.freeze(parts.filter((part) => part !== ''));
+    this.parts = Object.freeze([...parts]);
     Object.defineProperty(this, brand, { value: true });
     Object.freeze(this);
   }
@@ -123,15 +123,37 @@ export function Input<const Name extends string, const Path extends string = ''>
   return new InputReferenceData(name, options.path ?? '') as unknown as InputReference<Name, Path>;
 }
 
+/** What may stand in a {@link text}: references, other texts, and values that are known when the plan is built. */
+export type TextPart = Reference | Text | string | number | boolean;
+
+type ReferencesOf<Part> = Part extends Text<infer Ref> ? Ref : Part extends Reference ? Part : never;
+
 /** A text with references that are filled in once, when the step runs: ``text`Buy for ${StepOutput('total')}?` ``. */
-export function text<const Refs extends readonly Reference[]>(strings: TemplateStringsArray, ...references: Refs): Text<Refs[number]> {
+export function text<const Parts extends readonly TextPart[]>(
+  strings: TemplateStringsArray,
+  ...inserted: Parts
+): Text<ReferencesOf<Parts[number]>> {
   const parts: (string | Reference)[] = [];
   for (const [index, words] of strings.entries()) {
     parts.push(words);
-    const reference = references[index];
-    if (reference) parts.push(reference);
+    if (index >= inserted.length) continue;
+    const part: unknown = inserted[index];
+    if (!isReference(part)) parts.push(String(part));
+    else if (part.reference === 'text') parts.push(...part.parts);
+    else parts.push(part);
   }
-  return new TextData(parts) as unknown as Text<Refs[number]>;
+  return textOfParts(parts) as unknown as Text<ReferencesOf<Parts[number]>>;
+}
+
+/** A text of parts that stand one after the other. */
+export function textOfParts(parts: readonly (string | Reference)[]): Text {
+  const joined: (string | Reference)[] = [];
+  for (const part of parts) {
+    const before = joined.at(-1);
+    if (typeof part === 'string' && typeof before === 'string') joined[joined.length - 1] = before + part;
+    else if (part !== '') joined.push(part);
+  }
+  return new TextData(joined);
 }
 
 /** Whether a value is a reference or a text with references. Data that only looks like one is not. */
@@ -167,8 +189,9 @@ export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | u
   if (!isPlainObject(value)) return value === undefined ? undefined : toJson(value, 'argument');
   const resolved: Record<string, JsonValue> = {};
   for (const [key, item] of Object.entries(value)) {
+    // Defined rather than assigned: the key may be `__proto__`.
     const found = resolveReferences(item, lookup);
-    if (found !== undefined) resolved[key] = found;
+    if (found !== undefined) Object.defineProperty(resolved, key, { value: found, enumerable: true, writable: true, configurable: true });
   }
   return resolved;
 }

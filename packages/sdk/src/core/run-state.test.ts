@@ -26,7 +26,7 @@ function programOf(outputs: readonly string[]): Program {
       toolId: 'llm_tool',
       condition: null,
     })),
-    keepsVisits: false,
+    keepsVisits: false, finalSummary: 'never',
   };
 }
 

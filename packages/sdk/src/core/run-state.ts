@@ -110,6 +110,8 @@ export function noUsage(): StepUsage {
 export interface RunState {
   readonly header: RunHeader;
   readonly program: Program;
+  /** The plan it began with, or the later version that was accepted for it. */
+  planId: PlanUUID;
   seq: number;
   updatedAt: number;
   state: PlanRunState;
@@ -154,6 +156,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
   return {
     header,
     program,
+    planId: header.planId,
     seq: 0,
     updatedAt: header.createdAt,
     state: 'NOT_STARTED',

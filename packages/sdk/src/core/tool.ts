@@ -53,13 +53,13 @@ export type Reconciled<Out> = Out | 'not-happened' | 'unknown';
  * idempotency key has the same effect). After a crash in the middle of a call, a marked tool is called again; one
  * with `reconcile` is asked; for any other a person decides.
  */
-export interface Tool<Args = never, Out = unknown> {
+export interface Tool<Args = never, Out = unknown, Input = unknown> {
   /** Unique in a registry; no commas. */
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** Absent: the tool takes no arguments. */
-  readonly argsSchema?: Schema<Args> | undefined;
+  /** Absent: the tool takes no arguments. `Args` is what it gives, `Input` what it accepts. */
+  readonly argsSchema?: Schema<Args, Input> | undefined;
   /** The JSON Schema of the arguments, when `argsSchema` cannot give it. */
   readonly argsJsonSchema?: JsonObject | undefined;
   /** What comes out: a type and a description, in words, for planners. */

@@ -8,6 +8,7 @@ export interface CompilablePlan {
   readonly steps: readonly StepV2[];
   /** The Portia 0.9 form of each step, in the same order. */
   readonly legacySteps: readonly Step[];
+  readonly summarize: boolean;
   /** The defaults of its inputs, for sub-plans. */
   readonly defaults: Args;
   /** The plan of a sub-plan step. */
@@ -18,7 +19,7 @@ export interface CompilablePlan {
 export function compileSteps(plan: CompilablePlan): Program {
   const instructions: Instruction[] = [];
   new Compiler(instructions, plan, undefined).compile();
-  return { instructions, keepsVisits: true };
+  return { instructions, keepsVisits: true, finalSummary: plan.summarize ? 'always' : 'never' };
 }
 
 type Base = Pick<Instruction, 'index' | 'planStep' | 'key' | 'output' | 'step'> & { readonly scope: Scope };
@@ -168,6 +169,6 @@ class Compiler {
 function loopFields(base: object, step: Extract<StepV2, { kind: 'loop' }>): object {
   const common = { ...base, op: 'loop', type: step.type, maxIterations: step.maxIterations, end: -1 };
   return step.type === 'for-each'
-    ? { ...common, condition: undefined, args: {}, initial: undefined, over: step.over, concurrency: step.concurrency }
-    : { ...common, condition: step.condition, args: step.args, initial: step.initial, over: undefined, concurrency: 1 };
+    ? { ...common, condition: undefined, args: {}, initial: undefined, over: step.over, concurrency: step.concurrency, onFailure: step.onFailure }
+    : { ...common, condition: step.condition, args: step.args, initial: step.initial, over: undefined, concurrency: 1, onFailure: 'finish' };
 }

@@ -10,7 +10,7 @@ const compiled = new WeakMap<Plan, Program>();
 export function compile(plan: Plan): Program {
   let program = compiled.get(plan);
   if (!program) {
-    program = { instructions: plan.steps.map(toInstruction), keepsVisits: false };
+    program = { instructions: plan.steps.map(toInstruction), keepsVisits: false, finalSummary: 'where-needed' };
     compiled.set(plan, program);
   }
   return program;

@@ -6,6 +6,7 @@ import type { AnyTool } from '../core/tool.ts';
 import { type EndUserInit, initializeEndUser } from '../run/end-users.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
 import type { Runtime } from '../run/runtime.ts';
+import { builderOf } from './builder-programs.ts';
 import { fromPlanRecord } from './plan-record.ts';
 import { planQuery } from './planner.ts';
 
@@ -51,7 +52,7 @@ async function cachedPlan(runtime: Runtime, query: string, options: PlanOptions)
   try {
     const { items } = await runtime.storage.listPlans({ query, limit: 1 });
     const plan = items[0] && (await fromPlanRecord(items[0]));
-    if (!plan || !plan.steps.every(({ toolId }) => toolId === null || runtime.tools.has(toolId))) return undefined;
+    if (!plan || builderOf(plan) || !plan.steps.every(({ toolId }) => toolId === null || runtime.tools.has(toolId))) return undefined;
     const { structuredOutputSchema } = options;
     return structuredOutputSchema ? new Plan({ ...plan, structuredOutputSchema }) : plan;
   } catch (error) {

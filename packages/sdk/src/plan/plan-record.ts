@@ -1,14 +1,21 @@
 import { hashJson } from '../core/hash.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { Plan, Step } from '../core/plan.ts';
+import { type PlanChange, planChanges } from '../core/plan-v2-changes.ts';
+import { PlanV2 } from '../core/plan-v2.ts';
+import type { StepV2 } from '../core/plan-v2-steps.ts';
 import { jsonSchemaOf, type Schema, withJsonSchema } from '../core/schema.ts';
 import type { PlanRecord } from '../storage/storage-backend.ts';
+import { type AnyPlanV2, builderOf, legacyOf } from './builder-programs.ts';
+import { setProgram } from './compile.ts';
+import { compileSteps, type CompilablePlan } from './compile-v2.ts';
 
-/** A plan as it is stored: its document, and the JSON Schemas that a Portia document cannot hold. */
+/** A plan as it is stored: its Portia document, and what such a document cannot hold: JSON Schemas, a builder plan. */
 export function toPlanRecord(plan: Plan, createdAt: number): PlanRecord {
   const document = plan.toJSON();
-  const beside = schemasOf(plan);
-  const hash = hashJson(beside ? { document, beside } : { document });
+  const builder = builderOf(plan);
+  const beside = builder ? { builder: { shape: builder.shape, isData: builder.isData } } : schemasOf(plan);
+  const hash = builder?.hash ?? hashJson(beside ? { document, beside } : { document });
   return { id: plan.id, hash, query: plan.planContext.query, document, beside, createdAt };
 }
 
@@ -21,8 +28,22 @@ function schemasOf(plan: Plan): JsonObject | undefined {
   return Object.keys(schemas).length === 0 ? undefined : { schemas };
 }
 
-/** The plan of a record, its schemas made from their JSON Schemas. */
-export async function fromPlanRecord(record: PlanRecord): Promise<Plan> {
+/** What is stored of a builder plan. */
+interface StoredBuilder {
+  readonly shape: JsonObject;
+  readonly isData: boolean;
+}
+
+/** The builder plan in a record, if it is one. */
+export function storedBuilder({ beside }: PlanRecord): StoredBuilder | undefined {
+  const builder = beside?.['builder'];
+  return isPlainObject(builder) ? (builder as unknown as StoredBuilder) : undefined;
+}
+
+/** The plan of a record, to be run; `undefined` for a builder plan with functions, which only a program can bring. */
+export async function fromPlanRecord(record: PlanRecord): Promise<Plan | undefined> {
+  const builder = storedBuilder(record);
+  if (builder) return builder.isData ? legacyOf(await dataPlan(record, builder)) : undefined;
   const plan = Plan.fromJSON(record.document);
   const schemas = record.beside?.['schemas'] as Readonly<Record<string, JsonObject>> | undefined;
   if (!schemas) return plan;
@@ -36,8 +57,41 @@ export async function fromPlanRecord(record: PlanRecord): Promise<Plan> {
   return new Plan({ ...plan, steps, ...(final && { structuredOutputSchema: await schemaFromJson(final) }) });
 }
 
+async function dataPlan({ id }: PlanRecord, { shape }: StoredBuilder): Promise<AnyPlanV2> {
+  const { z } = await import('zod');
+  const schemaFrom = (jsonSchema: JsonObject): Schema => withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
+  return PlanV2.fromJSON({ kind: 'plan-v2', id, ...shape }, schemaFrom);
+}
+
 /** A schema that checks what a JSON Schema says. */
 export async function schemaFromJson(jsonSchema: JsonObject): Promise<Schema> {
   const { z } = await import('zod');
   return withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
+}
+
+/**
+ * The plan of a record, to be read: enough to tell what its runs did, and to take answers for them, also where its
+ * functions are not known.
+ */
+export function planForReading(record: PlanRecord): Plan {
+  const plan = Plan.fromJSON(record.document);
+  const builder = storedBuilder(record);
+  if (builder) setProgram(plan, compileSteps(skeleton(builder.shape, plan)));
+  return plan;
+}
+
+/** The steps of a stored shape stand for the real ones: their kinds, names and blocks are all that reading needs. */
+function skeleton(shape: JsonObject, form: Plan): CompilablePlan {
+  return {
+    steps: shape['steps'] as unknown as readonly StepV2[],
+    legacySteps: form.steps,
+    summarize: shape['summarize'] === true,
+    defaults: {},
+    subPlan: (step) => skeleton((step.plan as unknown as { readonly $plan: JsonObject }).$plan, form),
+  };
+}
+
+/** What changed between a stored builder plan and the version a program brings. */
+export function changesBetween(record: PlanRecord, now: AnyPlanV2): readonly PlanChange[] {
+  return planChanges(storedBuilder(record)?.shape ?? {}, now.shape);
 }

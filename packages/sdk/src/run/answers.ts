@@ -6,7 +6,8 @@ import type { ClarificationUUID, PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import { type ClarificationRecord, isFinished, type RunState } from '../core/run-state.ts';
 import type { Command, StoredRun } from '../storage/storage-backend.ts';
-import { foldStored, notFound, type Plans, putOnRecord } from './drive.ts';
+import { foldStored, notFound, planIdOf, putOnRecord } from './drive.ts';
+import type { Plans } from './plan-shelf.ts';
 import type { Runtime } from './runtime.ts';
 import { checkSpecialAnswer } from './special-answer.ts';
 
@@ -119,7 +120,7 @@ function unknown(planRunId: string, id: string): PortiaError {
 export async function readState(runtime: Pick<Runtime, 'storage'>, plans: Plans, id: PlanRunUUID): Promise<RunState> {
   const stored = await runtime.storage.loadRun(id);
   if (!stored) throw notFound(id);
-  return withAnswers(stored, foldStored(stored, await plans.get(stored.header.planId)));
+  return withAnswers(stored, foldStored(stored, await plans.view(planIdOf(stored))));
 }
 
 function withAnswers(stored: StoredRun, state: RunState): RunState {

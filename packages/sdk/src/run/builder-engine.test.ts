@@ -3,9 +3,8 @@ import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
 import { Plan } from '../core/plan.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
+import { PlanV2 } from '../core/plan-v2.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
-import { setProgram } from '../plan/compile.ts';
-import { compileSteps, type CompilablePlan } from '../plan/compile-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import type { AnyTool } from '../core/tool.ts';
@@ -14,21 +13,11 @@ import { tool } from '../tool/tool.ts';
 const storage = memoryStorage();
 const client = (): Portia => new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }) });
 
-function compilable(steps: readonly StepV2[], defaults = {}): CompilablePlan {
-  const legacy = new Plan({ planContext: { query: 'q', toolIds: [] }, steps: steps.map((step, i) => ({ task: step.kind, output: `$step_${i}_output` })) });
-  return { steps, legacySteps: legacy.steps, defaults, subPlan: (step) => step.plan as CompilablePlan };
-}
-
-function planOf(...steps: StepV2[]): Plan {
-  const inner = compilable(steps);
-  const plan = new Plan({ planContext: { query: 'q', toolIds: [] }, steps: inner.legacySteps, planInputs: [{ name: 'country', value: 'UK' }] });
-  setProgram(plan, compileSteps(inner));
-  return plan;
+function planOf(...steps: StepV2[]): PlanV2 {
+  return new PlanV2({ steps, planInputs: [{ name: 'country', defaultValue: 'UK' }] });
 }
 
 const fn = (name: string, f: (args: never) => unknown, args: object = {}): StepV2 => ({ kind: 'function', name, function: f as never, args: args as never, readOnly: true });
-const markers = { args: {} };
-
 describe('a builder program', () => {
   it('resolves references at any depth, once', async () => {
     const run = await client().runPlan(planOf(fn('a', () => ({ x: [1, "{{ StepOutput('b') }}"] })), fn('b', (args: { v: unknown }) => args, { v: [StepOutput('a', { path: 'x.1' }), { t: text`in ${Input('country')}: ${StepOutput('a', { path: 'x.0' })}` }] })));
@@ -47,7 +36,7 @@ describe('a builder program', () => {
         { kind: 'else', name: 'e' },
         fn('small', () => 'small'),
         { kind: 'end-if', name: 'end', value: { firstOf: ['big', 'mid', 'small'] } },
-        { kind: 'loop', name: 'each', type: 'for-each', over: [1, null, 3], concurrency: 1, maxIterations: 10 },
+        { kind: 'loop', name: 'each', type: 'for-each', over: [1, null, 3], concurrency: 1, onFailure: 'finish', maxIterations: 10 },
         fn('double', ({ x }: { x: number | null }) => (x ?? 10) * 2, { x: StepOutput('each') }),
         { kind: 'end-loop', name: 'eol' },
         fn('all', (args: object) => args, { all: StepOutput('double', { full: true }), size: StepOutput('end'), last: StepOutput('double') }),
@@ -76,7 +65,7 @@ describe('a builder program', () => {
         fn('b', () => slow('b', 5)),
         fn('b2x', (args: object) => args, { b: StepOutput('b') }),
         { kind: 'end-parallel', name: 'ep' },
-        { kind: 'loop', name: 'each', type: 'for-each', over: [5, 4, 3, 2, 1], concurrency: 3, maxIterations: 10 },
+        { kind: 'loop', name: 'each', type: 'for-each', over: [5, 4, 3, 2, 1], concurrency: 3, onFailure: 'finish', maxIterations: 10 },
         fn('wait', ({ x }: { x: number }) => slow(x * 10, x * 5), { x: StepOutput('each') }),
         fn('plus', ({ x }: { x: number }) => x + 1, { x: StepOutput('wait') }),
         { kind: 'end-loop', name: 'eol' },
@@ -96,7 +85,7 @@ describe('a builder program', () => {
         { kind: 'branch', name: 'b1' },
         { kind: 'user-input', name: 'one', message: 'one?' },
         { kind: 'branch', name: 'b2' },
-        { kind: 'loop', name: 'each', type: 'for-each', over: ['x', 'y'], concurrency: 1, maxIterations: 10 },
+        { kind: 'loop', name: 'each', type: 'for-each', over: ['x', 'y'], concurrency: 1, onFailure: 'finish', maxIterations: 10 },
         { kind: 'user-input', name: 'q', message: text`about ${StepOutput('each')}?` },
         { kind: 'end-loop', name: 'eol' },
         { kind: 'end-parallel', name: 'ep' },
@@ -116,7 +105,10 @@ describe('a builder program', () => {
   });
 
   it('runs sub-plans inside their parent, and exits', async () => {
-    const inner = compilable([fn('in', (args: object) => args, { who: Input('who') }), { kind: 'exit', name: 'x', message: text`bye ${Input('who')}`, error: false }, fn('never', () => 'never')], { who: 'nobody' });
+    const inner = new PlanV2({
+      steps: [fn('in', (args: object) => args, { who: Input('who') }), { kind: 'exit', name: 'x', message: text`bye ${Input('who')}`, error: false }, fn('never', () => 'never')],
+      planInputs: [{ name: 'who', defaultValue: 'nobody' }],
+    });
     const run = await client().runPlan(
       planOf({ kind: 'sub-plan', name: 'sub', plan: inner, inputValues: { who: Input('country') } }, fn('after', (args: object) => args, { sub: StepOutput('sub') }), {
         kind: 'exit', name: 'stop', message: text`got ${StepOutput('after', { path: 'sub' })}`, error: false,
@@ -131,19 +123,53 @@ describe('a builder program', () => {
       planOf({ kind: 'loop', name: 'w', type: 'while', condition: () => true, args: {}, maxIterations: 3 }, fn('b', () => 1), { kind: 'end-loop', name: 'e' }),
     );
     expect(run.error).toMatchObject({ code: 'LOOP_LIMIT' });
-    void markers;
   });
 
-  it('counts down in a do-while', async () => {
+  it('goes round in a do-while as long as its condition holds', async () => {
     const run = await client().runPlan(
       planOf(
-        { kind: 'loop', name: 'w', type: 'do-while', condition: ({ n }) => n < 3, args: { n: StepOutput('b') }, maxIterations: 10 },
-        fn('b', ({ n }: { n?: number }) => (n ?? 0) + 1, { n: StepOutput('b', { optional: true }) }),
+        { kind: 'loop', name: 'w', type: 'do-while', condition: ({ all }) => all.length < 3, args: { all: StepOutput('b', { full: true }) }, maxIterations: 10 },
+        fn('b', () => 'x'),
         { kind: 'end-loop', name: 'e' },
+        fn('all', (args: object) => args, { all: StepOutput('b', { full: true }), again: StepOutput('e', { full: true }) }),
       ),
     );
     expect(run.error).toBeUndefined();
-    expect(run.outputs.finalOutput).toEqual({ value: 3, summary: null });
+    expect(run.outputs.finalOutput).toEqual({ value: { all: ['x', 'x', 'x'], again: [true, true, false] }, summary: null });
+  });
+
+  it('goes on in another process that has the plan, and is refused where it does not', async () => {
+    const plan = planOf({ kind: 'user-input', name: 'q', message: 'who?' }, fn('hi', ({ q }: { q: string }) => `hi ${q}`, { q: StepOutput('q') }));
+    const waiting = await client().runPlan(plan);
+    const [question] = waiting.getOutstandingClarifications();
+    const stranger = client();
+    await stranger.resolveClarification({ planRun: waiting, clarification: question, response: 'Ada' });
+    expect((await stranger.storage.getPlanRun(waiting.id)).state).toBe('READY_TO_RESUME');
+    await expect(stranger.resume({ planRunId: waiting.id })).rejects.toMatchObject({ code: 'PLAN_NOT_REGISTERED' });
+    const other = new Portia({ config: new Config({ storage }), plans: [plan] });
+    const done = await other.resume({ planRunId: waiting.id });
+    expect(done.outputs.finalOutput).toEqual({ value: 'hi Ada', summary: null });
+  });
+
+  it('goes on with a later version only when that was accepted and steps ahead alone are different', async () => {
+    const ask: StepV2 = { kind: 'user-input', name: 'q', message: 'who?' };
+    const begin = async (): Promise<string> => {
+      const run = await client().runPlan(planOf(ask, fn('hi', () => 'v1')));
+      const [question] = run.getOutstandingClarifications();
+      await client().resolveClarification({ planRun: run, clarification: question, response: 'Ada' });
+      return run.id;
+    };
+    const ahead = new Portia({ config: new Config({ storage }), plans: [planOf(ask, fn('hey', () => 'v2'))] });
+    const id = await begin();
+    await expect(ahead.resume({ planRunId: id })).rejects.toMatchObject({ code: 'PLAN_CHANGED', details: { changes: [{ change: 'removed', step: 'hi' }, { change: 'added', step: 'hey' }] } });
+    const done = await ahead.resume({ planRunId: id, acceptPlanChange: true });
+    expect(done.outputs.finalOutput).toEqual({ value: 'v2', summary: null });
+    expect((await client().storage.getPlanRun(done.id)).toJSON()).toEqual(done.toJSON());
+    const behind = new Portia({ config: new Config({ storage }), plans: [planOf({ ...ask, message: 'whom?' }, fn('hi', () => 'v3'))] });
+    const second = await begin();
+    const before = (await client().storage.getEvents(second as `prun-${string}`)).length;
+    await expect(behind.resume({ planRunId: second, acceptPlanChange: true })).rejects.toMatchObject({ code: 'PLAN_CHANGED' });
+    expect(await client().storage.getEvents(second as `prun-${string}`)).toHaveLength(before);
   });
 });
 

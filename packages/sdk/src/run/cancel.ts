@@ -31,7 +31,7 @@ export async function cancelRun(runtime: Runtime, plans: PlanShelf, id: PlanRunU
   const until = performance.now() + 2 * graceMs;
   for (;;) {
     try {
-      return await drive(runtime, plans, id, endCancelled);
+      return await drive(runtime, plans, id, endCancelled, { onlyRecord: true });
     } catch (error) {
       if (!PortiaError.isInstance(error) || error.code !== 'RUN_BUSY') throw error;
     }

@@ -3,6 +3,8 @@ import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts'
 import type { Plan } from '../core/plan.ts';
 import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import { jsonSchemaOf, type Schema } from '../core/schema.ts';
+import { PlanV2 } from '../core/plan-v2.ts';
+import { type AnyPlanV2, builderOf, legacyOf } from '../plan/builder-programs.ts';
 import { compile } from '../plan/compile.ts';
 import { validatePlan } from '../plan/planner.ts';
 import { readState } from './answers.ts';
@@ -10,7 +12,12 @@ import { createAndDrive, drive, type Work } from './drive.ts';
 import { type EndUserInit, initializeEndUser } from './end-users.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import { type PlanRunInputs, planRunInputs } from './plan-run-inputs.ts';
+import { toolsOf } from './readiness.ts';
 import type { Runtime } from './runtime.ts';
+import type { ToolRegistry } from '../tool/registry.ts';
+
+/** A plan of either kind. */
+export type AnyPlan = Plan | AnyPlanV2;
 
 /** How a run is made. */
 export interface RunOptions<Out extends Schema = Schema> {
@@ -30,7 +37,7 @@ export interface RunOptions<Out extends Schema = Schema> {
 }
 
 /** Stores a run that nobody drives yet. A run key that is taken gives the run that has it. */
-export async function createRun(runtime: Runtime, plans: PlanShelf, given: Plan | PlanUUID, options: RunOptions): Promise<RunState> {
+export async function createRun(runtime: Runtime, plans: PlanShelf, given: AnyPlan | PlanUUID, options: RunOptions): Promise<RunState> {
   const plan = await planFor(runtime, plans, given);
   const header = await headerFor(runtime, plan, options);
   const made = await runtime.storage.createRun(header);
@@ -43,7 +50,7 @@ export async function createRun(runtime: Runtime, plans: PlanShelf, given: Plan 
 export async function startRun(
   runtime: Runtime,
   plans: PlanShelf,
-  given: Plan | PlanUUID,
+  given: AnyPlan | PlanUUID,
   options: RunOptions,
   work: Work,
 ): Promise<RunState> {
@@ -57,11 +64,16 @@ export async function startRun(
   return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });
 }
 
-async function planFor(runtime: Runtime, plans: PlanShelf, given: Plan | PlanUUID): Promise<Plan> {
-  const plan = typeof given === 'string' ? await plans.get(PlanIds.fromString(given)) : given;
+async function planFor(runtime: Runtime, plans: PlanShelf, given: AnyPlan | PlanUUID): Promise<Plan> {
+  const plan = await planOf(plans, given);
   checkOnce(runtime, plan);
   if (typeof given !== 'string') await plans.put(plan, runtime.clock.now());
   return plan;
+}
+
+function planOf(plans: PlanShelf, given: AnyPlan | PlanUUID): Plan | Promise<Plan> {
+  if (typeof given === 'string') return plans.get(PlanIds.fromString(given));
+  return given instanceof PlanV2 ? legacyOf(given) : given;
 }
 
 const checkedPlans = new WeakMap<object, WeakSet<Plan>>();
@@ -71,13 +83,27 @@ function checkOnce({ tools }: Runtime, plan: Plan): void {
   const known = checkedPlans.get(tools) ?? new WeakSet();
   checkedPlans.set(tools, known);
   if (known.has(plan)) return;
-  validatePlan(plan, tools.toolIds());
+  if (builderOf(plan)) checkToolIds(plan, tools);
+  else validatePlan(plan, tools.toolIds());
   known.add(plan);
+}
+
+/** References of a builder plan were checked when it was built; its tools are known only here. */
+function checkToolIds(plan: Plan, tools: ToolRegistry): void {
+  const named = compile(plan).instructions.flatMap(toolsOf);
+  const unknown = [...new Set(named.filter((tool): tool is string => typeof tool === 'string' && !tools.has(tool)))];
+  if (unknown.length === 0) return;
+  throw new PortiaError({
+    code: 'PLAN_INVALID',
+    message: `the plan cannot be run: no tool ${unknown.map((id) => JSON.stringify(id)).join(', ')} is registered`,
+    hint: `registered: ${tools.toolIds().join(', ')}`,
+    details: { unknown },
+  });
 }
 
 async function headerFor(runtime: Runtime, plan: Plan, options: RunOptions): Promise<RunHeader> {
   const { runKey, labels, structuredOutputSchema, startAt } = options;
-  const inputs = planRunInputs(plan, options.planRunInputs, runtime.logger);
+  const inputs = await planRunInputs(plan, options.planRunInputs, runtime.logger);
   const endUser = await initializeEndUser(runtime.storage, options.endUser);
   return {
     id: PlanRunUUID.random(),

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { fold } from '../core/apply.ts';
 import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
-import type { PlanRunUUID } from '../core/ids.ts';
+import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
 import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import type { Schema } from '../core/schema.ts';
@@ -13,7 +13,7 @@ import { Driver } from './driver.ts';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
 import { endUserOf } from './end-users.ts';
-import type { PlanShelf } from './plan-shelf.ts';
+import { knownPlan, type Plans } from './plan-shelf.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
 
 /** What {@link drive} does with a run once it has it. */
@@ -25,12 +25,11 @@ export interface DriveOptions {
   readonly signal?: AbortSignal | undefined;
   /** The final output's schema, when the caller has it at hand. */
   readonly outputSchema?: Schema | undefined;
+  /** Whether the plan's functions are not needed: nothing is run. */
+  readonly onlyRecord?: boolean | undefined;
   /** What to do with what was said while the run was being let go; unless given, it is only put on record. */
   readonly again?: Work | undefined;
 }
-
-/** Where plans are found by their id. */
-export type Plans = Pick<PlanShelf, 'get'>;
 
 /**
  * Creates a run and becomes its driver in one write. A run key that is taken gives the run that has it, undriven.
@@ -46,7 +45,7 @@ export async function createAndDrive(
   try {
     const made = await runtime.storage.createRun(header, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
     if (!made.created || !made.driver) return { created: false, header: made.header };
-    const plans: Plans = { get: async () => plan };
+    const plans = knownPlan(plan);
     const state = initialState(made.header, compile(plan));
     return { created: true, state: await driveState(runtime, plans, plan, state, made.driver, undefined, work, options) };
   } finally {
@@ -63,7 +62,7 @@ export async function drive(runtime: Runtime, plans: Plans, id: PlanRunUUID, wor
   try {
     const claim = await runtime.storage.claimRun(id, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
     if (!claim.claimed) throw busy(id, claim.driver);
-    const { stored, plan, state } = await load(runtime, plans, id, claim.driver);
+    const { stored, plan, state } = await load(runtime, plans, id, claim.driver, options);
     return await driveState(runtime, plans, plan, state, claim.driver, stored, work, options);
   } finally {
     retireOwner(owner);
@@ -75,11 +74,13 @@ async function load(
   plans: Plans,
   id: PlanRunUUID,
   record: DriverRecord,
+  { onlyRecord = false }: DriveOptions,
 ): Promise<{ readonly stored: StoredRun; readonly plan: Plan; readonly state: RunState }> {
   try {
     const stored = await runtime.storage.loadRun(id);
     if (!stored) throw notFound(id);
-    const plan = await plans.get(stored.header.planId);
+    const planId = planIdOf(stored);
+    const plan = await (onlyRecord ? plans.view(planId) : plans.get(planId));
     return { stored, plan, state: foldStored(stored, plan) };
   } catch (error) {
     await release(runtime, id, record);
@@ -132,7 +133,7 @@ async function release({ storage, logger }: Runtime, id: PlanRunUUID, record: Dr
 
 /** Puts on record what was said from outside, unless somebody else has the run, who then does. */
 export async function putOnRecord(runtime: Runtime, plans: Plans, id: PlanRunUUID): Promise<RunState | undefined> {
-  return ifFree(() => drive(runtime, plans, id, async () => {}));
+  return ifFree(() => drive(runtime, plans, id, async () => {}, { onlyRecord: true }));
 }
 
 async function ifFree(work: () => Promise<RunState>): Promise<RunState | undefined> {
@@ -154,7 +155,7 @@ async function takeUp(runtime: Runtime, plans: Plans, driver: Driver, options: D
     const { commands } = await storage.pollCommands([driver.id], undefined);
     if (commands.every(({ command }) => driver.knows(command))) return undefined;
     const { again = async () => {} } = options;
-    return await ifFree(() => drive(runtime, plans, driver.id, again, options));
+    return await ifFree(() => drive(runtime, plans, driver.id, again, { ...options, onlyRecord: options.again === undefined }));
   } catch (error) {
     if (!PortiaError.isInstance(error)) throw error;
     logger.warn('what was said to a run last was not taken up; it is when the run goes on', { planRunId: driver.id, error: error.message });
@@ -171,6 +172,17 @@ async function outputSchemaOf(state: RunState, plan: Plan, options: DriveOptions
 /** The state of a stored run, from its journal alone. */
 export function foldStored(stored: StoredRun, plan: Plan): RunState {
   return fold(stored.header, compile(plan), eventsOf(stored));
+}
+
+/** The plan a run goes by: the one it began with, or a later version that was accepted for it. */
+export function planIdOf(stored: StoredRun): PlanUUID {
+  for (let index = stored.commits.length - 1; index >= 0; index -= 1) {
+    const commit = stored.commits[index];
+    if (!commit?.events.includes('"plan-accept"')) continue;
+    const accepted = fromCommit(commit).findLast((event) => event.type === 'plan-accept');
+    if (accepted?.type === 'plan-accept') return accepted.planId;
+  }
+  return stored.header.planId;
 }
 
 /** The events of a stored run, in order. */

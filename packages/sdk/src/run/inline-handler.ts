@@ -7,6 +7,7 @@ import type { AnyTool } from '../core/tool.ts';
 import { checkOpen, resolveClarification } from './answers.ts';
 import { expireClarifications } from './expiry.ts';
 import { checkReadiness } from './readiness.ts';
+import { knownPlan } from './plan-shelf.ts';
 import type { DrivenRun } from './runtime.ts';
 import { isDriverTrouble } from './step.ts';
 
@@ -79,7 +80,7 @@ class Desk {
     const planRunId = driver.id;
     if (runtime.drivers.get(planRunId) !== driver) {
       const answer = { planRunId, clarificationId: clarification.id, response, via: 'handler' as const };
-      await resolveClarification(runtime, { get: async () => plan }, answer);
+      await resolveClarification(runtime, knownPlan(plan), answer);
       return;
     }
     const checked = checkResponse(clarification, response);

@@ -1,7 +1,9 @@
 import { PortiaError } from '../core/errors.ts';
-import { isPlainObject, toJson } from '../core/json.ts';
+import { isPlainObject, type JsonValue, toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
 import type { Plan } from '../core/plan.ts';
+import { validate } from '../core/schema.ts';
+import { builderOf } from '../plan/builder-programs.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** Values for a plan's inputs: an object by name, or a list of `{ name, value }`. */
@@ -11,14 +13,14 @@ export type PlanRunInputs =
 
 /**
  * The inputs of a run: what was given over the plan's defaults.
- * @throws PortiaError `INPUT_INVALID` for a form that cannot be read, `INPUT_MISSING` naming what has no value.
+ * @throws PortiaError `INPUT_INVALID` for a form that cannot be read, or a value that does not fit its schema, `INPUT_MISSING` naming what has no value.
  */
-export function planRunInputs(plan: Plan, given: PlanRunInputs | undefined, logger: Logger): Record<string, LocalDataValue> {
+export async function planRunInputs(plan: Plan, given: PlanRunInputs | undefined, logger: Logger): Promise<Record<string, LocalDataValue>> {
   const values = byName(given);
   const inputs: Record<string, LocalDataValue> = {};
   const missing: string[] = [];
   for (const { name, value } of plan.planInputs) {
-    if (values.has(name)) inputs[name] = LocalDataValue(toJson(values.get(name), `input ${name}`));
+    if (values.has(name)) inputs[name] = LocalDataValue(await checkedInput(plan, name, values.get(name)));
     else if (value !== null) inputs[name] = LocalDataValue(value);
     else missing.push(name);
   }
@@ -36,6 +38,20 @@ export function planRunInputs(plan: Plan, given: PlanRunInputs | undefined, logg
     for (const name of values.keys()) if (!(name in inputs)) logger.warn(`Ignoring unknown plan input: ${name}`);
   }
   return inputs;
+}
+
+/** An input of a builder plan is what its schema makes of the value. @throws PortiaError `INPUT_INVALID`. */
+async function checkedInput(plan: Plan, name: string, value: unknown): Promise<JsonValue> {
+  const schema = builderOf(plan)?.planInputs.find((input) => input.name === name)?.schema;
+  if (!schema) return toJson(value, `input ${name}`);
+  const validation = await validate(schema, value);
+  if (validation.ok) return toJson(validation.value, `input ${name}`);
+  throw new PortiaError({
+    code: 'INPUT_INVALID',
+    message: `the value of input ${JSON.stringify(name)} does not fit: ${validation.issues.join('; ')}`,
+    hint: 'give a value of the form the plan asks for',
+    details: { input: name, issues: validation.issues },
+  });
 }
 
 function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> {

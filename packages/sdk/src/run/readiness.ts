@@ -42,7 +42,7 @@ export async function checkReadiness(run: DrivenRun, tools: ReadonlyMap<string, 
 }
 
 /** The tools an instruction may call, by id or as the plan brought them. */
-function toolsOf(instruction: Instruction): readonly (string | AnyTool)[] {
+export function toolsOf(instruction: Instruction): readonly (string | AnyTool)[] {
   if (instruction.op === 'agent') return [instruction.toolId];
   if (instruction.op !== 'work') return [];
   const { work } = instruction;

@@ -53,5 +53,5 @@ export function failByHandler(
       message: error.message,
       ...(clarification.step !== null && { step: clarification.step }),
     });
-  });
+  }, { onlyRecord: true });
 }

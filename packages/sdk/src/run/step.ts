@@ -37,7 +37,7 @@ export async function executeStep(visit: VisitRun): Promise<StepEnd> {
   } catch (thrown) {
     // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
     if (isDriverTrouble(thrown)) throw thrown;
-    if (visit.driver.ending) return waiting;
+    if (visit.ending) return waiting;
     return { kind: 'failed', error: asStepError(visit, thrown).error };
   }
 }

@@ -50,14 +50,14 @@ export class Flow {
 }
 
 /** Advances a strand, and those it forks, as far as it goes. */
-export async function runThread(flow: Flow, thread: Thread): Promise<ThreadEnd> {
+export async function runThread(flow: Flow, thread: Thread, abort?: AbortSignal): Promise<ThreadEnd> {
   const { instructions } = flow.run.driver.state.program;
   for (;;) {
     if (flow.stopping) return flow.over ?? waiting;
     if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
     const instruction = instructions[thread.next];
     if (!instruction || isBranchEnd(thread, instruction)) return 'done';
-    const ended = await runInstruction(flow, thread, instruction);
+    const ended = await runInstruction(flow, thread, instruction, abort);
     if (ended === undefined) continue;
     return end(flow, ended);
   }
@@ -75,7 +75,12 @@ function isBranchEnd({ parent }: Thread, instruction: Instruction): boolean {
   return instruction.op === 'end-loop' && instruction.start === parent.fork.step;
 }
 
-async function runInstruction(flow: Flow, thread: Thread, instruction: Instruction): Promise<ThreadEnd | undefined> {
+async function runInstruction(
+  flow: Flow,
+  thread: Thread,
+  instruction: Instruction,
+  abort: AbortSignal | undefined,
+): Promise<ThreadEnd | undefined> {
   const { run } = flow;
   if (instruction.op === 'agent') {
     const end = flow.groupEnd(instruction.index);
@@ -83,12 +88,12 @@ async function runInstruction(flow: Flow, thread: Thread, instruction: Instructi
   }
   if (instruction.op === 'agent' || instruction.op === 'work') {
     const count = thread.counts.get(instruction.index) ?? 0;
-    const visit = new VisitRun(run, instruction, visitName(thread, count), thread);
+    const visit = new VisitRun(run, instruction, visitName(thread, count), thread, abort);
     return toThreadEnd(visit, await gated(visit));
   }
   try {
-    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction);
-    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction);
+    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, abort);
+    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, abort);
     const steered = await steer(run, thread, instruction);
     if (steered === 'next') {
       if (run.driver.commitSize > maxPending) await run.driver.commit();
@@ -159,15 +164,15 @@ async function inPool<T>(items: readonly T[], size: number, work: (item: T, plac
 /** Control steps have no effects: so many of them may wait to be written together. */
 const maxPending = 200;
 
-async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction): Promise<ThreadEnd | undefined> {
+async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction, abort?: AbortSignal): Promise<ThreadEnd | undefined> {
   const starts = block.branches;
-  const ended = await runFork(flow, thread, block, starts.length, block.concurrency, (place) => ({ next: starts[place] ?? block.end }));
+  const ended = await runFork(flow, thread, block, starts.length, (place) => ({ next: starts[place] ?? block.end }), abort);
   if (ended !== 'done') return ended;
   finishFork(flow, thread, block.index, block.end);
   return undefined;
 }
 
-async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction): Promise<ThreadEnd | undefined> {
+async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction, abort?: AbortSignal): Promise<ThreadEnd | undefined> {
   const visit = new VisitRun(flow.run, loop, visitName(thread, thread.counts.get(loop.index) ?? 0), thread);
   const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
   if (items.length > loop.maxIterations) {
@@ -176,7 +181,7 @@ async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstructi
   if (storedItems(thread, loop.index) === undefined) {
     flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(visit.visit), result: true, next: loop.index, frame: { push: { kind: 'loop', step: loop.index, iteration: 0, items } } });
   }
-  const ended = await runFork(flow, thread, loop, items.length, loop.concurrency, (place) => ({ next: loop.index + 1, item: items[place] ?? null }));
+  const ended = await runFork(flow, thread, loop, items.length, (place) => ({ next: loop.index + 1, item: items[place] ?? null }), abort);
   if (ended !== 'done') return ended;
   const again = visitName(thread, thread.counts.get(loop.index) ?? 0);
   flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(again), result: false, next: loop.end + 1, frame: { pop: true } });
@@ -197,14 +202,16 @@ function finishFork(flow: Flow, thread: Thread, step: number, next: number): voi
 async function runFork(
   flow: Flow,
   thread: Thread,
-  { index }: Instruction,
+  { index, concurrency, onFailure }: ParallelInstruction | LoopInstruction,
   count: number,
-  concurrency: number,
   begin: (place: number) => { readonly next: number; readonly item?: JsonValue },
+  outer: AbortSignal | undefined,
 ): Promise<ThreadEnd> {
   const { driver } = flow.run;
   const number = thread.counts.get(index) ?? 0;
   const ends: ThreadEnd[] = [];
+  const controller = onFailure === 'abort' ? new AbortController() : undefined;
+  const abort = outer && controller ? AbortSignal.any([outer, controller.signal]) : (controller?.signal ?? outer);
   let place = 0;
   const strand = async (): Promise<void> => {
     while (place < count && !flow.stopping) {
@@ -219,7 +226,8 @@ async function runFork(
         child = driver.state.threads.get(id);
       }
       if (!child) throw new Error('a strand that was begun is not there');
-      const ended = await runThread(flow, child);
+      const ended = await runThread(flow, child, abort);
+      if (ended !== 'done' && ended !== waiting && ended.kind === 'failed') controller?.abort(new Error('a strand beside this one failed'));
       if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
       else ends.push(ended);
     }

@@ -10,6 +10,7 @@ import { putOnRecord } from './drive.ts';
 import { type Guarded, guard } from './guard.ts';
 import { decideUnknown } from './ledger.ts';
 import { ToolLimits } from './limits.ts';
+import { knownPlan } from './plan-shelf.ts';
 import { CallContext } from './tool-context.ts';
 import { askAfterHook, askBeforeHook, refused } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -49,7 +50,7 @@ export async function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject,
 }
 
 function mayTryAgain(visit: VisitRun, result: Exclude<CallResult, Waiting>): boolean {
-  return !result.ok && result.soft && result.error.code !== 'TOOL_ARGS_INVALID' && !visit.driver.ending;
+  return !result.ok && result.soft && result.error.code !== 'TOOL_ARGS_INVALID' && !visit.ending;
 }
 
 /** Answers stand in for the arguments they were asked for. */
@@ -164,7 +165,7 @@ async function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: nu
     const settled = settling instanceof Promise ? await settling : settling;
     if (context.changedEndUser) await context.saveEndUser();
     // What an ending run broke off is left as it is on record: whoever drives it next decides.
-    if (driver.ending && !isCertain(settled)) return waiting;
+    if (visit.ending && !isCertain(settled)) return waiting;
     if (settled.kind === 'again') {
       if (attempt < maxAttempts) continue;
       return leaveUnknown(visit, call, settled);
@@ -231,7 +232,7 @@ async function lateReceipt(visit: VisitRun, tool: AnyTool, call: CallState, valu
     if (settled.kind !== 'ended') return;
     const outcome = settled.outcome as unknown as JsonObject;
     await runtime.storage.putCommand(driver.id, { type: 'receipt', key: call.call, at: runtime.clock.now(), outcome });
-    if (runtime.drivers.get(driver.id) !== driver) await putOnRecord(runtime, { get: async () => visit.run.plan }, driver.id);
+    if (runtime.drivers.get(driver.id) !== driver) await putOnRecord(runtime, knownPlan(visit.run.plan), driver.id);
   } catch (error) {
     runtime.logger.error('a late receipt could not be stored', { planRunId: driver.id, toolCallId: call.call, error: String(error) });
   }

@@ -52,6 +52,9 @@ export class CallContext implements ToolRunContext {
       if (this.#timedOut) controller.abort(new Error('the tool call timed out'));
       else if (driver.ending) controller.abort(driver.signal.reason);
       else driver.whenEnding(() => controller.abort(driver.signal.reason));
+      const { abort } = this.#visit;
+      if (abort?.aborted) controller.abort(abort.reason);
+      else abort?.addEventListener('abort', () => controller.abort(abort.reason), { once: true });
     }
     return this.#controller.signal;
   }

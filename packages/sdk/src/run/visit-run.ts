@@ -24,20 +24,28 @@ export class VisitRun {
   readonly thread: Thread;
   /** `step` and `visit` as events hold them. */
   readonly place: { readonly step: number; readonly visit?: VisitId };
+  /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
+  readonly abort: AbortSignal | undefined;
   /** What has to come to rest before this step is put on record. */
   turn: Promise<unknown> | undefined;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;
 
-  constructor(run: DrivenRun, instruction: Instruction, visit: VisitId, thread: Thread = run.driver.state.root) {
+  constructor(run: DrivenRun, instruction: Instruction, visit: VisitId, thread: Thread = run.driver.state.root, abort?: AbortSignal) {
     this.run = run;
     this.driver = run.driver;
     this.instruction = instruction;
     this.step = instruction.index;
     this.visit = visit;
     this.thread = thread;
+    this.abort = abort;
     this.place = visit === 0 ? { step: this.step } : { step: this.step, visit };
+  }
+
+  /** Whether what this step does is being broken off. */
+  get ending(): boolean {
+    return this.driver.ending || this.abort?.aborted === true;
   }
 
   /** What names mean here; absent in plans whose steps are linked by output names. */

@@ -5,7 +5,7 @@ import type { LocalDataValue } from '../core/output.ts';
 import type { Plan } from '../core/plan.ts';
 import { type PlanRun, planRunView } from '../core/plan-run.ts';
 import { ledgerOf, type ToolCall } from '../core/tool-call.ts';
-import { fromPlanRecord } from '../plan/plan-record.ts';
+import { planForReading } from '../plan/plan-record.ts';
 import type { ClarificationRecord } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound } from '../run/drive.ts';
@@ -29,7 +29,7 @@ export class Storage {
   /** @throws PortiaError `PLAN_NOT_FOUND`. */
   async getPlan(id: PlanUUID): Promise<Plan> {
     const { plans } = await this.#open();
-    return plans.get(id);
+    return plans.view(id);
   }
 
   /** Stores a plan, once. @throws PortiaError `PLAN_CHANGED` when the id is taken by another plan. */
@@ -47,7 +47,7 @@ export class Storage {
   async getPlanByQuery(query: string): Promise<Plan | undefined> {
     const { storage } = await this.#open();
     const { items } = await storage.listPlans({ query, limit: 1 });
-    return items[0] && fromPlanRecord(items[0]);
+    return items[0] && planForReading(items[0]);
   }
 
   /** The run as it stands. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */

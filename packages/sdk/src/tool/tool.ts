@@ -15,7 +15,7 @@ import {
 } from '../core/tool.ts';
 
 /** What {@link tool} makes a tool from. */
-export interface ToolInit<Args, Out> {
+export interface ToolInit<Args, Out, Input = unknown> {
   /** Unique in a registry; not empty, no commas. */
   readonly id: string;
   /** For people; the id in Title Case unless given. */
@@ -23,7 +23,7 @@ export interface ToolInit<Args, Out> {
   /** What it does and when to use it: the planner and the agents choose by this. */
   readonly description: string;
   /** Any Standard Schema of an object; absent: the tool takes no arguments, or those of `argsJsonSchema` unchecked. */
-  readonly argsSchema?: Schema<Args> | undefined;
+  readonly argsSchema?: Schema<Args, Input> | undefined;
   /** The JSON Schema of the arguments, where `argsSchema` is absent or cannot give it. */
   readonly argsJsonSchema?: JsonObject | undefined;
   readonly outputSchema?: Schema<Out> | undefined;
@@ -50,8 +50,8 @@ export interface ToolInit<Args, Out> {
  * @throws PortiaError `TOOL_INVALID` for an empty id, an id with a comma, arguments that are not an object, a schema
  * without JSON Schema, or a rendered description longer than 16,384 characters.
  */
-export function tool<Args = JsonObject, Out = unknown>(init: ToolInit<Args, Out>): Tool<Args, Out> {
-  const made = { ...init, name: init.name ?? titleCase(init.id) } as Tool<Args, Out>;
+export function tool<Args = JsonObject, Out = unknown, Input = unknown>(init: ToolInit<Args, Out, Input>): Tool<Args, Out, Input> {
+  const made = { ...init, name: init.name ?? titleCase(init.id) } as Tool<Args, Out, Input>;
   checkTool(made);
   return Object.freeze(made);
 }

@@ -37,8 +37,10 @@ export async function makeFinalOutput(run: DrivenRun): Promise<StoredOutput | Ru
 }
 
 async function withSummary(run: DrivenRun, value: JsonValue, last: Output): Promise<StoredOutput> {
-  if (last.summary) return { value, summary: last.summary };
-  if (value === null || (typeof value !== 'object' && textOf(value).length <= readableText)) return { value };
+  const { finalSummary } = run.driver.state.program;
+  if (finalSummary !== 'always' && last.summary) return { value, summary: last.summary };
+  if (finalSummary === 'never') return { value };
+  if (finalSummary === 'where-needed' && isReadable(value)) return { value };
   try {
     const messages = prompt(run, false);
     const summary = await askStructured(questioner(run), { model: run.runtime.models.get('summarizer'), purpose: 'final-summary', messages, read: parseFinalSummary });
@@ -48,6 +50,11 @@ async function withSummary(run: DrivenRun, value: JsonValue, last: Output): Prom
     run.runtime.logger.warn('the run could not be summarised', { planRunId: run.driver.id, error: error.message });
     return { value };
   }
+}
+
+/** A text, number or truth value that people can read as it is. */
+function isReadable(value: JsonValue): boolean {
+  return value === null || (typeof value !== 'object' && textOf(value).length <= readableText);
 }
 
 function structured(run: DrivenRun, schema: Schema): Promise<StoredOutput> {

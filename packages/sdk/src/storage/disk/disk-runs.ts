@@ -3,11 +3,12 @@ import type { Commit } from '../../core/event.ts';
 import { hashText } from '../../core/hash.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import { freezeJson, sameJson } from '../../core/json.ts';
-import { Plan } from '../../core/plan.ts';
+import type { Plan } from '../../core/plan.ts';
 import { planRunView } from '../../core/plan-run.ts';
 import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
+import { planForReading } from '../../plan/plan-record.ts';
 import { firstStatus, frozenCopy, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
@@ -267,7 +268,7 @@ export class DiskRuns implements RunStore {
   #plan(header: RunHeader): Plan {
     const record = this.#plans.getPlan(header.planId);
     if (!record || record instanceof Promise) throw planMissing(header.planId, this.#name);
-    return Plan.fromJSON(record.document);
+    return planForReading(record);
   }
 
   #program(header: RunHeader): () => Program {

@@ -1,0 +1,125 @@
+import type { JsonValue } from './json.ts';
+import type { InputReference, Reference, StepReference, Text } from './reference.ts';
+
+/** The part of `T` at a dotted path; `never` where there is none. */
+export type At<T, Path extends string> = Path extends ''
+  ? T
+  : Path extends `${infer Key}.${infer Rest}`
+    ? At<Member<T, Key>, Rest>
+    : Member<T, Path>;
+
+type Member<T, Key extends string> = T extends undefined
+  ? undefined
+  : T extends readonly unknown[]
+    ? Key extends keyof T
+      ? Key extends `${number}`
+        ? T[Key]
+        : never
+      : Key extends `${number}`
+        ? T[number]
+        : never
+    : T extends object
+      ? Key extends keyof T
+        ? T[Key]
+        : never
+      : unknown extends T
+        ? JsonValue
+        : never;
+
+/** What a reference to a step gives. A name that is known only when the program runs, or an index, gives any JSON. */
+type StepValue<Steps, Name, Path extends string, Full, Optional> = Name extends keyof Steps
+  ? Full extends true
+    ? At<Exclude<Steps[Name], undefined>, Path>[]
+    : Optional extends true
+      ? At<Steps[Name], Path> | undefined
+      : At<Steps[Name], Path>
+  : Full extends true
+    ? JsonValue[]
+    : JsonValue | (Optional extends true ? undefined : never);
+
+/** A value as a step sees it when its references are filled in. */
+export type Resolved<Value, Steps, Inputs> =
+  Value extends StepReference<infer Name, infer Path, infer Full, infer Optional>
+    ? StepValue<Steps, Name, Path, Full, Optional>
+    : Value extends InputReference<infer Name, infer Path>
+      ? Name extends keyof Inputs
+        ? At<Inputs[Name], Path>
+        : JsonValue
+      : Value extends Text
+        ? string
+        : Value extends string | number | boolean | null | undefined
+          ? Value
+          : Value extends object
+            ? { -readonly [Key in keyof Value]: Resolved<Value[Key], Steps, Inputs> }
+            : Value;
+
+/** No step before this one has that name; `Known` do. */
+export interface UnknownStep<Name, Known> {
+  readonly '~unknownStep': Name;
+  readonly '~known': Known;
+}
+
+/** The plan has no input of that name; it has `Known`. */
+export interface UnknownInput<Name, Known> {
+  readonly '~unknownInput': Name;
+  readonly '~known': Known;
+}
+
+/** There is nothing at that path in what the reference gives. */
+export interface UnknownPath<Path, In> {
+  readonly '~unknownPath': Path;
+  readonly '~in': In;
+}
+
+type PathProblem<Value, Path extends string> = Path extends ''
+  ? never
+  : string extends Path
+    ? never
+    : [At<NonNullable<Value>, Path>] extends [never]
+      ? UnknownPath<Path, Value>
+      : never;
+
+type StepProblem<Steps, Name, Path extends string> = Name extends keyof Steps
+  ? PathProblem<Steps[Name], Path>
+  : Name extends number
+    ? never
+    : string extends Name
+      ? never
+      : UnknownStep<Name, keyof Steps>;
+
+type InputProblem<Inputs, Name, Path extends string> = Name extends keyof Inputs
+  ? PathProblem<Inputs[Name], Path>
+  : string extends Name
+    ? never
+    : UnknownInput<Name, keyof Inputs>;
+
+/** What is wrong with the references in a value, at any depth; `never` when nothing is. */
+export type Problems<Value, Steps, Inputs> = 0 extends 1 & Value
+  ? never
+  : Value extends string | number | boolean | null | undefined
+    ? never
+    : Value extends StepReference<infer Name, infer Path>
+      ? StepProblem<Steps, Name, Path>
+      : Value extends InputReference<infer Name, infer Path>
+        ? InputProblem<Inputs, Name, Path>
+        : Value extends Text<infer Ref>
+          ? Problems<Ref, Steps, Inputs>
+          : Value extends (...args: never) => unknown
+            ? never
+            : Value extends readonly (infer Item)[]
+              ? Problems<Item, Steps, Inputs>
+              : Value extends object
+                ? { [Key in keyof Value]: Problems<Value[Key], Steps, Inputs> }[keyof Value]
+                : never;
+
+/** The same value with each wrong reference replaced by what is wrong with it, so that the compiler points there. */
+type Explained<Value, Steps, Inputs> = [Problems<Value, Steps, Inputs>] extends [never]
+  ? unknown
+  : Value extends Reference | Text
+    ? Problems<Value, Steps, Inputs>
+    : { readonly [Key in keyof Value]: Explained<Value[Key], Steps, Inputs> };
+
+/** Accepts a value in which every reference names a known step or input, and a path that is there. */
+export type Checked<Value, Steps, Inputs> = [Problems<Value, Steps, Inputs>] extends [never]
+  ? unknown
+  : Explained<Value, Steps, Inputs>;
