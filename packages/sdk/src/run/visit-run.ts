@@ -24,8 +24,10 @@ export class VisitRun {
   readonly thread: Thread;
   /** `step` and `visit` as events hold them. */
   readonly place: { readonly step: number; readonly visit?: VisitId };
-  /** What has to come to rest before this step is put on record. */
-  turn: Promise<unknown> | undefined;
+  /** What has to come to rest before this step is put on record; `false` when one of them failed. */
+  turn: Promise<boolean> | undefined;
+  /** Whether its end is on record. */
+  ended = false;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;
