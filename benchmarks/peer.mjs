@@ -13,10 +13,17 @@ function functionTool(index, run) {
   return tool({ id: `step_${index}`, description: `Gives output ${index}.`, readOnly: true, run });
 }
 
+/** Each step takes the output of the one before it, so that they run one after the other. */
 function planOf(tools) {
+  const output = (index) => `$output_${index}`;
   return new Plan({
     planContext: { query: `a run of ${tools.length} steps`, toolIds: tools.map(({ id }) => id) },
-    steps: tools.map(({ id }, index) => ({ task: `Do step ${index}.`, toolId: id, output: `$output_${index}` })),
+    steps: tools.map(({ id }, index) => ({
+      task: `Do step ${index}.`,
+      toolId: id,
+      inputs: index === 0 ? [] : [{ name: output(index - 1) }],
+      output: output(index),
+    })),
   });
 }
 

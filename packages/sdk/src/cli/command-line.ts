@@ -22,6 +22,8 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
     if (process.env['PORTIA_DEBUG'] && thrown instanceof Error) io.err.write(`${thrown.stack}\n`);
     writeError(io.err, toldError(thrown), json);
     return exitCodeOfError(PortiaError.isInstance(thrown) ? thrown.code : undefined);
+  } finally {
+    interrupt.disarm();
   }
 }
 

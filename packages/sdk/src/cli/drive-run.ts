@@ -88,7 +88,7 @@ async function follow(
 }
 
 /** Prints a run as it was left, and what to do next; gives the exit code. */
-export async function reportRun({ context, portia }: Session, run: PlanRun): Promise<number> {
+async function reportRun({ context, portia }: Session, run: PlanRun): Promise<number> {
   const { io, input, interrupt, json } = context;
   const { err, out } = io;
   if (!json) {

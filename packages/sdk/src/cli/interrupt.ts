@@ -8,6 +8,7 @@ export class Interrupt {
   readonly #controller = new AbortController();
   /** What stopped it; absent while nothing did. */
   by: 'SIGINT' | 'SIGTERM' | undefined;
+  readonly #listeners = { SIGINT: () => this.#take('SIGINT'), SIGTERM: () => this.#take('SIGTERM') };
   #armed = false;
 
   get signal(): AbortSignal {
@@ -18,7 +19,13 @@ export class Interrupt {
   arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => this.#take(name));
+    for (const [name, listener] of Object.entries(this.#listeners)) process.on(name, listener);
+  }
+
+  /** Gives the signals back. */
+  disarm(): void {
+    this.#armed = false;
+    for (const [name, listener] of Object.entries(this.#listeners)) process.off(name, listener);
   }
 
   #take(name: 'SIGINT' | 'SIGTERM'): void {

@@ -41,8 +41,9 @@ export async function configOf(input: Input, more: Readonly<Record<string, unkno
     const value = input.text(option);
     if (value !== undefined) given[setting] = value;
   }
+  const { PORTIA_STORAGE, PORTIA_STORAGE_CLASS } = process.env;
   const placed =
-    given['storage'] ?? given['storageClass'] ?? process.env['PORTIA_STORAGE'] ?? process.env['PORTIA_STORAGE_CLASS'];
+    given['storage'] ?? given['storageClass'] ?? more['storage'] ?? (PORTIA_STORAGE || PORTIA_STORAGE_CLASS);
   if (!placed) given['storageClass'] = (await hasSqlite()) ? 'SQLITE' : 'DISK';
   return Config.fromDefault({ ...given, ...more });
 }
@@ -86,7 +87,7 @@ async function toolsOfModule(path: string): Promise<ToolRegistry> {
 }
 
 /** The client of a command. Closing it is the caller's. */
-export async function openClient(
+async function openClient(
   { input }: Pick<Context, 'input'>,
   options: Omit<PortiaOptions, 'config' | 'tools'> = {},
 ): Promise<Portia> {

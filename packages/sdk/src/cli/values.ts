@@ -8,7 +8,7 @@ import { nearest } from '../tool/nearest.ts';
 import { type Input, usageError } from './input.ts';
 
 /** A value as it was typed: JSON where it is JSON, else the text itself. */
-export function typedValue(text: string): JsonValue {
+function typedValue(text: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch {

@@ -213,6 +213,11 @@ describe('a tool call', () => {
     expect(callOf(after(receipt('0.0.1', failure)))).toMatchObject({ tool: '', args: {}, attempts: 1 });
   });
 
+  it('keeps that the hook after it let it pass', () => {
+    const accept: RunEventBody = { type: 'tool-call-accept', step: 0, call: '0.0.1' };
+    expect(callOf(after(intent('0.0.1'), receipt('0.0.1', success('sent')), accept))).toMatchObject({ status: 'ended', attempts: 1, accepted: true });
+  });
+
   it('with wrong arguments is no call handed to a tool', () => {
     const wrong: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_ARGS_INVALID', message: 'no' }, soft: true };
     const state = after({ type: 'tool-call-end', ...identity, outcome: wrong });

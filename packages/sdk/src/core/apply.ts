@@ -50,6 +50,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
     case 'tool-call-start':
     case 'tool-call-repeat':
     case 'tool-call-unknown':
+    case 'tool-call-accept':
       return beginCall(state, event, at);
     case 'tool-call-end':
       return endCall(state, event, at);
@@ -239,13 +240,17 @@ function callOf({ calls }: Visit, call: string, tool: string, args: JsonObject):
   return found;
 }
 
-type BeginEvent = EventOf<'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown'>;
+type BeginEvent = EventOf<'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown' | 'tool-call-accept'>;
 
 function beginCall(state: RunState, event: BeginEvent, at: number): void {
   const identity = 'tool' in event ? event : { tool: '', args: {} };
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
   const call = callOf(visit, event.call, identity.tool, identity.args);
   if (event.type === 'tool-call-propose') return;
+  if (event.type === 'tool-call-accept') {
+    call.accepted = true;
+    return;
+  }
   if (event.type === 'tool-call-unknown') {
     call.status = 'unknown';
     return;

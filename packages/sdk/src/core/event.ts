@@ -76,6 +76,8 @@ export type RunEventBody =
     }
   /** It cannot be known whether a call happened; a person will say. */
   | { readonly type: 'tool-call-unknown'; readonly step: number; readonly visit?: VisitId; readonly call: string; readonly reason: string }
+  /** The hook after a call let its value pass. */
+  | { readonly type: 'tool-call-accept'; readonly step: number; readonly visit?: VisitId; readonly call: string }
   /** A person said to make an unknown call again, or a marked tool is called again with the same key. */
   | { readonly type: 'tool-call-repeat'; readonly step: number; readonly visit?: VisitId; readonly call: string }
   | ({ readonly type: 'clarification-raised' } & RaisedClarification)

@@ -61,6 +61,8 @@ export interface CallState {
   outcome: CallOutcome | undefined;
   /** How often it was handed to the tool. */
   attempts: number;
+  /** Whether the hook after it has let its value pass. */
+  accepted?: true;
 }
 
 /** The n-th time the run is in a step, while it is in flight. */

@@ -131,6 +131,10 @@ describe('the effects ledger', () => {
     expect(only({ type: 'tool-call-end', step: 0, call: '0.0.1', outcome: sent })).toMatchObject({ toolId: '', args: {}, startedAt: 1000, latencyMs: null });
   });
 
+  it('says nothing of hooks', () => {
+    expect(only(begin, end(sent), { type: 'tool-call-accept', ...at })).toEqual(only(begin, end(sent)));
+  });
+
   it('shows a call with wrong arguments, which never reached its tool', () => {
     const error = { code: 'TOOL_ARGS_INVALID', message: 'no' } as const;
     const turnedDown: RunEventBody = { type: 'tool-call-end', step: 0, call: '0.0.1', tool: 'mailer', outcome: { status: 'FAILED', error, soft: true } };

@@ -152,6 +152,7 @@ function record(entries: Map<string, Entry>, event: CallEvent, planRunId: PlanRu
   }
   switch (event.type) {
     case 'tool-call-propose':
+    case 'tool-call-accept':
       return;
     case 'tool-call-unknown':
       entry.status = 'UNKNOWN';

@@ -151,6 +151,7 @@ export interface ModelSet {
 /** The models a {@link Config} names, each made once, when it is first asked for. */
 export function modelSet(config: Config, options: CreateModelOptions = {}): ModelSet {
   const made = new Map<string, Model>();
+  let unset: Model | undefined;
   const named = (name: string): Model => {
     let model = made.get(name);
     if (!model) {
@@ -164,7 +165,7 @@ export function modelSet(config: Config, options: CreateModelOptions = {}): Mode
       if (typeof which !== 'string') return which;
       const isAgent = (modelAgents as readonly string[]).includes(which);
       const setting = isAgent ? (config.models[which as ModelAgent] ?? config.models.default) : which;
-      if (setting === undefined) return unsetModel(config.llmProvider);
+      if (setting === undefined) return (unset ??= unsetModel(config.llmProvider));
       return typeof setting === 'string' ? named(setting) : setting;
     },
   };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { answerAndResume, clientOf, planOf } from '../../test/lib/engine.ts';
 import { InputClarification, UserVerificationClarification } from '../core/clarification.ts';
 import { PortiaError, ToolHardError, ToolSoftError } from '../core/errors.ts';
-import type { JsonValue } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import { isInMemory } from '../core/output.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { object, text, toolCall, together } from '../testing/script.ts';
@@ -152,7 +152,7 @@ describe('hooks', () => {
 
   it('for the beginning are called once for a run that waits in its first step', async () => {
     const log: string[] = [];
-    const asker = tool({ id: 'asker', description: 'x', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool<JsonObject, JsonValue>({ id: 'asker', description: 'x', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
     const portia = clientOf({ tools: [asker], hooks: noting(log) });
     await answerAndResume(portia, await portia.runPlan(planOf({ toolId: 'asker', output: '$a' })), 1);
     expect(log.filter((line) => line === 'before run')).toHaveLength(1);

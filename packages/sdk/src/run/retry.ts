@@ -4,12 +4,14 @@ import type { PlanRunUUID } from '../core/ids.ts';
 import { isFinished, type RunState } from '../core/run-state.ts';
 import { drive } from './drive.ts';
 import type { PlanShelf } from './plan-shelf.ts';
+import { resolveTools } from './readiness.ts';
 import { advance, fail } from './runner.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
  * Takes a failed run up again from the failed step.
- * @throws PortiaError `RUN_STATE_INVALID` for a run that has not failed; `RUN_BUSY`, `PLAN_RUN_NOT_FOUND`.
+ * @throws PortiaError `RUN_STATE_INVALID` for a run that has not failed; `RUN_BUSY`, `PLAN_RUN_NOT_FOUND`;
+ * `TOOL_NOT_FOUND` when a tool of the plan is not registered here.
  */
 export function retryRun(
   runtime: Runtime,
@@ -27,6 +29,8 @@ export function retryRun(
         planRunId: id,
       });
     }
+    // A run whose tools are not here stays failed.
+    resolveTools(run);
     driver.emit({ type: 'run-retry', by: options.by ?? null });
     await driver.commit();
     await advance(run);

@@ -3,6 +3,7 @@ import { answerAndResume, clientOf, codeOf, planOf, questionOf } from '../../tes
 import { ActionClarification, InputClarification } from '../core/clarification.ts';
 import { ToolHardError } from '../core/errors.ts';
 import { PlanRunUUID } from '../core/ids.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import type { ReadyResponse } from '../core/tool.ts';
 import type { LogFields, Logger } from '../observe/logger.ts';
@@ -262,7 +263,7 @@ describe('the readiness of tools', () => {
 
   it('is asked for again when the run is resumed, only of the steps that are left', async () => {
     const world = { response: { ready: true } as ReadyResponse, asked: 0 };
-    const asker = tool({ id: 'asker', description: 'asks', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool<JsonObject, JsonValue>({ id: 'asker', description: 'asks', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
     const portia = clientOf({ tools: [one, asker, signIn(world)] });
     const waiting = await portia.runPlan(planOf({ toolId: 'mail', output: '$a' }, { toolId: 'asker', output: '$b' }, { toolId: 'one', output: '$c' }));
     expect(world.asked).toBe(1);

@@ -1,6 +1,7 @@
 import type { RunError } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import { isInMemory, isMarker, type Output, serializeValue, textOf } from '../core/output.ts';
+import type { Variable } from '../core/plan.ts';
 import type { RunState } from '../core/run-state.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 import { groupsOf } from './groups.ts';
@@ -23,22 +24,47 @@ export async function fullValue(storage: StorageBackend, state: RunState, output
   return stored ? stored.value : output.summary;
 }
 
+class LoadedInput implements StepInput {
+  readonly name: string;
+  readonly description: string;
+  readonly value: JsonValue;
+  readonly summary: string | null;
+
+  constructor({ name, description }: Variable, value: JsonValue, summary: string | null) {
+    this.name = name;
+    this.description = description;
+    this.value = value;
+    this.summary = summary;
+  }
+
+  /** Made when it is asked for: a step whose arguments are known needs no text. */
+  get text(): string {
+    return textOf(this.value);
+  }
+}
+
 /** The inputs a step names. Run inputs win over outputs of the same name. */
-export async function loadInputs(visit: VisitRun): Promise<readonly StepInput[] | RunError> {
+export function loadInputs(visit: VisitRun): readonly StepInput[] | RunError | Promise<readonly StepInput[]> {
   const { state } = visit.driver;
-  const found: StepInput[] = [];
+  const { inputs } = state.header;
+  const found: (StepInput | Promise<StepInput>)[] = [];
   const missing: string[] = [];
-  for (const { name, description } of visit.instruction.step.inputs) {
-    const { inputs } = state.header;
+  for (const variable of visit.instruction.step.inputs) {
+    const { name } = variable;
     const output: Output | undefined = Object.hasOwn(inputs, name) ? inputs[name] : state.stepOutputs.get(name);
     if (!output) {
       missing.push(name);
       continue;
     }
-    const value = await fullValue(visit.run.runtime.storage, state, output);
-    found.push({ name, description, value, text: textOf(value), summary: output.summary });
+    const { summary } = output;
+    if (isInMemory(output)) {
+      const value = fullValue(visit.run.runtime.storage, state, output);
+      found.push(value.then((full) => new LoadedInput(variable, full, summary)));
+    } else {
+      found.push(new LoadedInput(variable, output.value, summary));
+    }
   }
-  if (missing.length === 0) return found;
+  if (missing.length === 0) return found.some((input) => input instanceof Promise) ? Promise.all(found) : (found as StepInput[]);
   const known = [...Object.keys(state.header.inputs), ...state.stepOutputs.keys()].join(', ') || 'none';
   return visit.error('INPUT_MISSING', `step ${visit.step} needs ${missing.join(', ')}, which nothing has given; there is: ${known}`);
 }

@@ -1,3 +1,4 @@
+import { outputOf } from '../core/apply.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
@@ -22,24 +23,27 @@ import { performWork } from './work/perform.ts';
 export type StepEnd =
   | { readonly kind: 'next' }
   | { readonly kind: 'complete' }
-  | { readonly kind: 'failed'; readonly error: RunError }
+  /** `told`: the step itself had ended, and the hook after it threw. */
+  | { readonly kind: 'failed'; readonly error: RunError; readonly told?: true }
   | Waiting;
 
 const next: StepEnd = { kind: 'next' };
 
 /** Executes one visit of a step, from its condition to its stored output. */
-export async function executeStep(visit: VisitRun): Promise<StepEnd> {
+export function executeStep(visit: VisitRun): Promise<StepEnd> {
   const started = performance.now();
   const { instruction } = visit;
   if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
-  try {
-    return instruction.op === 'agent' ? await agentStep(visit, instruction, started) : await workStep(visit, started);
-  } catch (thrown) {
-    // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
-    if (isDriverTrouble(thrown)) throw thrown;
-    if (visit.ending) return waiting;
-    return { kind: 'failed', error: asStepError(visit, thrown).error };
-  }
+  const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : workStep(visit, started);
+  return ended.catch((thrown: unknown) => brokenOff(visit, thrown));
+}
+
+function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
+  // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
+  if (isDriverTrouble(thrown)) throw thrown;
+  if (thrown instanceof HookFailure && visit.ended) return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, told: true };
+  if (visit.ending) return waiting;
+  return { kind: 'failed', error: asStepError(visit, thrown).error };
 }
 
 /** Whether an error comes from the store or the driver, and so says nothing about the run. */
@@ -55,14 +59,16 @@ async function agentStep(visit: VisitRun, instruction: AgentInstruction, started
   const { tools, hooks } = visit.run.runtime;
   const early = condition !== null || hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
   if (early) return early;
-  const inputs = step.inputs.length === 0 ? [] : await loadInputs(visit);
+  const loading = loadInputs(visit);
+  const inputs = loading instanceof Promise ? await loading : loading;
   if ('code' in inputs) return { kind: 'failed', error: inputs };
   const tool = tools.getTool(toolId);
   const result = await runOneShotAgent(visit, tool, inputs, step.task);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error };
   const shaped = shapeResult(visit, tool, result.value, { task: step.task, schema: step.structuredOutputSchema });
-  return finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
+  const ended = finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
+  return ended instanceof Promise ? await ended : ended;
 }
 
 /** Asks the condition and the hook whether the step is to run; if not, says how the visit ended. */
@@ -121,7 +127,8 @@ function finish(visit: VisitRun, shaped: ShapedResult, raw: JsonValue | undefine
 /** A step that ran beside others is put on record only when those before it have come to rest. */
 async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutput>, ms: number): Promise<StepEnd> {
   const placed = await output;
-  await visit.turn;
+  // In order, it would not have run after one that failed; what it called stays on record for a retry.
+  if ((await visit.turn) === false) return waiting;
   const asCalled = 'value' in placed && placed.summary === undefined && lastCallGave(visit, placed.value);
   return end(visit, asCalled ? undefined : placed, ms);
 }
@@ -131,6 +138,7 @@ function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): Ste
   const { afterStepExecution } = visit.run.runtime.hooks;
   const told = afterStepExecution && outputFor(visit, output);
   driver.emit({ type: 'step-end', ...visit.place, ...(output && { output }), ...(ms > 0 && { ms }) });
+  visit.ended = true;
   const written = driver.commit();
   if (!written && !told) return next;
   return afterEnd(visit, written, told);
@@ -144,10 +152,9 @@ async function afterEnd(visit: VisitRun, written: void | Promise<void>, told: Ou
 
 /** What the hook is told the step made. */
 function outputFor(visit: VisitRun, output: StoredOutput | undefined): Output | undefined {
-  if (output && 'memory' in output) return { outputName: output.memory, planRunId: visit.driver.id, summary: output.summary };
-  if (output) return { value: output.value, summary: output.summary ?? null };
+  if (output) return outputOf(output, visit.driver.id);
   const outcome = visit.stored?.lastCall?.outcome;
-  return outcome?.status === 'SUCCESS' ? { value: outcome.value, summary: null } : undefined;
+  return outcome?.status === 'SUCCESS' ? outputOf({ value: outcome.value }, visit.driver.id) : undefined;
 }
 
 function lastCallGave(visit: VisitRun, value: JsonValue | undefined): boolean {

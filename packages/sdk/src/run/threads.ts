@@ -7,6 +7,7 @@ import { asStepError } from './agents/one-shot.ts';
 import { itemsOf, steer } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
+import type { Gate } from './limits.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
 import { VisitRun } from './visit-run.ts';
@@ -57,10 +58,20 @@ export async function runThread(flow: Flow, thread: Thread, abort?: AbortSignal)
     if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
     const instruction = instructions[thread.next];
     if (!instruction || isBranchEnd(thread, instruction)) return 'done';
-    const ended = await runInstruction(flow, thread, instruction, abort);
+    const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, abort) : undefined;
+    const ended = visit ? toThreadEnd(visit, await gated(visit)) : await runInstruction(flow, thread, instruction, abort);
     if (ended === undefined) continue;
     return end(flow, ended);
   }
+}
+
+function visitOf({ run }: Flow, thread: Thread, instruction: Instruction, abort?: AbortSignal): VisitRun {
+  return new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread, abort);
+}
+
+/** Whether an instruction is a step that does not run beside others of its thread. */
+function standsAlone(flow: Flow, { op, index }: Instruction): boolean {
+  return op === 'work' || (op === 'agent' && flow.groupEnd(index) === index + 1);
 }
 
 function end(flow: Flow, ended: ThreadEnd): ThreadEnd {
@@ -82,15 +93,7 @@ async function runInstruction(
   abort: AbortSignal | undefined,
 ): Promise<ThreadEnd | undefined> {
   const { run } = flow;
-  if (instruction.op === 'agent') {
-    const end = flow.groupEnd(instruction.index);
-    if (end - instruction.index > 1) return runGroup(flow, thread, instruction.index, end);
-  }
-  if (instruction.op === 'agent' || instruction.op === 'work') {
-    const count = thread.counts.get(instruction.index) ?? 0;
-    const visit = new VisitRun(run, instruction, visitName(thread, count), thread, abort);
-    return toThreadEnd(visit, await gated(visit));
-  }
+  if (instruction.op === 'agent' || instruction.op === 'work') return runGroup(flow, thread, instruction.index, flow.groupEnd(instruction.index));
   try {
     if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, abort);
     if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, abort);
@@ -104,15 +107,18 @@ async function runInstruction(
   } catch (thrown) {
     if (isDriverTrouble(thrown)) throw thrown;
     if (run.driver.ending) return waiting;
-    const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
+    const visit = visitOf(flow, thread, instruction);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
   }
 }
 
 /** Executes a step when the client has a place for it. Waiting for people holds none. */
-async function gated(visit: VisitRun): Promise<StepEnd> {
+function gated(visit: VisitRun): Promise<StepEnd> {
   const { stepGate } = visit.run.runtime;
-  if (!stepGate) return executeStep(visit);
+  return stepGate ? throughGate(visit, stepGate) : executeStep(visit);
+}
+
+async function throughGate(visit: VisitRun, stepGate: Gate): Promise<StepEnd> {
   const leave = await stepGate.enter();
   try {
     return visit.driver.ending ? waiting : await executeStep(visit);
@@ -124,7 +130,7 @@ async function gated(visit: VisitRun): Promise<StepEnd> {
 function toThreadEnd(visit: VisitRun, ended: StepEnd): ThreadEnd | undefined {
   if (ended === waiting) return waiting;
   if (ended.kind === 'next') return undefined;
-  return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit } : { kind: 'complete' };
+  return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit: ended.told ? undefined : visit } : { kind: 'complete' };
 }
 
 /**
@@ -135,14 +141,17 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
   const { state } = flow.run.driver;
   const open = state.program.instructions.slice(first, end).filter(({ index }) => !state.ahead.has(index));
   const ends: (ThreadEnd | undefined)[] = [];
-  let before: Promise<unknown> = Promise.resolve();
+  let failed = false;
+  let before: Promise<boolean> = Promise.resolve(true);
   await inPool(open, flow.run.runtime.config.maxConcurrency, async (instruction, place) => {
-    if (flow.stopping) return;
-    const visit = new VisitRun(flow.run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
+    if (flow.stopping || failed) return;
+    const visit = visitOf(flow, thread, instruction);
     visit.turn = before;
     const running = gated(visit);
-    before = running.catch(() => undefined);
+    const well = running.then((ended) => ended === waiting || ended.kind !== 'failed', () => false);
+    before = before.then(async (others) => (await well) && others);
     ends[place] = toThreadEnd(visit, await running);
+    failed ||= !(await well);
   });
   if (flow.stopping) return flow.over ?? waiting;
   return ends.find((ended) => ended !== undefined && ended !== waiting) ?? ends.find((ended) => ended === waiting);
@@ -173,7 +182,7 @@ async function runParallel(flow: Flow, thread: Thread, block: ParallelInstructio
 }
 
 async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction, abort?: AbortSignal): Promise<ThreadEnd | undefined> {
-  const visit = new VisitRun(flow.run, loop, visitName(thread, thread.counts.get(loop.index) ?? 0), thread);
+  const visit = visitOf(flow, thread, loop);
   const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
   if (items.length > loop.maxIterations) {
     throw new PortiaError({ code: 'LOOP_LIMIT', message: `loop ${loop.key} has ${items.length} items; its limit is ${loop.maxIterations}`, hint: 'give the loop a higher maxIterations' });

@@ -1,4 +1,3 @@
-import { callPosition } from '../core/apply.ts';
 import { type Clarification, isApproved, isClarification } from '../core/clarification.ts';
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
@@ -28,7 +27,7 @@ export interface Refusal {
 export async function askBeforeHook(visit: VisitRun, tool: AnyTool, args: JsonObject, callId: string): Promise<Asked | Refusal | Waiting> {
   const { hooks } = visit.run.runtime;
   if (!hooks.beforeToolCall) return { args, approval: undefined };
-  const key = beforeKey(callId);
+  const key = `before:${callId}`;
   if (visit.questions(key).some(({ clarification }) => !clarification.resolved)) return waiting;
   const draft = structuredClone(args) as Record<string, JsonValue>;
   let request: ClarificationRequest | undefined;
@@ -52,7 +51,7 @@ export async function askAfterHook(
   value: JsonValue,
 ): Promise<{ readonly ok: true; readonly value: JsonValue } | Refusal | Waiting> {
   const { hooks } = visit.run.runtime;
-  if (!hooks.afterToolCall || hasPassed(visit, call)) return { ok: true, value };
+  if (!hooks.afterToolCall || call.accepted) return { ok: true, value };
   const key = `after:${call.call}`;
   const asked = visit.questions(key).at(-1);
   if (asked) {
@@ -63,23 +62,16 @@ export async function askAfterHook(
   if (visit.driver.dirty) await visit.driver.commit();
   try {
     const request = toRequest(await hooks.afterToolCall(tool, value, runView(visit), stepView(visit)));
-    if (!request) return { ok: true, value };
+    if (!request) {
+      visit.driver.emit({ type: 'tool-call-accept', ...visit.place, call: call.call });
+      return { ok: true, value };
+    }
     const audience = request.clarification.category === 'User Verification' ? 'operator' : 'endUser';
     visit.raise(key, [request], { audience, source: 'After tool call hook' });
     return waiting;
   } catch (thrown) {
     return hookError(visit, thrown, call.call);
   }
-}
-
-const beforeKey = (callId: string): string => `before:${callId}`;
-
-/** Whether the record shows that the step went on after this call, so that the hook after it has passed. */
-function hasPassed(visit: VisitRun, call: CallState): boolean {
-  const { stored } = visit;
-  const n = callPosition(call.call) + 1;
-  const later = stored && (stored.calls.length > n || stored.answers?.has(`m${visit.asked + 1}`));
-  return later === true || visit.questions(beforeKey(visit.callId(n + 1))).length > 0;
 }
 
 function toRequest(answer: ToolHookResult): ClarificationRequest | undefined {

@@ -26,8 +26,10 @@ export class VisitRun {
   readonly place: { readonly step: number; readonly visit?: VisitId };
   /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
   readonly abort: AbortSignal | undefined;
-  /** What has to come to rest before this step is put on record. */
-  turn: Promise<unknown> | undefined;
+  /** What has to come to rest before this step is put on record; `false` when one of them failed. */
+  turn: Promise<boolean> | undefined;
+  /** Whether its end is on record. */
+  ended = false;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;

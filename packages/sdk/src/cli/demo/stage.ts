@@ -36,12 +36,12 @@ export const demoResult: z.ZodType<{ answer: string; file: string }> = z.object(
 });
 
 /** Milliseconds the scripted parts take, so that they can be watched. */
-export function pace({ fast }: Stage): number {
+function pace({ fast }: Stage): number {
   return fast ? 5 : 600;
 }
 
 /** The settings of the demo: those of the command line, with a store of its own. */
-export function demoConfig(input: Input, stage: Stage): Promise<Config> {
+function demoConfig(input: Input, stage: Stage): Promise<Config> {
   return configOf(input, { storage: stage.storage, ...(stage.isReal ? {} : { defaultModel: demoModel(pace(stage)) }) });
 }
 

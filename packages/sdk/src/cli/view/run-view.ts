@@ -17,7 +17,7 @@ export function stateStyle(state: PlanRun['state'], paint: Paint): Style {
 }
 
 /** What a run took, in one line. */
-export function usageLine({ startedAt, endedAt, totals }: ExecutionContext): string {
+function usageLine({ startedAt, endedAt, totals }: ExecutionContext): string {
   const parts = [];
   if (startedAt !== null && endedAt !== null) parts.push(duration(endedAt - startedAt));
   parts.push(count(totals.toolCalls, 'tool call'), count(totals.modelCalls, 'model call'));

@@ -30,10 +30,11 @@ export function runOneShotAgent(
   tool: AnyTool,
   inputs: readonly StepInput[],
   task: string,
-  model: Model = visit.run.runtime.models.get('execution'),
+  model?: Model,
 ): Promise<CallResult> {
   const known = knownArgs(tool, inputs, task);
-  return known ? callTool(visit, tool, known, maxSoftErrors) : converse(visit, tool, inputs, task, model);
+  if (known) return callTool(visit, tool, known, maxSoftErrors);
+  return converse(visit, tool, inputs, task, model ?? visit.run.runtime.models.get('execution'));
 }
 
 function knownArgs(tool: AnyTool, inputs: readonly StepInput[], task: string): JsonObject | undefined {
@@ -142,7 +143,7 @@ async function takeTurn(
   }
   if (failed) return failed;
   if (values.length === 0) return 'told';
-  return { ok: true, value: values.length === 1 ? (values[0] ?? null) : values.flat() };
+  return { ok: true, value: values.length === 1 ? (values[0] ?? null) : Object.freeze(values.flat()) };
 }
 
 async function makeCall(visit: VisitRun, tool: AnyTool, call: ModelToolCall, inputs: readonly StepInput[]): Promise<CallResult> {
