@@ -43,7 +43,7 @@ export function planTable(
         { title: 'task', fills: true },
         { title: 'tool', most: 24 },
         { title: 'calls are' },
-        { title: 'inputs', most: 28 },
+        { title: 'inputs', most: options.width < 110 ? 16 : 28, wraps: true },
         { title: 'output', most: 24 },
       ],
       rows,

@@ -9,7 +9,9 @@ export interface Column {
   readonly title: string;
   /** Widest it gets; a longer text is cut. */
   readonly most?: number | undefined;
-  /** Takes the width that is left, and breaks into lines instead of being cut. One at most. */
+  /** Breaks into lines instead of being cut. */
+  readonly wraps?: true | undefined;
+  /** Takes the width that is left, and breaks into lines. One at most. */
   readonly fills?: true | undefined;
 }
 
@@ -41,10 +43,10 @@ function columnWidths(columns: readonly Column[], rows: readonly (readonly Cell[
 }
 
 function rowLines(columns: readonly Column[], row: readonly Cell[], widths: readonly number[]): string[] {
-  const cells = columns.map(({ fills }, index) => {
+  const cells = columns.map(({ fills, wraps }, index) => {
     const width = widths[index] ?? 0;
     const text = textOfCell(row[index]);
-    return fills ? wrap(text, width) : [cut(text, width)];
+    return fills || wraps ? wrap(text, width) : [cut(text, width)];
   });
   const height = Math.max(1, ...cells.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) => {
