@@ -9,6 +9,11 @@ export { version } from './version.ts';
 export { Plan, PlanContext, PlanInput, ReadOnlyPlan, ReadOnlyStep, Step, Variable } from './core/plan.ts';
 export type { PlanInit, PlanInputInit, StepInit, VariableInit } from './core/plan.ts';
 export { PlanBuilder } from './plan/plan-builder.ts';
+export { PlanBuilderV2 } from './plan/builder-v2.ts';
+export { PlanV2, type PlanInputV2, type PlanV2Init } from './core/plan-v2.ts';
+export type { PlanChange } from './core/plan-v2-changes.ts';
+export { FirstOf, type StepV2 } from './core/plan-v2-steps.ts';
+export { Input, type InputReference, type Reference, StepOutput, type StepReference, type Text, text } from './core/reference.ts';
 export { validatePlan } from './plan/validate-plan.ts';
 export type { PlanOptions } from './plan/make-plan.ts';
 
@@ -19,7 +24,8 @@ export { PlanRunState } from './core/run-state.ts';
 export type { ExecutionContext } from './core/execution-context.ts';
 export { AgentMemoryValue, isInMemory, LocalDataValue, type Output } from './core/output.ts';
 export { ClarificationUUID, PlanRunUUID, PlanUUID } from './core/ids.ts';
-export type { RunOptions } from './run/create-run.ts';
+export type { AnyPlan, RunOptions } from './run/create-run.ts';
+export type { ResumeOptions } from './run/resume.ts';
 export type { PlanRunInputs } from './run/plan-run-inputs.ts';
 export type { BatchCounts, BatchItem, BatchOutcome, RunManyOptions } from './run/run-many.ts';
 export type { WorkCounts, WorkOptions } from './run/worker.ts';
@@ -69,5 +75,5 @@ export type { Clock } from './core/clock.ts';
 export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
 
 // Errors
-export { PortiaError, type PortiaErrorCode, portiaErrorCodes, ToolHardError, ToolSoftError } from './core/errors.ts';
+export { PlanBuilderError, PortiaError, type PortiaErrorCode, portiaErrorCodes, ToolHardError, ToolSoftError } from './core/errors.ts';
 export type { JsonObject, JsonValue } from './core/json.ts';

@@ -35,7 +35,7 @@ export async function planRunInputs(plan: Plan, given: PlanRunInputs | undefined
   if (plan.planInputs.length === 0 && values.size > 0) {
     logger.warn('Inputs are not required for this plan but plan inputs were provided');
   } else {
-    for (const name of values.keys()) if (!(name in inputs)) logger.warn(`Ignoring unknown plan input: ${name}`);
+    for (const name of values.keys()) if (!Object.hasOwn(inputs, name)) logger.warn(`Ignoring unknown plan input: ${name}`);
   }
   return inputs;
 }

@@ -130,15 +130,16 @@ describe('a retry', () => {
   });
 
   it('of a run that is driven elsewhere is refused', async () => {
-    let release: () => void = () => {};
+    let release: (() => void) | undefined;
     let failing = true;
     const slow = tool({ id: 'slow', description: 'x', run: () => { if (failing) throw new ToolHardError('x'); return new Promise<number>((resolve) => { release = () => resolve(1); }); } });
     const portia = clientOf({ tools: [slow] });
     const failed = await portia.runPlan(planOf({ toolId: 'slow', output: '$a' }));
     failing = false;
     const first = portia.retry({ planRun: failed });
-    await expect.poll(async () => codeOf(portia.retry({ planRun: failed }))).toBe('RUN_BUSY');
-    release();
+    await expect.poll(() => release).toBeDefined();
+    expect(await codeOf(portia.retry({ planRun: failed }))).toBe('RUN_BUSY');
+    release?.();
     expect((await first).state).toBe('COMPLETE');
   });
 });

@@ -174,7 +174,8 @@ export class Progress {
             text: `  ${paint.green('✓')} ${this.#place(step)}${paint.dim(pad(duration(ms), 6))}  ${storedPreview(event.output, running?.last)}`,
           },
     ];
-    return [...lines, ...this.#begin(this.#next, event.at)];
+    // While others are in flight it is not known that the next step has begun; it says so itself then.
+    return this.#running.size > 0 ? lines : [...lines, ...this.#begin(this.#next, event.at)];
   }
 
   #place(step: number): string {

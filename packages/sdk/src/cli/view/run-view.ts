@@ -1,6 +1,6 @@
 import { plainLine, plainText } from '../../clarify/plain-text.ts';
 import type { ExecutionContext } from '../../core/execution-context.ts';
-import { isMarker, serializeValue, textOf, isInMemory } from '../../core/output.ts';
+import { isInMemory, isMarker, type Output, textOf } from '../../core/output.ts';
 import type { Plan } from '../../core/plan.ts';
 import type { PlanRun } from '../../core/plan-run.ts';
 import { isFinished } from '../../core/run-state.ts';
@@ -43,10 +43,14 @@ export function closingLines(run: PlanRun, options: { readonly width: number; re
 
 function answerLines({ outputs: { finalOutput } }: PlanRun, width: number): string[] {
   if (!finalOutput || isMarker(finalOutput)) return [];
-  const value = isInMemory(finalOutput) ? finalOutput.summary : finalOutput.value;
-  const readable = typeof value === 'string' || !finalOutput.summary ? textOf(value) : finalOutput.summary;
-  const lines = plainText(readable.slice(0, 4_000)).split('\n');
+  const lines = plainText(readable(finalOutput).slice(0, 4_000)).split('\n');
   return ['', ...lines.flatMap((line) => wrap(line, Math.max(20, width - 2)).map((part) => `  ${part}`))];
+}
+
+/** An output in words: texts as they are, all else by its summary where there is one. */
+function readable(output: Output): string {
+  if (isInMemory(output)) return output.summary;
+  return typeof output.value === 'string' || !output.summary ? textOf(output.value) : output.summary;
 }
 
 /** A run for people: where it stands, what each step gave, and what it took. */
@@ -87,7 +91,7 @@ function contextLines(run: PlanRun, paint: Paint): string[] {
 
 function valueCell(run: PlanRun, name: string, index: number, paint: Paint): Cell {
   const output = run.outputs.stepOutputs[name];
-  if (output) return preview(serializeValue(output) || (output.summary ?? ''), 300);
+  if (output) return preview(readable(output), 300);
   const here = index === run.currentStepIndex && !isFinished(run);
   return { text: here ? 'here' : '', style: paint.dim };
 }

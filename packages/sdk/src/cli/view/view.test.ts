@@ -160,6 +160,20 @@ describe('progress', () => {
     ]);
   });
 
+  it('shows steps that run side by side, whichever ends first', () => {
+    const progress = new Progress(plan, exampleToolRegistry, paint);
+    progress.take({ at: 1_000, type: 'step-start', step: 0 });
+    progress.take({ at: 1_000, type: 'step-start', step: 1 });
+    expect(progress.live(1_000)).toHaveLength(2);
+    const [second, first] = events(
+      { type: 'step-end', step: 1, output: { value: 'b' } },
+      { type: 'step-end', step: 0, output: { value: 'a' } },
+    );
+    expect(progress.take(second as RunEvent).map(({ text }) => text)).toEqual(['  ✓ 2/2  $file   0 ms    b']);
+    expect(progress.live(1_000)[0]).toContain('$price');
+    expect(progress.take(first as RunEvent).map(({ text }) => text)).toEqual(['  ✓ 1/2  $price  1.0 s   a']);
+  });
+
   it('shows what goes on right now', () => {
     const progress = new Progress(plan, exampleToolRegistry, paint);
     progress.take({ at: 1_000, type: 'step-start', step: 0 });
