@@ -10,7 +10,6 @@ import type { JsonValue } from './core/json.ts';
 import type { Plan } from './core/plan.ts';
 import { type PlanRun, planRunView } from './core/plan-run.ts';
 import type { PlanV2 } from './core/plan-v2.ts';
-import type { RunState } from './core/run-state.ts';
 import type { Infer, Schema } from './core/schema.ts';
 import type { AnyTool } from './core/tool.ts';
 import { modelSet } from './model/models.ts';
@@ -263,5 +262,3 @@ function refuseUnavailable({ executionAgentType }: Config): void {
 function missing(object: string, id: string): PortiaError {
   return new PortiaError({ code: 'ID_INVALID', message: `Either ${object} or ${id} must be provided` });
 }
-
-export type { RunState };

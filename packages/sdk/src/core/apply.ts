@@ -80,7 +80,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
 }
 
 /** The visit of a step that is in flight, entered now if it is not. */
-export function enterVisit(state: RunState, step: number, visit: VisitId, at: number): Visit {
+function enterVisit(state: RunState, step: number, visit: VisitId, at: number): Visit {
   const key = visitKey(step, visit);
   let found = state.visits.get(key);
   if (!found) {
@@ -126,7 +126,7 @@ function keepResult(state: RunState, thread: Thread, step: number, result: boole
 }
 
 /** The thread a visit belongs to. */
-export function threadOf(state: RunState, visit: VisitId): Thread {
+function threadOf(state: RunState, visit: VisitId): Thread {
   if (typeof visit === 'number') return state.root;
   const mark = visit.lastIndexOf('~');
   return state.threads.get(mark < 0 ? visit : visit.slice(0, mark)) ?? state.root;

@@ -136,7 +136,7 @@ export const providers: Readonly<Record<LLMProvider, ProviderEntry>> = {
 };
 
 /** Tokens that fit into one request, when nothing better is known. */
-export const defaultContextWindow = 100_000;
+const defaultContextWindow = 100_000;
 
 // By the beginning of the bare model name; the first that fits.
 const contextWindows: readonly (readonly [prefix: string, tokens: number])[] = [

@@ -42,7 +42,7 @@ async function whole(stores: Stores): Promise<Whole> {
   const storage = crashingStorage(await stores()());
   const portia = everyClient(storage, world);
   const waiting = await portia.runPlan(everyPlan);
-  const run = await driveToEnd(portia, waiting.id, world, 'looks it up');
+  const run = await driveToEnd(portia, waiting.id, world, { habit: 'looks it up' });
   expect(run.error).toBeUndefined();
   for (const [tool, times] of Object.entries(expectedEffects)) expect([tool, world.count(tool)]).toEqual([tool, times]);
   return { document: normalised(run), modelCalls: world.modelCalls, writes: storage.writes };
@@ -55,14 +55,14 @@ async function crashed(open: () => Promise<StorageBackend>, point: CrashPoint, h
   try {
     const portia = everyClient(doomed, world);
     const waiting = await portia.runPlan(everyPlan);
-    await driveToEnd(portia, waiting.id, world, habit);
+    await driveToEnd(portia, waiting.id, world, { habit });
   } catch (error) {
     if (!doomed.crashed) throw error;
   }
   const portia = everyClient(await open(), world);
   const [stored] = (await portia.storage.listRuns()).items;
   const id = stored?.header.id ?? (await portia.createPlanRun(everyPlan)).id;
-  return { world, document: normalised(await driveToEnd(portia, id, world, habit)), died: doomed.crashed };
+  return { world, document: normalised(await driveToEnd(portia, id, world, { habit })), died: doomed.crashed };
 }
 
 /** Who gives the result of a call at once is not asked what that call would have asked. */

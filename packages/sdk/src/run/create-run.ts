@@ -1,3 +1,4 @@
+import type { EndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
@@ -39,7 +40,7 @@ export interface RunOptions<Out extends Schema = Schema> {
 /** Stores a run that nobody drives yet. A run key that is taken gives the run that has it. */
 export async function createRun(runtime: Runtime, plans: PlanShelf, given: AnyPlan | PlanUUID, options: RunOptions): Promise<RunState> {
   const plan = await planFor(runtime, plans, given);
-  const header = await headerFor(runtime, plan, options);
+  const { header } = await beginning(runtime, plan, options);
   const made = await runtime.storage.createRun(header);
   if (made.created) return initialState(made.header, compile(plan));
   checkSamePlan(made.header, plan);
@@ -55,9 +56,9 @@ export async function startRun(
   work: Work,
 ): Promise<RunState> {
   const plan = await planFor(runtime, plans, given);
-  const header = await headerFor(runtime, plan, options);
+  const { header, endUser } = await beginning(runtime, plan, options);
   const { structuredOutputSchema: outputSchema, signal } = options;
-  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal, again: work });
+  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal, endUser, again: work });
   if (made.created) return made.state;
   checkSamePlan(made.header, plan);
   const state = await readState(runtime, plans, made.header.id);
@@ -101,11 +102,15 @@ function checkToolIds(plan: Plan, tools: ToolRegistry): void {
   });
 }
 
-async function headerFor(runtime: Runtime, plan: Plan, options: RunOptions): Promise<RunHeader> {
+async function beginning(
+  runtime: Runtime,
+  plan: Plan,
+  options: RunOptions,
+): Promise<{ readonly header: RunHeader; readonly endUser: EndUser }> {
   const { runKey, labels, structuredOutputSchema, startAt } = options;
   const inputs = await planRunInputs(plan, options.planRunInputs, runtime.logger);
   const endUser = await initializeEndUser(runtime.storage, options.endUser);
-  return {
+  const header = {
     id: PlanRunUUID.random(),
     planId: plan.id,
     endUserId: endUser.externalId,
@@ -116,6 +121,7 @@ async function headerFor(runtime: Runtime, plan: Plan, options: RunOptions): Pro
     startAt,
     outputSchema: structuredOutputSchema && jsonSchemaOf(structuredOutputSchema, 'the final output', 'output'),
   };
+  return { header, endUser };
 }
 
 function checkSamePlan(header: RunHeader, plan: Plan): void {

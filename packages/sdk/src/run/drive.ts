@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { fold } from '../core/apply.ts';
+import { EndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
@@ -25,6 +26,8 @@ export interface DriveOptions {
   readonly signal?: AbortSignal | undefined;
   /** The final output's schema, when the caller has it at hand. */
   readonly outputSchema?: Schema | undefined;
+  /** Whose run it is, when the caller has looked already. */
+  readonly endUser?: EndUser | undefined;
   /** Whether the plan's functions are not needed: nothing is run. */
   readonly onlyRecord?: boolean | undefined;
   /** What to do with what was said while the run was being let go; unless given, it is only put on record. */
@@ -108,15 +111,15 @@ async function driveState(
   if (options.signal?.aborted) driver.stop();
   drivers.add(driver);
   try {
-    // Asked for after the pool knows the driver: what is said from now on reaches it by itself.
-    if (stored) for (const { command } of (await storage.pollCommands([driver.id], undefined)).commands) driver.deliver(command);
+    // What came while the run was being loaded reaches the driver by the pool, at the latest when the run is let go.
+    for (const command of stored?.commands ?? []) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
-    await work({ runtime, driver, plan, outputSchema, endUser: await endUserOf(storage, state.header.endUserId) });
-    if (driver.dirty) await driver.commit();
+    await work({ runtime, driver, plan, outputSchema, endUser: await endUserFor(runtime, state, options) });
+    if (driver.dirty) await driver.commit(true);
   } finally {
     options.signal?.removeEventListener('abort', stop);
     drivers.remove(driver);
-    await release(runtime, driver.id, record);
+    if (!driver.released) await release(runtime, driver.id, record);
     if (driver.lost) await takeUp(runtime, plans, driver, {});
   }
   return isFinished(state) ? state : ((await takeUp(runtime, plans, driver, options)) ?? state);
@@ -161,6 +164,11 @@ async function takeUp(runtime: Runtime, plans: Plans, driver: Driver, options: D
     logger.warn('what was said to a run last was not taken up; it is when the run goes on', { planRunId: driver.id, error: error.message });
     return undefined;
   }
+}
+
+/** Only tools and models are told whose run it is. */
+async function endUserFor({ storage }: Runtime, { header }: RunState, { onlyRecord, endUser }: DriveOptions): Promise<EndUser> {
+  return endUser ?? (onlyRecord ? EndUser({ externalId: header.endUserId }) : endUserOf(storage, header.endUserId));
 }
 
 async function outputSchemaOf(state: RunState, plan: Plan, options: DriveOptions): Promise<Schema | undefined> {

@@ -33,6 +33,8 @@ export class Driver {
   readonly #seen = new Set<string>();
   /** Set when another driver has taken over. */
   lost = false;
+  /** Set once the run is given up with a commit: what is said from then on is for the next driver. */
+  released = false;
 
   constructor(init: {
     readonly state: RunState;
@@ -114,11 +116,11 @@ export class Driver {
   }
 
   /**
-   * Writes all events since the last commit, in one piece.
+   * Writes all events since the last commit, in one piece. `release`: it is the last one, and gives the run up.
    * @throws PortiaError `DRIVER_LOST` when another driver has taken over; receipts are handed to it.
    */
-  commit(): void | Promise<void> {
-    if (this.#writing) return this.#writing.then(() => this.commit());
+  commit(release = false): void | Promise<void> {
+    if (this.#writing) return this.#writing.then(() => this.commit(release));
     if (this.#pending.length === 0) {
       if (this.lost) throw this.#lostError();
       return;
@@ -129,9 +131,10 @@ export class Driver {
     this.#pending = [];
     this.pendingSince = 0;
     const status = this.#changedStatus();
+    this.released = release;
     let written: boolean | Promise<boolean>;
     try {
-      written = this.#storage.append(this.id, this.record.epoch, commit, status);
+      written = this.#storage.append(this.id, this.record.epoch, commit, status, release);
     } catch (error) {
       throw this.#keep(bodies, commit.at, error);
     }
@@ -151,6 +154,7 @@ export class Driver {
   #keep(bodies: readonly RunEventBody[], at: number, error: unknown): unknown {
     this.#pending = [...bodies, ...this.#pending];
     this.pendingSince = at;
+    this.released = false;
     return error;
   }
 
@@ -201,7 +205,7 @@ export class Driver {
 
   /** Takes what was said from outside: answers and late receipts at once, a cancel at the next boundary. */
   deliver(command: Command): void {
-    if (this.knows(command)) return;
+    if (this.released || this.knows(command)) return;
     this.#seen.add(commandIdentity(command));
     const { state } = this;
     if (command.type === 'cancel') {

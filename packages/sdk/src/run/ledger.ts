@@ -13,7 +13,7 @@ import { type Waiting, waiting } from './waiting.ts';
 export const unknownCallOptions = { callAgain: 'call again', useResult: 'use a given result', stop: 'stop' } as const;
 
 /** Who asks about unknown calls. */
-export const ledgerSource = 'Effects ledger';
+const ledgerSource = 'Effects ledger';
 
 /** What was decided about a call that may have happened. */
 export type UnknownDecision =

@@ -93,8 +93,9 @@ async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>
   const sleeps = driver.state.outstanding === 0 && wakeTime(driver.state) !== undefined;
   if (driver.state.outstanding > 0 || sleeps) {
     if (driver.state.state === 'IN_PROGRESS' || driver.state.state === 'NOT_STARTED') driver.emit({ type: 'run-wait' });
-    await driver.commit();
-    if (sleeps) return false;
+    const leaves = sleeps || (!run.runtime.hooks.clarificationHandler && !driver.ending && !canMove(driver.state));
+    await driver.commit(leaves);
+    if (leaves) return false;
     const failed = await handleInline(run, tools);
     if (failed) {
       await fail(run, failed);
@@ -137,7 +138,7 @@ async function complete(run: DrivenRun): Promise<void> {
   if (driver.ending && (driver.cancelled || !made)) return end(run);
   if (made && 'code' in made) return fail(run, made);
   driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }) });
-  const written = driver.commit();
+  const written = driver.commit(!runtime.hooks.afterPlanRun);
   if (written) await written;
   if (runtime.hooks.afterPlanRun && driver.state.finalOutput) await tellEnd(run, () => afterPlanRun(run));
 }

@@ -326,6 +326,7 @@ describe('following a run', () => {
     const run = await portia.runPlan(plan);
     await sleep(5);
     process.off('warning', listener);
+    expect(new Set(warned)).toEqual(new Set(['the log is full']));
     expect(run.state).toBe('COMPLETE');
     expect((await portia.storage.getPlanRun(run.id)).state).toBe('COMPLETE');
   });

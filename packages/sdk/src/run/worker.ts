@@ -31,6 +31,10 @@ export interface WorkCounts {
 }
 
 const pageSize = 100;
+/** Milliseconds between something being said to a run and a look at what is ready now. */
+const settleMs = 20;
+/** Milliseconds until a run is tried again that the store did not let be driven. */
+const retryMs = 1_000;
 
 /**
  * Drives the runs of a store that are ready: started ones, answered ones, those whose driver died, and waiting ones
@@ -44,7 +48,7 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
   const bell = new Bell(runtime);
   try {
     while (!signal?.aborted) {
-      const ready = await findReady(runtime, (id) => inFlight.has(id) || refused.has(id), concurrency - inFlight.size);
+      const ready = await look(runtime, (id) => inFlight.has(id) || refused.has(id), concurrency - inFlight.size, untilIdle);
       for (const { header } of ready) {
         const driven = driveOne(runtime, plans, header.id, counts, refused, signal).finally(() => {
           inFlight.delete(header.id);
@@ -56,11 +60,27 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
       if (untilIdle && inFlight.size === 0) break;
       await bell.wait(pollMs, signal);
     }
-    await Promise.all(inFlight.values());
-    return counts;
   } finally {
+    await Promise.all(inFlight.values());
     bell.close();
   }
+  return counts;
+}
+
+/** What is ready. A worker that is to stay outlives a store that is away for a while. */
+async function look(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, limit: number, untilIdle: boolean): Promise<readonly RunSummary[]> {
+  try {
+    return await findReady(runtime, busy, limit);
+  } catch (error) {
+    if (untilIdle || !isPassing(error)) throw error;
+    runtime.logger.warn('the store does not say what is ready; it is asked again', { error: error.message });
+    return [];
+  }
+}
+
+/** Whether it may be otherwise in a moment. */
+function isPassing(error: unknown): error is PortiaError {
+  return PortiaError.isInstance(error) && error.code === 'STORAGE_FAILED';
 }
 
 async function findReady(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, limit: number): Promise<readonly RunSummary[]> {
@@ -109,6 +129,7 @@ async function driveOne(
   } catch (error) {
     if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return;
     refused.add(id);
+    if (isPassing(error)) setTimeout(() => refused.delete(id), retryMs).unref();
     counts.refused += 1;
     runtime.logger.error('a run could not be driven; it stays as it is', {
       planRunId: id,
@@ -122,10 +143,19 @@ async function driveOne(
 class Bell {
   readonly #unwatch: () => void;
   #rung = false;
+  #soon: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
 
   constructor(runtime: Runtime) {
-    this.#unwatch = runtime.storage.watch((_id, what) => what === 'command' && this.ring());
+    this.#unwatch = runtime.storage.watch((_id, what) => what === 'command' && this.#ringSoon());
+  }
+
+  /** What was said is on record a moment later, and only then makes a run ready. */
+  #ringSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.ring();
+    }, settleMs);
   }
 
   ring(): void {
@@ -150,6 +180,7 @@ class Bell {
   }
 
   close(): void {
+    clearTimeout(this.#soon);
     this.#unwatch();
   }
 }

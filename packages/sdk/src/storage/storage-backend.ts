@@ -67,6 +67,8 @@ export type Command =
 
 /** Everything stored of one run. */
 export interface StoredRun extends RunSummary {
+  /** Of the last driver, 0 before the first; absent where the store does not say. */
+  readonly epoch?: number | undefined;
   /** In order of `seq`. */
   readonly commits: readonly Commit[];
   /** In the order they were given; those already in the journal may be among them. */
@@ -137,10 +139,11 @@ export interface RunStore {
   /** Gives the run up, if the epoch is still the current one. */
   releaseRun(id: PlanRunUUID, epoch: number): Awaitable<void>;
   /**
-   * Adds a commit and, where it changed, the status; both or neither.
+   * Adds a commit and, where it changed, the status; both or neither. With `release` it is the driver's last write,
+   * and the run is given up with it.
    * `false`: the epoch is no longer the current one, and nothing was written.
    */
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): Awaitable<boolean>;
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release?: boolean): Awaitable<boolean>;
   /** Stores a command once; when its type and key are taken, gives the one that stands there. */
   putCommand(id: PlanRunUUID, command: Command): Awaitable<Command>;
 }

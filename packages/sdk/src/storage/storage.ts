@@ -5,10 +5,11 @@ import type { LocalDataValue } from '../core/output.ts';
 import type { Plan } from '../core/plan.ts';
 import { type PlanRun, planRunView } from '../core/plan-run.ts';
 import { ledgerOf, type ToolCall } from '../core/tool-call.ts';
+import { compile } from '../plan/compile.ts';
 import { planForReading } from '../plan/plan-record.ts';
 import type { ClarificationRecord } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
-import { eventsOf, notFound } from '../run/drive.ts';
+import { eventsOf, notFound, planIdOf } from '../run/drive.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
 import type { Page, RunQuery, RunSummary, StorageBackend } from './storage-backend.ts';
 
@@ -70,7 +71,13 @@ export class Storage {
 
   /** The effects ledger of a run: its tool calls, in the order they were begun. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
   async getToolCalls(id: PlanRunUUID): Promise<readonly ToolCall[]> {
-    return ledgerOf(await this.getEvents(id), id);
+    const { storage, plans } = await this.#open();
+    const stored = await storage.loadRun(id);
+    if (!stored) throw notFound(id);
+    const calls = ledgerOf(eventsOf(stored), id);
+    const { keepsVisits } = compile(await plans.view(planIdOf(stored)));
+    // Steps of a V1 plan come once, whatever ran at once: their calls read as if made in order.
+    return keepsVisits ? calls : [...calls].sort((a, b) => a.step - b.step);
   }
 
   /** All stored events of a run, in order. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */

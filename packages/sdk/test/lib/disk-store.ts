@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunEventBody, toCommit } from '../../src/core/event.ts';
 import type { PlanRunUUID } from '../../src/core/ids.ts';
+import type { JsonObject } from '../../src/core/json.ts';
 import { diskStorage } from '../../src/storage/disk/disk-storage.ts';
-import type { StorageBackend } from '../../src/storage/storage-backend.ts';
+import type { RunStatus, StorageBackend } from '../../src/storage/storage-backend.ts';
 import { firstCommit, now, storedRun, working } from '../../src/testing/storage-contract/samples.ts';
 
 /** Runs a test on a store in a folder of its own. */
@@ -32,7 +33,7 @@ export const writeRun = (root: string, id: string, document: unknown): void =>
   writeFileSync(join(root, `${id}.json`), JSON.stringify(document, null, 4));
 export const journalOf = (root: string, id: string, file: string): string => join(root, '.journal', id, file);
 
-export const question = {
+export const question: JsonObject = {
   id: 'clar-3a6f0d8e-6f0c-4b39-8a0d-3b1c52d6d111',
   category: 'Multiple Choice',
   user_guidance: 'Which?',
@@ -44,7 +45,7 @@ export const asks: RunEventBody[] = [
   { type: 'clarification-raised', step: 1, key: 'tool', clarification: question, audience: 'endUser' },
   { type: 'run-wait' },
 ];
-export const waiting = { state: 'NEED_CLARIFICATION' as const, updatedAt: now + 9 };
+export const waiting: RunStatus = { state: 'NEED_CLARIFICATION', updatedAt: now + 9 };
 
 /** A run that did its first step and waits in the second for an answer. */
 export async function waitingRun(storage: StorageBackend): Promise<PlanRunUUID> {

@@ -137,8 +137,8 @@ function everyModel(world: World): Model {
 }
 
 /** A client as any process of the same program would make it. */
-export function everyClient(storage: StorageBackend, world: World): Portia {
-  return clientOf({ storage, tools: everyTool(world), model: everyModel(world), hooks: approving });
+export function everyClient(storage: StorageBackend, world: World, more: readonly AnyTool[] = []): Portia {
+  return clientOf({ storage, tools: [...everyTool(world), ...more], model: everyModel(world), hooks: approving });
 }
 
 /**
@@ -146,13 +146,19 @@ export function everyClient(storage: StorageBackend, world: World): Portia {
  */
 export type Habit = 'looks it up' | 'gives the result' | 'has it called again';
 
+/** A person: habits with unknown calls, and the steps of which they refuse the approval. */
+export interface Person {
+  readonly habit: Habit;
+  readonly refuses?: ReadonlySet<number>;
+}
+
 /** Goes on with a run and answers what it asks until it is finished. */
-export async function driveToEnd(portia: Portia, id: PlanRunUUID, world: World, habit: Habit): Promise<PlanRun> {
+export async function driveToEnd(portia: Portia, id: PlanRunUUID, world: World, person: Person): Promise<PlanRun> {
   let run = await portia.resume({ planRunId: id });
   for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
     if (round > 30) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
     for (const clarification of run.getOutstandingClarifications()) {
-      const response = await answerTo(portia, id, world, habit, clarification);
+      const response = await answerTo(portia, id, world, person, clarification);
       await portia.resolveClarification({ planRunId: id, clarification, response });
     }
     run = await portia.resume({ planRunId: id });
@@ -160,8 +166,9 @@ export async function driveToEnd(portia: Portia, id: PlanRunUUID, world: World, 
   return run;
 }
 
-async function answerTo(portia: Portia, id: PlanRunUUID, world: World, habit: Habit, clarification: Clarification): Promise<JsonValue> {
-  if (clarification.category === 'User Verification') return true;
+async function answerTo(portia: Portia, id: PlanRunUUID, world: World, person: Person, clarification: Clarification): Promise<JsonValue> {
+  const { habit, refuses } = person;
+  if (clarification.category === 'User Verification') return !refuses?.has(clarification.step ?? -1);
   if (clarification.category === 'Input' && clarification.argumentName === 'colour') return 'blue';
   const unknown = (await portia.storage.getToolCalls(id)).find(({ status }) => status === 'UNKNOWN');
   if (!unknown) throw new Error(`an unexpected question: ${clarification.userGuidance}`);

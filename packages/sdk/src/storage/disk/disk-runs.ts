@@ -174,9 +174,10 @@ export class DiskRuns implements RunStore {
     this.#driven.delete(id);
   }
 
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release = false): boolean {
     const run = this.#drivenAt(id, epoch);
     const written = run?.append(commit, status && frozenCopy(status, 'the status')) ?? false;
+    if (written && release) this.releaseRun(id, epoch);
     if (written) this.#watchers.tell(id, 'commit');
     return written;
   }

@@ -91,8 +91,8 @@ class DiskStorage implements StorageBackend {
     this.#runs.releaseRun(id, epoch);
   }
 
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
-    return this.#runs.append(id, epoch, commit, status);
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release?: boolean): boolean {
+    return this.#runs.append(id, epoch, commit, status, release);
   }
 
   putCommand(id: PlanRunUUID, command: Command): Command {

@@ -34,7 +34,7 @@ import { type Watcher, Watchers } from '../watchers.ts';
 
 /** A store in this process's memory; every answer is given at once. */
 export interface MemoryStorage extends StorageBackend {
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean;
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release?: boolean): boolean;
   /** How many bytes the runs stored so far take, in a compact form: what a store that writes them down would write. */
   bytes(): number;
 }
@@ -125,7 +125,7 @@ class InMemory implements MemoryStorage {
     for (let at = 0; at < journal.length; at += 3) {
       commits.push({ seq: journal[at] as number, at: journal[at + 1] as number, events: journal[at + 2] as string });
     }
-    return { ...summaryOf(run), commits, commands: run.commands.map(({ command }) => command) };
+    return { ...summaryOf(run), epoch: run.epoch, commits, commands: run.commands.map(({ command }) => command) };
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {
@@ -154,11 +154,12 @@ class InMemory implements MemoryStorage {
     if (run?.epoch === epoch) run.owner = undefined;
   }
 
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release = false): boolean {
     const run = this.#runs.get(id);
     if (run === undefined || run.epoch !== epoch || run.owner === undefined) return false;
     run.journal.push(commit.seq, commit.at, commit.events);
     if (status !== undefined) run.status = frozenCopy(status, 'the status');
+    if (release) run.owner = undefined;
     this.#journalBytes += commit.events.length + 16;
     this.#watchers.tell(id, 'commit');
     return true;

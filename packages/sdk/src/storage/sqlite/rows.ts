@@ -43,7 +43,7 @@ export function storedText(text: string): string {
 }
 
 /** A name as it was before {@link storedText}. */
-export function textFrom(stored: string): string {
+function textFrom(stored: string): string {
   return stored.startsWith('"') ? (JSON.parse(stored) as string) : stored;
 }
 

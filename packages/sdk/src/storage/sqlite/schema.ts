@@ -48,7 +48,8 @@ const steps: readonly string[] = [
     PRIMARY KEY (name, value, run)
   ) WITHOUT ROWID;
 
-  -- key: run << 32 | seq, so that the rows of a run stand together, in order, without an index.
+  -- key: run << 32 | seq, so that the rows of a run stand together, in order, without an index. at: milliseconds after
+  -- the run was created.
   CREATE TABLE journal (
     key INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

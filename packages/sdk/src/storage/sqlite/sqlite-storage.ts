@@ -37,17 +37,25 @@ const insertRun = `
 const insertLabel = 'INSERT INTO label (name, value, run) VALUES (?, ?, ?)';
 const insertCommit = `
   INSERT INTO journal (key, at, events)
-  SELECT n << 32 | ?2, ?3, ?4 FROM run WHERE n = ?1 AND epoch = ?5 AND owner IS NOT NULL`;
+  SELECT n << 32 | ?2, ?3 - created_at, ?4 FROM run WHERE n = ?1 AND epoch = ?5 AND owner IS NOT NULL`;
 const updateStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ? WHERE n = ?';
+const lastStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ?, owner = NULL, expires_at = NULL WHERE n = ?';
+const release = 'UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?';
+const selectRun = `
+  SELECT ${runColumns}, EXISTS (SELECT 1 FROM command WHERE run = run.n) AS told
+  FROM run CROSS JOIN plan ON plan.n = run.plan WHERE run.id = ?`;
 const selectDriver = 'SELECT epoch, owner, expires_at FROM run WHERE n = ?';
 const selectCommits = `
   SELECT key & 4294967295, at, events FROM journal WHERE key BETWEEN ?1 << 32 AND ?1 << 32 | 4294967295 ORDER BY key`;
+
+/** How many rowids of runs are kept at hand. */
+const knownNumbers = 10_000;
 
 /** The runs in SQLite, beside everything else. */
 export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   readonly name: string;
   readonly shared = true;
-  /** The rowids of runs that are driven through this object. */
+  /** The rowids of the runs met last; a run keeps its own for ever. */
   readonly #numbers = new Map<PlanRunUUID, number>();
   readonly #watchers = new Watchers();
   readonly #insertCommit: Statement;
@@ -77,7 +85,7 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
             return run;
           });
     if (number !== undefined) {
-      if (driver) this.#numbers.set(header.id, number);
+      this.#know(header.id, number);
       return { header, created: true, driver };
     }
     const taken =
@@ -103,17 +111,22 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   }
 
   loadRun(id: PlanRunUUID): StoredRun | undefined {
-    const row = this.#row('run.id = ?', idBytes(id));
+    const bytes = idBytes(id);
+    const row = bytes && this.connection.get<RunRow & { readonly told: 0 | 1 }>(selectRun, [bytes]);
     if (!row) return undefined;
+    this.#know(id, row.n);
     const commits = this.#rawRows<readonly [number, number, string]>(selectCommits, row.n);
-    const commands = this.connection.all<{ body: string }>('SELECT body FROM command WHERE run = ? ORDER BY n', [
-      row.n,
-    ]);
     return {
       ...summaryOf(row),
-      commits: commits.map(([seq, at, events]): Commit => ({ seq, at, events })),
-      commands: commands.map(({ body }) => JSON.parse(body) as Command),
+      epoch: row.epoch,
+      commits: commits.map(([seq, after, events]): Commit => ({ seq, at: row.created_at + after, events })),
+      commands: row.told === 1 ? this.#commandsOfRun(row.n) : [],
     };
+  }
+
+  #commandsOfRun(number: number): readonly Command[] {
+    const rows = this.connection.all<{ body: string }>('SELECT body FROM command WHERE run = ? ORDER BY n', [number]);
+    return rows.map(({ body }) => JSON.parse(body) as Command);
   }
 
   #rawRows<Row>(sql: string, value: number): Row[] {
@@ -152,7 +165,6 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
         [claim.owner, expiresAt, number, row.epoch, row.owner, row.expires_at],
       );
       if (changes === 0) continue;
-      this.#numbers.set(id, number);
       return { claimed: true, driver: { owner: claim.owner, epoch: row.epoch + 1, expiresAt } };
     }
   }
@@ -175,29 +187,33 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   releaseRun(id: PlanRunUUID, epoch: number): void {
     const number = this.#number(id);
     if (number === undefined) return;
-    this.connection.run('UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?', [number, epoch]);
-    this.#numbers.delete(id);
+    this.connection.run(release, [number, epoch]);
   }
 
-  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus): boolean {
+  append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, last = false): boolean {
     const number = this.#number(id);
     if (number === undefined) return false;
     const written =
-      status === undefined
+      status === undefined && !last
         ? this.#append(number, epoch, commit)
         : this.connection.transaction(() => {
             if (!this.#append(number, epoch, commit)) return false;
-            this.connection.run(updateStatus, [
-              stateNumber(status.state),
-              status.updatedAt,
-              status.wakeAt ?? null,
-              status.error === undefined ? null : JSON.stringify(status.error),
-              number,
-            ]);
+            if (status === undefined) this.connection.run(release, [number, epoch]);
+            else this.#updateStatus(number, status, last);
             return true;
           });
     if (written) this.#watchers.tell(id, 'commit');
     return written;
+  }
+
+  #updateStatus(number: number, status: RunStatus, last: boolean): void {
+    this.connection.run(last ? lastStatus : updateStatus, [
+      stateNumber(status.state),
+      status.updatedAt,
+      status.wakeAt ?? null,
+      status.error === undefined ? null : JSON.stringify(status.error),
+      number,
+    ]);
   }
 
   #append(number: number, epoch: number, commit: Commit): boolean {
@@ -272,7 +288,16 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     const known = this.#numbers.get(id);
     if (known !== undefined) return known;
     const bytes = idBytes(id);
-    return bytes && this.connection.get<{ n: number }>('SELECT n FROM run WHERE id = ?', [bytes])?.n;
+    const found = bytes && this.connection.get<{ n: number }>('SELECT n FROM run WHERE id = ?', [bytes])?.n;
+    if (found !== undefined) this.#know(id, found);
+    return found;
+  }
+
+  #know(id: PlanRunUUID, number: number): void {
+    this.#numbers.set(id, number);
+    if (this.#numbers.size <= knownNumbers) return;
+    const [oldest] = this.#numbers.keys();
+    if (oldest !== undefined) this.#numbers.delete(oldest);
   }
 
   watch(listener: Watcher): () => void {

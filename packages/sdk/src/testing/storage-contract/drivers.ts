@@ -97,6 +97,23 @@ function lostDriverTests(open: Open, { it, expect }: TestFunctions): void {
       expect((await storage.loadRun(id))?.commits.length).toBe(2);
     }));
 
+  it('gives a run up with the last commit when asked to, and only then', () =>
+    open(async ({ storage }) => {
+      const { id } = await storedRun(storage);
+      const done = { state: 'COMPLETE' as const, updatedAt: now + 9 };
+      expect(await storage.append(id, 2, firstCommit, done, true)).toBe(false);
+      expect((await storage.loadRun(id))?.driver?.epoch).toBe(1);
+      expect(await storage.append(id, 1, firstCommit, working, false)).toBe(true);
+      expect(await storage.append(id, 1, stepCommit(2), undefined, true)).toBe(true);
+      expect((await storage.loadRun(id))?.driver).toBe(undefined);
+      expect(await storage.append(id, 1, stepCommit(3))).toBe(false);
+      await storage.claimRun(id, sampleClaim());
+      expect(await storage.append(id, 2, stepCommit(3), done, true)).toBe(true);
+      const stored = await storage.loadRun(id);
+      expect([stored?.driver, stored?.status, stored?.commits.length]).toEqual([undefined, done, 3]);
+      expect(stored?.epoch ?? 2).toBe(2);
+    }));
+
   it('does not let a replaced driver release the run or write to it', () =>
     open(async ({ storage }) => {
       const { id } = await storedRun(storage);
