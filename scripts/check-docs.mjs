@@ -2,13 +2,15 @@
 // and of docs/ is type-checked as a module of its own (top-level await is fine) against the source of the packages; a
 // snippet keeps its line numbers, so an error names the line of the page. A fence opts out as ```ts no-check <reason>,
 // and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes is
-// the one of the source; the page on configuration names every option and environment variable there is, and the page
-// on the command line every command.
+// the one of the source, and the messages about wrong references are those of the compiler; the page on configuration
+// names every option and environment variable there is, and the page on the command line every command.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
+import { compilerMessagesProblem } from './docs-compiler-messages.mjs'
 import { errorsPageProblem } from './docs-errors.mjs'
-import { entryPoints, isSource, packages, root, walk } from './lib/workspace.mjs'
+import { compilerOptions } from './lib/compiler-options.mjs'
+import { isSource, packages, root, walk } from './lib/workspace.mjs'
 
 const isPage = (path) => path.endsWith('.md') && !/\/(dist|coverage|\.git|\.changeset)\//.test(path)
 const snippetDir = join(root, 'node_modules/.cache/docs-snippets')
@@ -49,14 +51,6 @@ function writeSnippets(pages) {
     }
   }
   return files
-}
-
-function compilerOptions() {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), ts.sys.readFile)
-  const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
-  const paths = Object.fromEntries(entryPoints().map(({ specifier, source }) => [specifier, [source]]))
-  // A reader's snippet is not a library: its exports need no written types.
-  return { ...options, noEmit: true, declaration: false, isolatedDeclarations: false, paths }
 }
 
 function checkSnippets(pages) {
@@ -121,8 +115,7 @@ function checkCommands() {
 const readmes = [root, ...packages().map(({ dir }) => dir)].map((dir) => join(dir, 'README.md')).filter(existsSync)
 const snippets = checkSnippets([...readmes, ...walk(join(root, 'docs'), isPage)])
 const links = checkLinks(walk(root, isPage))
-const stale = errorsPageProblem()
-if (stale) problems.push(stale)
+for (const stale of [errorsPageProblem(), compilerMessagesProblem()]) if (stale) problems.push(stale)
 checkConfiguration()
 checkCommands()
 for (const problem of problems) console.error(problem)

@@ -1,5 +1,5 @@
 import { PortiaError } from '../core/errors.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Command, Io } from './command.ts';
 import { commands } from './commands.ts';
 import { exitCodeOfError, exitCodes } from './exit-codes.ts';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { asFlag } from '../config/setting-reader.ts';
 import { PortiaError } from '../core/errors.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 
 /** An option of a command. */
 export interface OptionSpec {

@@ -3,7 +3,7 @@ import type { PortiaError } from '../core/errors.ts';
 import type { Plan } from '../core/plan.ts';
 import { llmToolId } from '../plan/compile.ts';
 import { exampleToolRegistry } from '../tool/library/registries.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Context } from './command.ts';
 import { type OptionSpecs, usageError } from './input.ts';
 import { duration } from './view/text.ts';

@@ -4,7 +4,7 @@ import { ensureError } from '../core/errors.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import type { Clarification } from '../core/clarification.ts';
 import type { Plan } from '../core/plan.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { type Input, usageError } from './input.ts';
 
 /** A value as it was typed: JSON where it is JSON, else the text itself. */

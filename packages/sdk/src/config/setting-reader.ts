@@ -1,5 +1,5 @@
 import { PortiaError } from '../core/errors.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { type ConfigOptions, optionNames } from './config-options.ts';
 
 /** A setting that was found, and where: `openaiApiKey` or `OPENAI_API_KEY`. */

@@ -15,7 +15,7 @@ import {
   type Visit,
   visitKey,
 } from './run-state.ts';
-import { exitTarget, newThread, nextVisit, type Thread, visitNumber } from './thread.ts';
+import { exitTarget, type Fork, type FrameChange, newFork, newThread, nextVisit, strandsOf, type Thread, visitNumber } from './thread.ts';
 
 /** The state after all these events. */
 export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
@@ -106,9 +106,14 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
   if (name !== undefined && output && event.skipped !== 'hook' && event.result === undefined) {
     // The item of a loop is what its body is about, not a result.
     const marker = event.skipped === 'condition' || state.program.instructions[step]?.op === 'loop';
-    if (state.program.keepsVisits) keepValue(thread, step, output);
-    if (thread.parent === undefined || event.next === exitTarget) recordOutput(state, name, output, marker);
-    thread.lastStep = marker ? thread.lastStep : step;
+    if (state.program.keepsVisits) keepValue(thread.values, step, output);
+    // What ends the whole run is its outcome at once.
+    const record = event.next === exitTarget ? state.root : thread;
+    recordOutput(record.outputs, name, output);
+    if (!marker) {
+      thread.lastStep = step;
+      if (record === state.root) state.lastOutput = name;
+    }
   }
   if (event.result !== undefined && state.program.keepsVisits) keepResult(state, thread, step, event.result);
   state.visits.delete(key);
@@ -118,12 +123,14 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
   if (event.ms) usageOf(state, step).ms += event.ms;
 }
 
-/** What a loop's condition gave can be referred to by the loop's name. */
+/** What a condition gave can be referred to by the name of its step. */
 function keepResult(state: RunState, thread: Thread, step: number, result: boolean): void {
   const instruction = state.program.instructions[step];
-  const judges = instruction?.op === 'end-loop' || (instruction?.op === 'loop' && instruction.type !== 'for-each');
-  if (judges) keepValue(thread, step, LocalDataValue(result));
+  const judges = instruction?.op === 'loop' ? instruction.type !== 'for-each' : judging.has(instruction?.op);
+  if (judges) keepValue(thread.values, step, LocalDataValue(result));
 }
+
+const judging: ReadonlySet<string | undefined> = new Set(['if', 'else-if', 'end-loop']);
 
 /** The thread a visit belongs to. */
 function threadOf(state: RunState, visit: VisitId): Thread {
@@ -132,27 +139,25 @@ function threadOf(state: RunState, visit: VisitId): Thread {
   return state.threads.get(mark < 0 ? visit : visit.slice(0, mark)) ?? state.root;
 }
 
-function recordOutput(state: RunState, name: string, output: Output, marker: boolean): void {
-  const before = state.stepOutputs.get(name);
-  if (!marker) state.lastOutput = name;
-  if (!isMarker(output) || !before || isMarker(before)) state.stepOutputs.set(name, output);
+function recordOutput(outputs: Map<string, Output>, name: string, output: Output): void {
+  const before = outputs.get(name);
+  if (!isMarker(output) || !before || isMarker(before)) outputs.set(name, output);
 }
 
-function keepValue(thread: Thread, step: number, output: Output): void {
-  const known = thread.values.get(step);
+function keepValue(values: Map<number, Output[]>, step: number, output: Output): void {
+  const known = values.get(step);
   if (known) known.push(output);
-  else thread.values.set(step, [output]);
+  else values.set(step, [output]);
 }
 
 function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): void {
   const { frame, step } = event;
-  if (frame) {
-    const top = 'push' in frame ? undefined : thread.frames.pop();
-    if ('push' in frame) thread.frames.push(frame.push);
-    else if ('top' in frame) thread.frames.push(frame.top);
-    else if ('advance' in frame && top?.kind === 'loop') thread.frames.push({ ...top, iteration: top.iteration + 1 });
-  }
-  if (thread.fork?.step === step) thread.fork = undefined;
+  if (thread.fork?.step === step) closeFork(state, thread, thread.fork, event.next);
+  if (frame) changeFrames(thread, frame);
+  const instruction = state.program.instructions[step];
+  // What happened in a sub-plan is its own affair: its next visit begins with nothing.
+  if (instruction?.op === 'sub-plan') thread.lastStep = undefined;
+  if (instruction?.op === 'end-sub-plan') for (let inner = instruction.start + 1; inner < step; inner += 1) thread.values.delete(inner);
   if (event.next !== undefined || thread.parent || state.program.keepsVisits) {
     thread.next = event.next ?? step + 1;
   } else if (step > thread.next) {
@@ -163,17 +168,32 @@ function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): vo
   }
 }
 
+function changeFrames({ frames }: Thread, frame: FrameChange): void {
+  if ('push' in frame) frames.push(frame.push);
+  else if ('drop' in frame) frames.length -= frame.drop;
+  else {
+    const top = frames.pop();
+    if ('top' in frame) frames.push(frame.top);
+    else if ('advance' in frame && top?.kind === 'loop') frames.push({ ...top, iteration: top.iteration + 1 });
+  }
+}
+
 function startThread(state: RunState, event: EventOf<'thread-start'>): void {
   const { thread: id, step, place, next, item } = event;
   const parent = state.threads.get(id.includes('/') ? id.slice(0, id.lastIndexOf('/')) : '') ?? state.root;
   const thread = newThread(id, parent, place, next);
-  if (item !== undefined) keepValue(thread, step, LocalDataValue(item));
-  parent.fork ??= { step, live: new Map(), ended: new Map(), merged: 0 };
+  if (item !== undefined) {
+    const value = LocalDataValue(item);
+    keepValue(thread.values, step, value);
+    const name = state.program.instructions[step]?.output;
+    if (name !== undefined) recordOutput(thread.outputs, name, value);
+  }
+  parent.fork ??= newFork(step);
   parent.fork.live.set(place, thread);
   state.threads.set(id, thread);
 }
 
-/** What a strand made joins what its parent knows as soon as all strands before it have joined: as if in order. */
+/** What a strand made is merged as soon as all strands before it are: as if in order. */
 function endThread(state: RunState, event: EventOf<'thread-end'>): void {
   const thread = state.threads.get(event.thread);
   const fork = thread?.parent?.fork;
@@ -184,20 +204,46 @@ function endThread(state: RunState, event: EventOf<'thread-end'>): void {
   for (let next = fork.ended.get(fork.merged); next; next = fork.ended.get(fork.merged)) {
     fork.ended.delete(fork.merged);
     fork.merged += 1;
-    merge(state, thread.parent, next);
+    merge(fork, next);
   }
 }
 
-function merge(state: RunState, parent: Thread, thread: Thread): void {
-  for (const [step, outputs] of thread.values) {
-    for (const output of outputs) keepValue(parent, step, output);
-    const name = state.program.instructions[step]?.output;
-    const last = outputs[outputs.length - 1];
-    if (parent.parent === undefined && name !== undefined && last) state.stepOutputs.set(name, last);
+/** Adds what one has made to what another has. */
+function merge(into: Pick<Fork, 'values' | 'outputs' | 'lastStep'>, from: Pick<Fork, 'values' | 'outputs' | 'lastStep'>): void {
+  for (const [step, outputs] of from.values) for (const output of outputs) keepValue(into.values, step, output);
+  for (const [name, output] of from.outputs) recordOutput(into.outputs, name, output);
+  into.lastStep = from.lastStep ?? into.lastStep;
+}
+
+/** All strands have ended, or one of them has left the sub-plan around the block: then the others are given up. */
+function closeFork(state: RunState, thread: Thread, fork: Fork, next: number | undefined): void {
+  thread.fork = undefined;
+  merge(thread, fork);
+  for (const strand of strandsOf({ fork })) {
+    giveUp(state, strand);
+    merge(thread, strand);
   }
-  if (thread.lastStep === undefined) return;
-  parent.lastStep = thread.lastStep;
-  if (parent.parent === undefined) state.lastOutput = state.program.instructions[thread.lastStep]?.output;
+  const left = [...fork.live.values()].find((strand) => strand.next === next);
+  if (left) thread.lastStep = left.lastStep;
+  if (thread === state.root && thread.lastStep !== undefined) state.lastOutput = state.program.instructions[thread.lastStep]?.output;
+}
+
+/** A strand is over in the middle of its work: what it was about to do, and what it asked, is settled by that. */
+function giveUp(state: RunState, strand: Thread): void {
+  for (const inner of strand.fork ? strandsOf(strand) : []) {
+    giveUp(state, inner);
+    merge(strand, inner);
+  }
+  state.threads.delete(strand.id);
+  const isOurs = (visit: VisitId): boolean => visit === strand.id || (typeof visit === 'string' && visit.startsWith(`${strand.id}~`));
+  for (const [key, { visit }] of state.visits) if (isOurs(visit)) state.visits.delete(key);
+  for (const record of [...state.clarifications]) if (isOurs(record.visit) && !record.clarification.resolved) withdraw(state, record);
+}
+
+function withdraw(state: RunState, record: ClarificationRecord): void {
+  state.clarifications.splice(state.clarifications.indexOf(record), 1);
+  state.questions.delete(record.key);
+  state.outstanding -= 1;
 }
 
 function lastValue(visit: Visit | undefined): Output | undefined {
@@ -326,7 +372,7 @@ function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
   state.error = event.error;
   if (event.error) {
     const told = LocalDataValue(event.error.message);
-    const name = event.error.step === undefined ? undefined : state.program.instructions[event.error.step]?.output;
+    const name = outputNameOf(state, event.error.step);
     if (name !== undefined) state.stepOutputs.set(name, told);
     state.finalOutput = told;
   } else if (event.finalOutput) {
@@ -334,9 +380,13 @@ function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
   }
 }
 
+/** The output of a step of the plan; of a sub-plan, that of the whole. */
+function outputNameOf(state: RunState, planStep: number | undefined): string | undefined {
+  return planStep === undefined ? undefined : state.program.instructions.findLast((instruction) => instruction.planStep === planStep)?.output;
+}
+
 function retry(state: RunState): void {
-  const failed = state.error?.step;
-  const name = failed === undefined ? undefined : state.program.instructions[failed]?.output;
+  const name = outputNameOf(state, state.error?.step);
   if (name !== undefined) state.stepOutputs.delete(name);
   state.state = 'READY_TO_RESUME';
   state.retries += 1;

@@ -17,7 +17,7 @@ interface Form {
   readonly fields: readonly string[];
 }
 
-const forms: readonly Form[] = [
+const forms = [
   { letter: 'r', type: 'run-start', fields: ['epoch', 'host', 'version'] },
   { letter: 'b', type: 'tool-call-start', fields: ['step', 'call', 'tool', 'args', 'visit?'] },
   { letter: 'e', type: 'tool-call-end', fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'] },
@@ -30,8 +30,13 @@ const forms: readonly Form[] = [
   { letter: 'a', type: 'clarification-resolved', fields: ['id', 'response', 'via', 'resolvedBy', 'as'] },
   { letter: 'w', type: 'run-wait', fields: [] },
   { letter: 'z', type: 'run-end', fields: ['state', 'finalOutput?', 'error?'] },
-];
-const byLetter: ReadonlyMap<unknown, Form> = new Map(forms.map((form) => [form.letter, form]));
+] as const satisfies readonly Form[];
+
+type Written = (typeof forms)[number];
+type Bare<Name> = Name extends `${infer Field}?` ? Field : Name;
+/** Fields of events that no form writes. There are none, or the next line does not compile. */
+type Forgotten = { [F in Written as F['type']]: Exclude<keyof EventOf<F['type']>, 'type' | Bare<F['fields'][number]>> }[Written['type']];
+const byLetter: ReadonlyMap<unknown, [Forgotten] extends [never] ? Form : Forgotten> = new Map(forms.map((form) => [form.letter, form]));
 
 /** The events of a commit as JSON text. */
 export function packEvents(bodies: readonly RunEventBody[]): string {

@@ -171,7 +171,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
     endedAt: undefined,
     host: undefined,
     version: undefined,
-    stepOutputs: new Map(),
+    stepOutputs: root.outputs,
     lastOutput: undefined,
     clarifications: [],
     questions: new Map(),
@@ -193,11 +193,13 @@ export function visitKey(step: number, visit: VisitId): string {
 /** The lowest step that is ready, running or waiting; of a finished run, the last one executed. */
 export function currentStepIndex(state: RunState): number {
   if (state.error?.step !== undefined && state.state === 'FAILED') return state.error.step;
-  if (state.state === 'COMPLETE' || state.state === 'FAILED') return state.lastExecuted;
-  let lowest = Math.max(0, state.program.instructions.length - 1);
+  const { instructions } = state.program;
+  const planStep = (index: number): number => instructions[index]?.planStep ?? index;
+  if (state.state === 'COMPLETE' || state.state === 'FAILED') return planStep(state.lastExecuted);
+  let lowest = Math.max(0, instructions.length - 1);
   for (const thread of state.threads.values()) if (!thread.fork && thread.next < lowest) lowest = thread.next;
   for (const visit of state.visits.values()) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
-  return lowest;
+  return planStep(lowest);
 }
 
 /** The step outputs as they read in order: those of strands still running over what was before them. */
@@ -205,12 +207,9 @@ export function visibleOutputs(state: RunState): ReadonlyMap<string, Output> {
   if (!state.root.fork) return state.stepOutputs;
   const visible = new Map(state.stepOutputs);
   const lay = (thread: Thread): void => {
+    for (const [name, output] of thread.fork?.outputs ?? []) visible.set(name, output);
     for (const strand of strandsOf(thread)) {
-      for (const [step, outputs] of strand.values) {
-        const name = state.program.instructions[step]?.output;
-        const last = outputs.at(-1);
-        if (name !== undefined && last) visible.set(name, last);
-      }
+      for (const [name, output] of strand.outputs) visible.set(name, output);
       lay(strand);
     }
   };

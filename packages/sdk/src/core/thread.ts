@@ -21,7 +21,9 @@ export type FrameChange =
   | { readonly top: Frame }
   /** One iteration on. */
   | { readonly advance: true }
-  | { readonly pop: true };
+  | { readonly pop: true }
+  /** Leaves so many blocks at once: by an exit from a sub-plan. */
+  | { readonly drop: number };
 
 /** Where in the program one strand of a run stands. A run has one; parallel blocks and concurrent loops fork more. */
 export interface Thread {
@@ -35,10 +37,13 @@ export interface Thread {
   readonly frames: Frame[];
   /** How often each step was left in this thread. */
   readonly counts: Map<number, number>;
-  /** By step: what its visits in this thread made, in order; merged into the parent's when the thread ends. */
+  /** By step: what its visits in this thread made, in order; joins what the parent knows when all strands have ended. */
   readonly values: Map<number, Output[]>;
+  /** By output name: what the record shows of this thread. */
+  readonly outputs: Map<string, Output>;
   /** The strands it waits for. */
   fork: Fork | undefined;
+  /** The step that made the last output; within a sub-plan, of its steps alone. */
   lastStep: number | undefined;
 }
 
@@ -50,6 +55,10 @@ export interface Fork {
   readonly ended: Map<number, Thread>;
   /** How many have been merged, in order. */
   merged: number;
+  /** What the merged ones made. Strands do not see it: what one sees never depends on how far the others are. */
+  readonly values: Map<number, Output[]>;
+  readonly outputs: Map<string, Output>;
+  lastStep: number | undefined;
 }
 
 /** Where a thread stands that has met an exit: the whole run is over. */
@@ -65,9 +74,15 @@ export function newThread(id: string, parent: Thread | undefined, place: number,
     frames: [],
     counts: new Map(),
     values: new Map(),
+    outputs: new Map(),
     fork: undefined,
     lastStep: undefined,
   };
+}
+
+/** Strands that are about to begin. */
+export function newFork(step: number): Fork {
+  return { step, live: new Map(), ended: new Map(), merged: 0, values: new Map(), outputs: new Map(), lastStep: undefined };
 }
 
 /** The n-th visit of a step, as ids name it: a number in the run's own thread, else with the thread before it. */

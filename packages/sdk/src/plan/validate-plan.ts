@@ -1,6 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import type { Plan, PlanInit } from '../core/plan.ts';
-import { nearest } from '../tool/nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { knownToolIds } from './prompt.ts';
 
 type Steps = PlanInit['steps'];

@@ -5,8 +5,8 @@ import { type Resolution } from '../core/event.ts';
 import type { ClarificationUUID, PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import { type ClarificationRecord, isFinished, type RunState } from '../core/run-state.ts';
-import type { Command, StoredRun } from '../storage/storage-backend.ts';
-import { foldStored, notFound, planIdOf, putOnRecord } from './drive.ts';
+import type { Command } from '../storage/storage-backend.ts';
+import { foldStored, type LoadedRun, notFound, planIdOf, putOnRecord } from './drive.ts';
 import type { Plans } from './plan-shelf.ts';
 import type { Runtime } from './runtime.ts';
 import { checkSpecialAnswer } from './special-answer.ts';
@@ -36,7 +36,8 @@ export interface Answer {
  */
 export async function resolveClarification(runtime: Runtime, plans: Plans, answer: Answer): Promise<RunState> {
   const { planRunId, clarificationId } = answer;
-  const state = await readState(runtime, plans, planRunId);
+  const read = await readRun(runtime, plans, planRunId);
+  const { state } = read;
   const record = state.clarifications.find(({ clarification }) => clarification.id === clarificationId);
   if (!record) throw unknown(planRunId, clarificationId);
   const as = checkAudience(state, record, answer.resolvedBy);
@@ -57,7 +58,8 @@ export async function resolveClarification(runtime: Runtime, plans: Plans, answe
     via,
   });
   if (command.type === 'answer' && !sameJson(command.response, response)) throw alreadyResolved(planRunId, clarificationId);
-  return (await putOnRecord(runtime, plans, planRunId)) ?? readState(runtime, plans, planRunId);
+  const known = read.isAsStored ? read : undefined;
+  return (await putOnRecord(runtime, plans, planRunId, { known, commands: [command] })) ?? readState(runtime, plans, planRunId);
 }
 
 /** @throws PortiaError when it is too late for an answer, or it does not fit: `RUN_STATE_INVALID`, `CLARIFICATION_EXPIRED`, `CLARIFICATION_RESPONSE_INVALID`. */
@@ -118,20 +120,29 @@ function unknown(planRunId: string, id: string): PortiaError {
 
 /** A run as it stands, with answers that are stored but not yet taken up. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
 export async function readState(runtime: Pick<Runtime, 'storage'>, plans: Plans, id: PlanRunUUID): Promise<RunState> {
+  return (await readRun(runtime, plans, id)).state;
+}
+
+/** `isAsStored`: no answer was added that the journal does not hold yet. */
+async function readRun(runtime: Pick<Runtime, 'storage'>, plans: Plans, id: PlanRunUUID): Promise<LoadedRun & { readonly isAsStored: boolean }> {
   const stored = await runtime.storage.loadRun(id);
   if (!stored) throw notFound(id);
-  return withAnswers(stored, foldStored(stored, await plans.view(planIdOf(stored))));
+  const plan = await plans.view(planIdOf(stored));
+  const state = foldStored(stored, plan);
+  const open = stored.commands.filter((command) => isOpenAnswer(state, command));
+  for (const answer of open) applyAnswer(state, answer);
+  return { stored, plan, state, isAsStored: open.length === 0 };
 }
 
-function withAnswers(stored: StoredRun, state: RunState): RunState {
-  for (const command of stored.commands) if (command.type === 'answer') applyAnswer(state, command);
-  return state;
+type AnswerCommand = Extract<Command, { type: 'answer' }>;
+
+function isOpenAnswer(state: RunState, command: Command): command is AnswerCommand {
+  if (command.type !== 'answer') return false;
+  return state.clarifications.some(({ clarification }) => clarification.id === command.key && !clarification.resolved);
 }
 
-function applyAnswer(state: RunState, command: Extract<Command, { type: 'answer' }>): void {
+function applyAnswer(state: RunState, command: AnswerCommand): void {
   const { key: id, response, resolvedBy, at } = command;
-  const open = state.clarifications.some(({ clarification }) => clarification.id === id && !clarification.resolved);
-  if (!open) return;
   const as = command.as as Audience | null;
   apply(state, { type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as Resolution['via'] }, at);
 }

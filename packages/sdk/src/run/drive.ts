@@ -9,7 +9,7 @@ import { initialState, isFinished, type RunHeader, type RunState } from '../core
 import type { Schema } from '../core/schema.ts';
 import { compile } from '../plan/compile.ts';
 import { schemaFromJson } from '../plan/plan-record.ts';
-import type { DriverRecord, StoredRun } from '../storage/storage-backend.ts';
+import type { Command, DriverRecord, StoredRun } from '../storage/storage-backend.ts';
 import { Driver } from './driver.ts';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
@@ -20,12 +20,23 @@ import type { DrivenRun, Runtime } from './runtime.ts';
 /** What {@link drive} does with a run once it has it. */
 export type Work = (run: DrivenRun) => Promise<void>;
 
+/** A run as it was read from storage. */
+export interface LoadedRun {
+  readonly stored: StoredRun;
+  readonly plan: Plan;
+  readonly state: RunState;
+}
+
 /** How a run is taken. */
 export interface DriveOptions {
   /** Stops driving when aborted; the run stays resumable. */
   readonly signal?: AbortSignal | undefined;
   /** The final output's schema, when the caller has it at hand. */
   readonly outputSchema?: Schema | undefined;
+  /** What the caller has just put into storage for the run. */
+  readonly commands?: readonly Command[] | undefined;
+  /** The run as the caller has just read it: not read again if nobody has driven it since. */
+  readonly known?: LoadedRun | undefined;
   /** Whose run it is, when the caller has looked already. */
   readonly endUser?: EndUser | undefined;
   /** Whether the plan's functions are not needed: nothing is run. */
@@ -34,25 +45,31 @@ export interface DriveOptions {
   readonly again?: Work | undefined;
 }
 
+/** A run that this process has just become the driver of. */
+export interface TakenRun extends Omit<LoadedRun, 'stored'> {
+  /** Absent for a run that was created a moment ago. */
+  readonly stored: StoredRun | undefined;
+  readonly record: DriverRecord;
+}
+
 /**
- * Creates a run and becomes its driver in one write. A run key that is taken gives the run that has it, undriven.
+ * Creates a run and becomes its driver in one write; {@link driveTaken} then works on it. A run key that is taken
+ * gives the run that has it, undriven.
  */
-export async function createAndDrive(
+export async function createAndTake(
   runtime: Runtime,
   plan: Plan,
   header: RunHeader,
-  work: Work,
-  options: DriveOptions,
-): Promise<{ readonly created: true; readonly state: RunState } | { readonly created: false; readonly header: RunHeader }> {
+): Promise<{ readonly taken: TakenRun } | { readonly taken: undefined; readonly header: RunHeader }> {
   const owner = newOwner();
+  let taken: TakenRun | undefined;
   try {
     const made = await runtime.storage.createRun(header, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
-    if (!made.created || !made.driver) return { created: false, header: made.header };
-    const plans = knownPlan(plan);
-    const state = initialState(made.header, compile(plan));
-    return { created: true, state: await driveState(runtime, plans, plan, state, made.driver, undefined, work, options) };
+    if (!made.created || !made.driver) return { taken, header: made.header };
+    taken = { plan, state: initialState(made.header, compile(plan)), stored: undefined, record: made.driver };
+    return { taken };
   } finally {
-    retireOwner(owner);
+    if (!taken) retireOwner(owner);
   }
 }
 
@@ -61,14 +78,23 @@ export async function createAndDrive(
  * @throws PortiaError `RUN_BUSY` while another driver is alive, `PLAN_RUN_NOT_FOUND`, `PLAN_NOT_FOUND`.
  */
 export async function drive(runtime: Runtime, plans: Plans, id: PlanRunUUID, work: Work, options: DriveOptions = {}): Promise<RunState> {
+  const taken = await take(runtime, plans, id, options);
+  return driveTaken(runtime, plans, taken, work, options);
+}
+
+async function take(runtime: Runtime, plans: Plans, id: PlanRunUUID, options: DriveOptions): Promise<TakenRun> {
   const owner = newOwner();
+  let taken: TakenRun | undefined;
   try {
     const claim = await runtime.storage.claimRun(id, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
     if (!claim.claimed) throw busy(id, claim.driver);
-    const { stored, plan, state } = await load(runtime, plans, id, claim.driver, options);
-    return await driveState(runtime, plans, plan, state, claim.driver, stored, work, options);
+    const { known } = options;
+    const isFresh = known?.stored.epoch !== undefined && known.stored.epoch + 1 === claim.driver.epoch;
+    const { stored, plan, state } = isFresh ? known : await load(runtime, plans, id, claim.driver, options);
+    taken = { stored, plan, state, record: claim.driver };
+    return taken;
   } finally {
-    retireOwner(owner);
+    if (!taken) retireOwner(owner);
   }
 }
 
@@ -78,7 +104,7 @@ async function load(
   id: PlanRunUUID,
   record: DriverRecord,
   { onlyRecord = false }: DriveOptions,
-): Promise<{ readonly stored: StoredRun; readonly plan: Plan; readonly state: RunState }> {
+): Promise<LoadedRun> {
   try {
     const stored = await runtime.storage.loadRun(id);
     if (!stored) throw notFound(id);
@@ -112,7 +138,7 @@ async function driveState(
   drivers.add(driver);
   try {
     // What came while the run was being loaded reaches the driver by the pool, at the latest when the run is let go.
-    for (const command of stored?.commands ?? []) driver.deliver(command);
+    for (const command of [...(stored?.commands ?? []), ...(options.commands ?? [])]) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
     await work({ runtime, driver, plan, outputSchema, endUser: await endUserFor(runtime, state, options) });
     if (driver.dirty) await driver.commit(true);
@@ -135,8 +161,13 @@ async function release({ storage, logger }: Runtime, id: PlanRunUUID, record: Dr
 }
 
 /** Puts on record what was said from outside, unless somebody else has the run, who then does. */
-export async function putOnRecord(runtime: Runtime, plans: Plans, id: PlanRunUUID): Promise<RunState | undefined> {
-  return ifFree(() => drive(runtime, plans, id, async () => {}, { onlyRecord: true }));
+export async function putOnRecord(
+  runtime: Runtime,
+  plans: Plans,
+  id: PlanRunUUID,
+  options: Pick<DriveOptions, 'known' | 'commands'> = {},
+): Promise<RunState | undefined> {
+  return ifFree(() => drive(runtime, plans, id, async () => {}, { ...options, onlyRecord: true }));
 }
 
 async function ifFree(work: () => Promise<RunState>): Promise<RunState | undefined> {
@@ -158,7 +189,7 @@ async function takeUp(runtime: Runtime, plans: Plans, driver: Driver, options: D
     const { commands } = await storage.pollCommands([driver.id], undefined);
     if (commands.every(({ command }) => driver.knows(command))) return undefined;
     const { again = async () => {} } = options;
-    return await ifFree(() => drive(runtime, plans, driver.id, again, { ...options, onlyRecord: options.again === undefined }));
+    return await ifFree(() => drive(runtime, plans, driver.id, again, { ...options, known: undefined, onlyRecord: options.again === undefined }));
   } catch (error) {
     if (!PortiaError.isInstance(error)) throw error;
     logger.warn('what was said to a run last was not taken up; it is when the run goes on', { planRunId: driver.id, error: error.message });

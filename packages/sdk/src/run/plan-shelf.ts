@@ -68,8 +68,10 @@ export class PlanShelf implements Plans {
   async view(id: PlanUUID): Promise<Plan> {
     const known = this.#known.get(id) ?? this.#views.get(id);
     if (known) return known;
-    const plan = planForReading(await this.#record(id));
-    keep(this.#views, plan);
+    const record = await this.#record(id);
+    const plan = planForReading(record);
+    // With nothing beside its document, the plan that is read is the plan that runs.
+    keep(record.beside ? this.#views : this.#known, plan);
     return plan;
   }
 

@@ -43,23 +43,29 @@ const failing: readonly AnyTool[] = [
   tool({ id: 'hollow', description: 'gives what JSON cannot hold', readOnly: true, run: () => new Map() }),
 ];
 
-const toolIds = ['reader', 'reader', 'stamper', 'mailer', 'payer', 'asker', 'refunder', 'adder', 'lister', 'reporter', 'flaky', 'llm', 'breaker', 'hollow'] as const;
+const acting = ['stamper', 'mailer', 'mailer', 'payer', 'asker', 'refunder'] as const;
+const other = ['reader', 'reader', 'adder', 'lister', 'reporter', 'flaky', 'llm'] as const;
+const ending = ['breaker', 'hollow'] as const;
 
 interface Line {
-  readonly toolId: (typeof toolIds)[number];
+  readonly toolId: (typeof acting | typeof other | typeof ending)[number];
   readonly condition: string | null;
   readonly uses: number;
 }
 
 const line: fc.Arbitrary<Line> = fc.record({
-  toolId: fc.constantFrom(...toolIds),
+  toolId: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(...acting) },
+    { weight: 7, arbitrary: fc.constantFrom(...other) },
+    { weight: 1, arbitrary: fc.constantFrom(...ending) },
+  ),
   condition: fc.option(fc.constantFrom('if it is over 100', 'if it is 3'), { freq: 4 }),
   uses: fc.nat(6),
 });
-const crash: fc.Arbitrary<CrashPoint> = fc.record({ write: fc.integer({ min: 1, max: 45 }), when: fc.constantFrom('before', 'after') });
+const crash: fc.Arbitrary<CrashPoint> = fc.record({ write: fc.integer({ min: 1, max: 16 }), when: fc.constantFrom('before', 'after') });
 const story = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 7 }),
-  crashes: fc.array(crash, { maxLength: 4 }),
+  crashes: fc.array(crash, { minLength: 1, maxLength: 4 }),
   refuses: fc.uniqueArray(fc.nat(6), { maxLength: 1 }),
 });
 
@@ -115,7 +121,7 @@ describe('a random plan', () => {
         expect(fold(stored.header, compile(plan), eventsOf(stored))).toEqual(live.get(run.id));
         live.clear();
       }),
-      { numRuns: 250, verbose: 1 },
+      { numRuns: 400, verbose: 1 },
     );
   });
 });

@@ -153,8 +153,9 @@ function failureOf(thrown: unknown): RunError {
 /** Ends the run as failed. */
 export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
   const { driver, runtime } = run;
+  const hears = runtime.hooks.afterPlanRun || (visit && runtime.hooks.afterStepExecution);
   driver.emit({ type: 'run-end', state: 'FAILED', error });
-  await driver.commit();
+  await driver.commit(!hears);
   const told = driver.state.finalOutput;
   if (visit && told && runtime.hooks.afterStepExecution) {
     await tellEnd(run, () => tellStepEnd(visit, told));

@@ -10,6 +10,10 @@ export interface ToolOptions {
   readonly idempotent?: boolean | undefined;
   /** Milliseconds. */
   readonly timeoutMs?: number | undefined;
+  /** Calls at once, over all runs of a client. */
+  readonly maxConcurrency?: number | undefined;
+  /** Calls in any minute, over all runs of a client. */
+  readonly perMinute?: number | undefined;
   readonly reconcile?: NonNullable<Tool<JsonObject, unknown>['reconcile']> | undefined;
   /**
    * The argument that carries the idempotency key to the other side. Models no longer see it and need not give it;
@@ -34,6 +38,8 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
     idempotent: tool.idempotent,
     shouldSummarize: tool.shouldSummarize,
     timeoutMs: tool.timeoutMs,
+    maxConcurrency: tool.maxConcurrency,
+    perMinute: tool.perMinute,
     ...(ready && { ready: (context) => ready.call(tool, context) }),
     ...(reconcile && { reconcile: (args, context) => reconcile.call(tool, args, context) }),
     run: (args, context) => tool.run(args, context),
@@ -44,11 +50,13 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
 
 /** A copy of a tool with the options; absent options keep what the tool says. */
 export function withOptions(tool: AnyTool, options: ToolOptions): AnyTool {
-  const { readOnly, idempotent, timeoutMs, reconcile, idempotencyArg } = options;
+  const { readOnly, idempotent, timeoutMs, maxConcurrency, perMinute, reconcile, idempotencyArg } = options;
   const marked = derive(tool, {
     ...(readOnly !== undefined && { readOnly }),
     ...(idempotent !== undefined && { idempotent }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(maxConcurrency !== undefined && { maxConcurrency }),
+    ...(perMinute !== undefined && { perMinute }),
     ...(reconcile && { reconcile }),
   });
   return idempotencyArg === undefined ? marked : withIdempotencyArg(marked, idempotencyArg);

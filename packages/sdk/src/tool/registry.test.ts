@@ -4,7 +4,7 @@ import type { PortiaError } from '../core/errors.ts';
 import { type Schema, validate } from '../core/schema.ts';
 import { type AnyTool, maxToolDescription } from '../core/tool.ts';
 import { toolContext } from '../testing/tool-context.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { ToolRegistry } from './registry.ts';
 import { tool, toolToModelTool } from './tool.ts';
 
@@ -115,9 +115,9 @@ describe('withToolOptions', () => {
   });
 
   it('marks a foreign tool and keeps what it says of itself', async () => {
-    const registry = new ToolRegistry([charge]).withToolOptions('charge', { idempotent: true, timeoutMs: 9, reconcile: () => 'not-happened' });
+    const registry = new ToolRegistry([charge]).withToolOptions('charge', { idempotent: true, timeoutMs: 9, maxConcurrency: 2, perMinute: 3, reconcile: () => 'not-happened' });
     const marked = registry.getTool('charge');
-    expect(marked).toMatchObject({ id: 'charge', name: 'Charge', description: 'Charges a card', idempotent: true, timeoutMs: 9 });
+    expect(marked).toMatchObject({ id: 'charge', name: 'Charge', description: 'Charges a card', idempotent: true, timeoutMs: 9, maxConcurrency: 2, perMinute: 3 });
     expect(await marked.reconcile?.({}, toolContext())).toBe('not-happened');
     expect(await marked.ready?.({} as never)).toEqual({ ready: false, reason: 'no' });
     expect(charge).toMatchObject({ timeoutMs: 5 });

@@ -1,7 +1,7 @@
 import { PortiaError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { derive, type ToolOptions, withOptions } from './foreign.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { checkTool } from './tool.ts';
 
 /** How a registry chooses. */

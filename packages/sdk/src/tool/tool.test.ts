@@ -62,6 +62,8 @@ describe('tool', () => {
 
   it('refuses a time-out that is not a time', () => {
     expect(errorOf(() => tool({ ...nothing, id: 'a', timeoutMs: 0 })).message).toBe('tool "a" has timeoutMs 0');
+    expect(errorOf(() => tool({ ...nothing, id: 'a', maxConcurrency: 0 })).message).toBe('tool "a" has maxConcurrency 0');
+    expect(errorOf(() => tool({ ...nothing, id: 'a', perMinute: 1.5 })).message).toBe('tool "a" has perMinute 1.5');
   });
 
   it('counts text, arguments and result together against the longest description', () => {

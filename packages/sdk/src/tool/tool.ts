@@ -35,6 +35,10 @@ export interface ToolInit<Args, Out, Input = unknown> {
   readonly shouldSummarize?: boolean | undefined;
   /** Milliseconds; 60,000 unless given. */
   readonly timeoutMs?: number | undefined;
+  /** Calls at once, over all runs of a client. Not limited unless given. */
+  readonly maxConcurrency?: number | undefined;
+  /** Calls in any minute, over all runs of a client. Not limited unless given. */
+  readonly perMinute?: number | undefined;
   readonly ready?: ((context: ToolReadyContext) => ReadyResponse | Promise<ReadyResponse>) | undefined;
   readonly reconcile?:
     | ((args: NoInfer<Args>, context: ToolRunContext) => Reconciled<NoInfer<Out>> | Promise<Reconciled<NoInfer<Out>>>)
@@ -72,6 +76,8 @@ export abstract class ToolBase<Args = JsonObject, Out = unknown> implements Tool
   declare readonly idempotent?: boolean | undefined;
   declare readonly shouldSummarize?: boolean | undefined;
   declare readonly timeoutMs?: number | undefined;
+  declare readonly maxConcurrency?: number | undefined;
+  declare readonly perMinute?: number | undefined;
 
   constructor() {
     // Not a getter of the class: TypeScript would forbid subclasses to set the name as a field.
@@ -103,6 +109,10 @@ export function checkTool(candidate: AnyTool): void {
   }
   const { timeoutMs } = candidate;
   if (timeoutMs !== undefined && !(timeoutMs > 0)) throw invalid(`${where} has timeoutMs ${timeoutMs}`, 'give milliseconds above 0');
+  for (const limit of ['maxConcurrency', 'perMinute'] as const) {
+    const value = candidate[limit];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) throw invalid(`${where} has ${limit} ${value}`, 'give a whole number above 0');
+  }
   const { length } = describeTool(candidate);
   if (length > maxToolDescription) {
     throw invalid(

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunEventBody, toCommit } from '../../src/core/event.ts';
 import type { PlanRunUUID } from '../../src/core/ids.ts';
-import type { JsonObject } from '../../src/core/json.ts';
 import { diskStorage } from '../../src/storage/disk/disk-storage.ts';
 import type { RunStatus, StorageBackend } from '../../src/storage/storage-backend.ts';
 import { firstCommit, now, storedRun, working } from '../../src/testing/storage-contract/samples.ts';
@@ -33,13 +32,13 @@ export const writeRun = (root: string, id: string, document: unknown): void =>
   writeFileSync(join(root, `${id}.json`), JSON.stringify(document, null, 4));
 export const journalOf = (root: string, id: string, file: string): string => join(root, '.journal', id, file);
 
-export const question: JsonObject = {
+export const question = {
   id: 'clar-3a6f0d8e-6f0c-4b39-8a0d-3b1c52d6d111',
   category: 'Multiple Choice',
   user_guidance: 'Which?',
   source: 'shop',
   argument_name: 'size',
-  options: ['S', 50],
+  options: ['S', 50] as (string | number)[],
 };
 export const asks: RunEventBody[] = [
   { type: 'clarification-raised', step: 1, key: 'tool', clarification: question, audience: 'endUser' },

@@ -4,7 +4,7 @@ import type { PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { PlanRunState } from '../../core/run-state.ts';
 import type { RunSummary } from '../../storage/storage-backend.ts';
-import { nearest } from '../../tool/nearest.ts';
+import { nearest } from '../../core/nearest.ts';
 import type { Command, Sheet } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Input, usageError } from '../input.ts';

@@ -4,6 +4,7 @@ import type { JsonValue } from '../../core/json.ts';
 import { isMarker, type Output, serializeValue, textOf } from '../../core/output.ts';
 import { wholeRun } from '../../core/run-state.ts';
 import { jsonSchemaOf, type Schema } from '../../core/schema.ts';
+import { exitTarget } from '../../core/thread.ts';
 import type { DrivenRun } from '../runtime.ts';
 import { fullValue } from '../step-inputs.ts';
 import { askStructured, type Questioner } from './ask-structured.ts';
@@ -24,7 +25,9 @@ export async function makeFinalOutput(run: DrivenRun): Promise<StoredOutput | Ru
   const last = state.lastOutput === undefined ? undefined : state.stepOutputs.get(state.lastOutput);
   if (!last) return undefined;
   const value = await fullValue(run.runtime.storage, state, last);
-  const schema = run.outputSchema;
+  // Of a run that met an exit, the message is the outcome, whatever the plan would have given else.
+  const exited = [...state.threads.values()].some(({ next }) => next === exitTarget);
+  const schema = exited ? undefined : run.outputSchema;
   try {
     if (!schema) return await withSummary(run, value, last);
     const fitting = await fit(schema, value);

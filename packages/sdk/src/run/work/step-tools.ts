@@ -15,14 +15,14 @@ type FunctionStep = Extract<WorkStep, { kind: 'function' | 'custom' }>;
 export function functionTool(visit: VisitRun, work: FunctionStep): AnyTool {
   let tool = made.get(work);
   if (!tool) {
-    const { name, readOnly } = work;
+    const { name, readOnly, idempotent } = work;
     const run = work.kind === 'function' ? work.function : work.run;
     tool = {
       id: `local_function_${run.name || name}`,
       name,
       description: `The function of step ${visit.instruction.key}`,
       readOnly,
-      idempotent: work.kind === 'function' ? work.idempotent : undefined,
+      idempotent,
       run,
     };
     made.set(work, tool);

@@ -71,6 +71,14 @@ export interface RunRow {
 export const runColumns = `run.n, run.id, plan.id AS plan_id, run.created_at, run.updated_at, run.state, run.epoch, run.owner,
   run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more`;
 
+/** A row from its values in the order of {@link runColumns}: reading rows without names takes half the time. */
+export function runRowOf(values: readonly unknown[]): RunRow {
+  const [n, id, plan_id, created_at, updated_at, state, epoch, owner, expires_at, wake_at, error, ...beside] = values;
+  const [end_user, inputs, run_key, labels, more] = beside;
+  const row = { n, id, plan_id, created_at, updated_at, state, epoch, owner, expires_at, wake_at, error };
+  return { ...row, end_user, inputs, run_key, labels, more } as RunRow;
+}
+
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
   return { header: headerOf(row), status: statusOf(row), driver: driverOf(row) };

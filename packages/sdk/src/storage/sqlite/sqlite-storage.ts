@@ -24,6 +24,7 @@ import {
   idBytes,
   labelsOf,
   type RunRow,
+  runRowOf,
   runColumns,
   runIdOf,
   stateNumber,
@@ -42,7 +43,7 @@ const updateStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, err
 const lastStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ?, owner = NULL, expires_at = NULL WHERE n = ?';
 const release = 'UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?';
 const selectRun = `
-  SELECT ${runColumns}, EXISTS (SELECT 1 FROM command WHERE run = run.n) AS told
+  SELECT EXISTS (SELECT 1 FROM command WHERE run = run.n), ${runColumns}
   FROM run CROSS JOIN plan ON plan.n = run.plan WHERE run.id = ?`;
 const selectDriver = 'SELECT epoch, owner, expires_at FROM run WHERE n = ?';
 const selectCommits = `
@@ -112,15 +113,17 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
 
   loadRun(id: PlanRunUUID): StoredRun | undefined {
     const bytes = idBytes(id);
-    const row = bytes && this.connection.get<RunRow & { readonly told: 0 | 1 }>(selectRun, [bytes]);
-    if (!row) return undefined;
+    const found = bytes && this.#raw((run) => run.get([bytes]) as readonly unknown[] | undefined, selectRun);
+    if (!found) return undefined;
+    const [told, ...values] = found;
+    const row = runRowOf(values);
     this.#know(id, row.n);
-    const commits = this.#rawRows<readonly [number, number, string]>(selectCommits, row.n);
+    const commits = this.#raw((journal) => journal.all([row.n]) as (readonly [number, number, string])[], selectCommits);
     return {
       ...summaryOf(row),
       epoch: row.epoch,
       commits: commits.map(([seq, after, events]): Commit => ({ seq, at: row.created_at + after, events })),
-      commands: row.told === 1 ? this.#commandsOfRun(row.n) : [],
+      commands: told === 1 ? this.#commandsOfRun(row.n) : [],
     };
   }
 
@@ -129,10 +132,11 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     return rows.map(({ body }) => JSON.parse(body) as Command);
   }
 
-  #rawRows<Row>(sql: string, value: number): Row[] {
+  /** Reads rows as lists of values. */
+  #raw<T>(read: (statement: Statement) => T, sql: string): T {
     const statement = this.connection.statement(sql).raw();
     try {
-      return statement.all([value]) as Row[];
+      return read(statement);
     } catch (error) {
       throw this.connection.failed(error);
     }

@@ -1,0 +1,198 @@
+// Runs random programs in processes that die, with people who answer in any order, and checks what came of it.
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { Portia } from '../../src/client.ts';
+import { Config } from '../../src/config/config.ts';
+import type { Clarification } from '../../src/core/clarification.ts';
+import { fold } from '../../src/core/apply.ts';
+import type { PlanRunUUID } from '../../src/core/ids.ts';
+import type { JsonObject, JsonValue } from '../../src/core/json.ts';
+import type { PlanRun } from '../../src/core/plan-run.ts';
+import type { RunState } from '../../src/core/run-state.ts';
+import { legacyOf } from '../../src/plan/builder-programs.ts';
+import { compile } from '../../src/plan/compile.ts';
+import { eventsOf } from '../../src/run/drive.ts';
+import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import type { StorageBackend } from '../../src/storage/storage-backend.ts';
+import { type CrashPoint, crashingStorage } from '../../src/testing/crashing-storage.ts';
+import { scriptedModel } from '../../src/testing/scripted-model.ts';
+import { normalised } from './engine.ts';
+import { answerTo, askerOf, type Expected, expectationOf, type Process, type Program } from './programs.ts';
+
+/** Faults that the checker must find. */
+export interface Planted {
+  /** Tools marked idempotent do it again whenever they are called. */
+  readonly duplicates?: boolean;
+  /** What a process writes is changed on its way. */
+  readonly storage?: (storage: StorageBackend) => StorageBackend;
+}
+
+/** Where effects happen. */
+export class Outside {
+  readonly effects: string[] = [];
+  readonly byCall = new Map<string, { readonly key: string; readonly value: JsonValue }>();
+  /** How often the ledger asked, and effects that were made twice because it was told to. */
+  asked = 0;
+  readonly planted: Planted;
+
+  constructor(planted: Planted = {}) {
+    this.planted = planted;
+  }
+
+  process(isDead: () => boolean): Process {
+    const outside = this;
+    return {
+      get dead() {
+        return isDead();
+      },
+      effect(label, call, key, mark, value) {
+        if (isDead()) throw new Error('a dead process does nothing');
+        const before = outside.byCall.get(call);
+        if (mark === 'idempotent' && before && !outside.planted.duplicates) return before.value;
+        outside.effects.push(`${label} ${(value as { readonly v: number }).v}`);
+        outside.byCall.set(call, { key, value });
+        return value;
+      },
+    };
+  }
+}
+
+/** Where processes die, and in which order people answer. */
+export interface Story {
+  readonly crashes: readonly CrashPoint[];
+  readonly picks: readonly number[];
+}
+
+export const stories: fc.Arbitrary<Story> = fc.record({
+  crashes: fc.array(fc.record({ write: fc.integer({ min: 1, max: 24 }), when: fc.constantFrom('before' as const, 'after' as const) }), { maxLength: 3 }),
+  picks: fc.array(fc.nat(30), { minLength: 1, maxLength: 6 }),
+});
+
+const calm: Story = { crashes: [], picks: [0] };
+const config = { models: { default: scriptedModel([]) } };
+
+interface Outcome {
+  readonly run: PlanRun;
+  readonly storage: StorageBackend;
+  readonly outside: Outside;
+}
+
+/** Runs a program to its end, each time in a new process where the last one died. */
+export async function runProgram(program: Program, { crashes, picks }: Story, planted: Planted = {}): Promise<Outcome> {
+  const outside = new Outside(planted);
+  const storage = memoryStorage();
+  const people = new People(outside, picks);
+  for (let life = 0; ; life += 1) {
+    const point = crashes[life];
+    const crashing = crashingStorage(planted.storage?.(storage) ?? storage, point);
+    const process = outside.process(() => crashing.crashed);
+    const plan = program.plan(process);
+    const open = (): Portia => new Portia({ config: new Config({ storage: crashing, ...config }), tools: [askerOf(process)], plans: [plan] });
+    try {
+      const portia = open();
+      const [stored] = (await portia.storage.listRuns()).items;
+      let run = stored ? await portia.resume({ planRunId: stored.header.id }) : await portia.runPlan(plan);
+      for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
+        if (round > 300) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
+        const next = people.next() % 2 === 0 ? portia : open();
+        await people.answer(next, run);
+        run = await next.resume({ planRunId: run.id });
+      }
+      return { run, storage, outside };
+    } catch (error) {
+      if (!crashing.crashed) throw error;
+    }
+  }
+}
+
+/** Those who answer, some questions at a time. */
+class People {
+  readonly #outside: Outside;
+  readonly #picks: readonly number[];
+  #turn = 0;
+
+  constructor(outside: Outside, picks: readonly number[]) {
+    this.#outside = outside;
+    this.#picks = picks;
+  }
+
+  next(): number {
+    this.#turn += 1;
+    return (this.#picks[this.#turn % this.#picks.length] ?? 0) + this.#turn * 7 * Math.min(1, this.#picks.length - 1);
+  }
+
+  async answer(portia: Portia, run: PlanRun): Promise<void> {
+    const open = [...run.getOutstandingClarifications()];
+    const count = open.length === 0 ? 0 : 1 + (this.next() % open.length);
+    for (let k = 0; k < count; k += 1) {
+      const [clarification] = open.splice(this.next() % open.length, 1);
+      if (clarification) await portia.resolveClarification({ planRunId: run.id, clarification, response: await this.#response(portia, run.id, clarification) });
+    }
+  }
+
+  async #response(portia: Portia, id: PlanRunUUID, clarification: Clarification): Promise<JsonValue> {
+    if (clarification.source === 'Effects ledger') return this.#lookUp(portia, id, clarification);
+    if (clarification.category === 'User Verification') return clarification.userGuidance !== 'no?';
+    return answerTo(clarification.userGuidance, clarification.category === 'Multiple Choice' ? clarification.options : undefined);
+  }
+
+  /** Says what really happened. */
+  async #lookUp(portia: Portia, id: PlanRunUUID, clarification: Clarification): Promise<JsonValue> {
+    const raised = (await portia.storage.getEvents(id)).find((event) => event.type === 'clarification-raised' && event.clarification['id'] === clarification.id);
+    if (raised?.type !== 'clarification-raised') throw new Error('a question that nobody asked');
+    const happened = this.#outside.byCall.get(raised.key.slice(raised.key.indexOf(':') + 1));
+    if (clarification.category === 'Input') return JSON.stringify(happened?.value);
+    this.#outside.asked += 1;
+    return happened ? 'use a given result' : 'call again';
+  }
+}
+
+/** Runs a program in peace and in a storm, and compares both with what was worked out beforehand. */
+export async function checkProgram(program: Program, story: Story, live: ReadonlyMap<PlanRunUUID, RunState>, planted: Planted = {}): Promise<{ readonly asked: number }> {
+  const expected = expectationOf(program);
+  const whole = await runProgram(program, calm);
+  checkOutcome(program, expected, whole);
+  const stormy = await runProgram(program, story, planted);
+  checkOutcome(program, expected, stormy);
+  if (!program.racy) expect(essence(stormy.run)).toEqual(essence(whole.run));
+  await checkRecord(program, whole, live);
+  await checkRecord(program, stormy, live);
+  return { asked: stormy.outside.asked };
+}
+
+function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: Outcome): void {
+  expect(run.error?.code).toBe(expected.code);
+  expect(run.state).toBe(expected.code === undefined ? 'COMPLETE' : 'FAILED');
+  if (expected.code === undefined) expect(run.outputs.finalOutput?.value).toEqual(expected.final);
+  const effects = [...outside.effects].sort();
+  if (racy) {
+    const left = [...expected.effects];
+    for (const effect of effects) {
+      const at = left.indexOf(effect);
+      if (at < 0) throw new Error(`${effect} happened too often, or ought not to have happened`);
+      left.splice(at, 1);
+    }
+    return;
+  }
+  expect(effects).toEqual(expected.effects);
+  for (const [name, value] of expected.outputs) expect([name, run.outputs.stepOutputs[name]?.value]).toEqual([name, value]);
+  expect(run.getOutstandingClarifications()).toEqual([]);
+}
+
+/** What is the same however often processes died, and in whatever order people answered. */
+function essence(run: PlanRun): JsonObject {
+  const document = normalised(run);
+  const outputs = document['outputs'] as JsonObject;
+  const asked = (outputs['clarifications'] as readonly JsonObject[]).map(({ id: _id, ...clarification }) => JSON.stringify(clarification)).sort();
+  return { ...document, outputs: { ...outputs, clarifications: asked }, error: (run.error as unknown as JsonObject) ?? null };
+}
+
+async function checkRecord(program: Program, { run, storage }: Outcome, live: ReadonlyMap<PlanRunUUID, RunState>): Promise<void> {
+  const stored = await storage.loadRun(run.id);
+  if (!stored) throw new Error('the run is not stored');
+  const plan = legacyOf(program.plan(new Outside().process(() => false)));
+  const folded = fold(stored.header, compile(plan), eventsOf(stored));
+  const last = live.get(run.id);
+  expect({ ...folded, program: null }).toEqual({ ...last, program: null });
+  expect(folded.visits.size === 0 || folded.state === 'FAILED' || program.racy).toBe(true);
+}

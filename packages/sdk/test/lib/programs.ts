@@ -1,0 +1,558 @@
+// Random builder programs: as a tree that fast-check makes and shrinks, as steps of a plan, and as an expectation that is
+// worked out by walking the tree, without the engine.
+import fc from 'fast-check';
+import { InputClarification } from '../../src/core/clarification.ts';
+import { ToolHardError, ToolSoftError } from '../../src/core/errors.ts';
+import type { JsonValue } from '../../src/core/json.ts';
+import { textOf } from '../../src/core/output.ts';
+import type { StepV2 } from '../../src/core/plan-v2-steps.ts';
+import { PlanV2 } from '../../src/core/plan-v2.ts';
+import { at, Input, StepOutput, text } from '../../src/core/reference.ts';
+import type { AnyTool, ToolRunContext } from '../../src/core/tool.ts';
+import { tool } from '../../src/tool/tool.ts';
+
+/** A step or a block, as it is made at random; numbers are looked up modulo what there is. */
+export type Raw =
+  | { readonly t: 'fn'; readonly mark: 'readOnly' | 'idempotent' | 'effect'; readonly refs: readonly number[]; readonly flaky: boolean; readonly approval: boolean }
+  | { readonly t: 'ask'; readonly refs: readonly number[]; readonly kind: 'input' | 'options' | 'verify' }
+  | { readonly t: 'tool'; readonly refs: readonly number[]; readonly asks: boolean }
+  | { readonly t: 'if'; readonly refs: readonly number[]; readonly arms: readonly (readonly Raw[])[]; readonly last: readonly Raw[] | null; readonly merge: boolean }
+  | { readonly t: 'for'; readonly refs: readonly number[]; readonly count: number; readonly concurrency: number; readonly abort: boolean; readonly body: readonly Raw[] }
+  | { readonly t: 'while'; readonly kind: 'while' | 'do-while' | 'end'; readonly times: number; readonly body: readonly Raw[] }
+  | { readonly t: 'par'; readonly branches: readonly (readonly Raw[])[]; readonly concurrency: number; readonly abort: boolean }
+  | { readonly t: 'sub'; readonly refs: readonly number[]; readonly body: readonly Raw[] }
+  | { readonly t: 'exit'; readonly error: boolean }
+  | { readonly t: 'stop'; readonly kind: 'hard' | 'soft' | 'refused' };
+
+const refs = fc.array(fc.nat(60), { maxLength: 2 });
+const leaf: fc.Arbitrary<Raw> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ t: fc.constant('fn' as const), mark: fc.constantFrom('readOnly' as const, 'idempotent' as const, 'effect' as const), refs, flaky: fc.nat(5).map((n) => n === 0), approval: fc.nat(6).map((n) => n === 0) }) },
+  { weight: 2, arbitrary: fc.record({ t: fc.constant('ask' as const), refs, kind: fc.constantFrom('input' as const, 'options' as const, 'verify' as const) }) },
+  { weight: 1, arbitrary: fc.record({ t: fc.constant('tool' as const), refs, asks: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ t: fc.constant('exit' as const), error: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ t: fc.constant('stop' as const), kind: fc.constantFrom('hard' as const, 'soft' as const, 'refused' as const) }) },
+);
+
+function blocks(inner: fc.Arbitrary<readonly Raw[]>): fc.Arbitrary<Raw> {
+  return fc.oneof(
+    fc.record({ t: fc.constant('if' as const), refs, arms: fc.array(inner, { minLength: 1, maxLength: 2 }), last: fc.option(inner), merge: fc.boolean() }),
+    fc.record({ t: fc.constant('for' as const), refs, count: fc.nat(3), concurrency: fc.integer({ min: 1, max: 3 }), abort: fc.boolean(), body: inner }),
+    fc.record({ t: fc.constant('while' as const), kind: fc.constantFrom('while' as const, 'do-while' as const, 'end' as const), times: fc.nat(2), body: inner }),
+    fc.record({ t: fc.constant('par' as const), branches: fc.array(inner, { minLength: 1, maxLength: 3 }), concurrency: fc.nat(2), abort: fc.boolean() }),
+    fc.record({ t: fc.constant('sub' as const), refs, body: inner }),
+  );
+}
+
+function listOf(depth: number): fc.Arbitrary<readonly Raw[]> {
+  const node = depth === 0 ? leaf : fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 2, arbitrary: blocks(listOf(depth - 1)) });
+  return fc.array(node, { minLength: depth === 0 ? 0 : 1, maxLength: depth === 2 ? 4 : 2 });
+}
+
+/** A program, small enough to be run many thousand times. */
+export const programs: fc.Arbitrary<readonly Raw[]> = listOf(2);
+
+type Mode = 'latest' | 'optional' | 'full' | 'path' | 'text';
+interface Ref {
+  readonly name: string;
+  readonly mode: Mode;
+}
+
+/** A step or block with its name, its place in the record, and what it refers to. */
+type Named =
+  | { readonly t: 'fn'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'fn' }>; readonly refs: readonly Ref[] }
+  | { readonly t: 'ask'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'ask' }>; readonly refs: readonly Ref[] }
+  | { readonly t: 'tool'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'tool' }>; readonly refs: readonly Ref[] }
+  | { readonly t: 'if'; readonly arms: readonly { readonly name: string; readonly refs: readonly Ref[]; readonly parity: number; readonly body: readonly Named[] }[]; readonly last: readonly Named[] | null; readonly end: string; readonly out: string; readonly merge: readonly string[] }
+  | { readonly t: 'for'; readonly name: string; readonly out: string; readonly over: Ref | number; readonly concurrency: number; readonly body: readonly Named[] }
+  | { readonly t: 'while'; readonly name: string; readonly kind: 'while' | 'do-while' | 'end'; readonly end: string; readonly tick: string; readonly times: number; readonly body: readonly Named[] }
+  | { readonly t: 'par'; readonly branches: readonly (readonly Named[])[] }
+  | { readonly t: 'sub'; readonly name: string; readonly out: string; readonly refs: readonly Ref[]; readonly body: readonly Named[] }
+  | { readonly t: 'exit'; readonly name: string; readonly out: string; readonly error: boolean }
+  | { readonly t: 'stop'; readonly name: string; readonly kind: 'hard' | 'soft' | 'refused' };
+
+/** What the outside sees of a process: whether it has died, and what it does there. */
+export interface Process {
+  readonly dead: boolean;
+  effect(label: string, call: string, key: string, mark: 'idempotent' | 'effect', value: JsonValue): JsonValue;
+}
+
+/** A program that can be run. */
+export interface Program {
+  readonly tree: readonly Named[];
+  /** Whether something ends the run while other strands may be at work: how far they come is not determined. */
+  readonly racy: boolean;
+  /** The plan as a process builds it. */
+  plan(process: Process): PlanV2;
+}
+
+/** A number that depends on every part of a value. */
+export function hashOf(value: unknown): number {
+  const words = JSON.stringify(value) ?? 'undefined';
+  let hash = 2_166_136_261;
+  for (let k = 0; k < words.length; k += 1) hash = Math.imul(hash ^ words.charCodeAt(k), 16_777_619);
+  return hash >>> 0;
+}
+
+/** What a step makes of its arguments. */
+const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({ n: name, v: hashOf([name, args]) });
+
+/** What a person says to a question, whoever asks it and when. */
+export function answerTo(guidance: string, options: readonly JsonValue[] | undefined): JsonValue {
+  if (options) return options[hashOf(guidance) % options.length] ?? null;
+  return `so: ${guidance}`;
+}
+
+interface Visible {
+  readonly name: string;
+  /** Whether it has a value for sure where it can be seen. */
+  readonly sure: boolean;
+}
+
+interface Where {
+  readonly visible: readonly Visible[];
+  /** Strands beside this one; those around the sub-plan it stands in count only for what ends the run. */
+  readonly forked: boolean;
+  readonly forkedInSub: boolean;
+  readonly inSub: boolean;
+}
+
+/** Gives names and references to a tree, and lays it out as steps. */
+class Layout {
+  racy = false;
+  #number = 0;
+  #terminals = 0;
+  readonly #only: boolean;
+
+  constructor(terminals: number) {
+    this.#only = terminals === 1;
+  }
+
+  name(what: string): string {
+    this.#number += 1;
+    return `${what}${this.#number}`;
+  }
+
+  /** Whether something that ends a run may stand here. In a strand it must be the only one, so that the end is determined. */
+  mayEnd(where: Where, raw: Extract<Raw, { t: 'exit' | 'stop' }>): boolean {
+    const leavesSub = raw.t === 'exit' && !raw.error && where.inSub;
+    const forked = leavesSub ? where.forkedInSub : where.forked;
+    if (forked && !this.#only) return false;
+    this.racy ||= forked;
+    this.#terminals += 1;
+    return true;
+  }
+}
+
+/** Lays out the steps of one plan. */
+class PlanLayout {
+  readonly #layout: Layout;
+  readonly #prefix: string;
+  /** Each makes its step for a process. */
+  readonly makers: ((process: Process) => StepV2)[] = [];
+
+  constructor(layout: Layout, prefix: string) {
+    this.#layout = layout;
+    this.#prefix = prefix;
+  }
+
+  #add(maker: (process: Process) => StepV2): string {
+    this.makers.push(maker);
+    return `${this.#prefix}$step_${this.makers.length - 1}_output`;
+  }
+
+  list(raws: readonly Raw[], where: Where): readonly Named[] {
+    const named: Named[] = [];
+    let visible = where.visible;
+    for (const raw of raws) {
+      const { node, adds } = this.#node(raw, { ...where, visible });
+      named.push(node);
+      visible = [...visible, ...adds];
+    }
+    return named;
+  }
+
+  #node(raw: Raw, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    switch (raw.t) {
+      case 'fn':
+        return this.#function(raw, where);
+      case 'ask':
+      case 'tool':
+        return this.#question(raw, where);
+      case 'if':
+        return this.#if(raw, where);
+      case 'for':
+        return this.#for(raw, where);
+      case 'while':
+        return this.#while(raw, where);
+      case 'par':
+        return this.#parallel(raw, where);
+      case 'sub':
+        return this.#subPlan(raw, where);
+      case 'exit':
+      case 'stop':
+        if (this.#layout.mayEnd(where, raw)) return { node: this.#end(raw), adds: [] };
+        return this.#function({ t: 'fn', mark: 'effect', refs: [], flaky: false, approval: false }, where);
+    }
+  }
+
+  #function(raw: Extract<Raw, { t: 'fn' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const name = this.#layout.name('f');
+    const refs = refsOf(raw.refs, where.visible);
+    const { mark } = raw;
+    const out = this.#add((process) => ({
+      kind: 'function',
+      name,
+      args: argsOf(refs),
+      readOnly: mark === 'readOnly' || undefined,
+      idempotent: mark === 'idempotent' || undefined,
+      ...(raw.flaky && { retry: { maxAttempts: 2, delayMs: 0 } }),
+      ...(raw.approval && { approval: { message: `may ${name}?` } }),
+      function: (args: unknown, context: ToolRunContext) => {
+        if (raw.flaky && !context.callId.endsWith('.2')) throw new ToolSoftError('not yet');
+        const made = madeOf(name, args);
+        return mark === 'readOnly' ? later(made.v, () => made) : later(made.v, () => process.effect(name, context.callId, context.idempotencyKey, mark, made));
+      },
+    }));
+    return { node: { t: 'fn', name, out, raw, refs }, adds: [{ name, sure: true }] };
+  }
+
+  #question(raw: Extract<Raw, { t: 'ask' | 'tool' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const name = this.#layout.name(raw.t === 'ask' ? 'q' : 't');
+    const refs = refsOf(raw.refs, where.visible).filter(({ mode }) => mode !== 'optional' && mode !== 'path');
+    const adds = [{ name, sure: true }];
+    if (raw.t === 'tool') {
+      const { asks } = raw;
+      const out = this.#add(() => ({ kind: 'invoke-tool', name, tool: 'asker', args: { label: name, asks, given: argsOf(refs) } }));
+      return { node: { t: 'tool', name, out, raw, refs }, adds };
+    }
+    const message = questionOf(name, refs);
+    const out = this.#add(() =>
+      raw.kind === 'verify' ? { kind: 'user-verify', name, message } : { kind: 'user-input', name, message, ...(raw.kind === 'options' && { options: ['red', 'green', 7] }) },
+    );
+    return { node: { t: 'ask', name, out, raw, refs }, adds };
+  }
+
+  #if(raw: Extract<Raw, { t: 'if' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const arms: { name: string; refs: readonly Ref[]; parity: number; body: readonly Named[] }[] = [];
+    const given = refsOf(raw.refs, where.visible);
+    for (const [index, rawBody] of raw.arms.entries()) {
+      const name = this.#layout.name('i');
+      const parity = (raw.refs.length + index) % 2;
+      this.#add(() => ({ kind: index === 0 ? 'if' : 'else-if', name, args: argsOf(given), condition: (args: unknown) => hashOf([index, args]) % 2 === parity }));
+      const body = this.list(rawBody, where);
+      arms.push({ name, refs: given, parity, body });
+    }
+    let last: readonly Named[] | null = null;
+    if (raw.last) {
+      const name = this.#layout.name('e');
+      this.#add(() => ({ kind: 'else', name }));
+      last = this.list(raw.last, where);
+    }
+    const bodies = [...arms.map(({ body }) => body), ...(last ? [last] : [])];
+    const made = bodies.flatMap((body) => body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' ? [node.name] : [])));
+    const merge = raw.merge && made.length > 0 ? made.slice(0, 3) : [];
+    const end = this.#layout.name('m');
+    const out = this.#add(() => ({ kind: 'end-if', name: end, ...(merge.length > 0 && { value: { firstOf: merge } }) }));
+    const adds = [...made.map((name) => ({ name, sure: false })), { name: arms[0]?.name as string, sure: true }, ...(merge.length > 0 ? [{ name: end, sure: true }] : [])];
+    return { node: { t: 'if', arms, last, end, out, merge }, adds };
+  }
+
+  #for(raw: Extract<Raw, { t: 'for' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const name = this.#layout.name('l');
+    const { concurrency } = raw;
+    const target = raw.refs.length === 2 ? refsOf(raw.refs.slice(0, 1), where.visible)[0] : undefined;
+    const over: Ref | number = target ? { name: target.name, mode: 'full' } : raw.count;
+    const items = typeof over === 'number' ? [...Array(over).keys()] : referenceOf(over);
+    const out = this.#add(() => ({ kind: 'loop', name, type: 'for-each', over: items, concurrency, onFailure: raw.abort ? 'abort' : 'finish', maxIterations: 100 }));
+    const forked = concurrency > 1;
+    const body = this.list(raw.body, { ...where, visible: [...where.visible, { name, sure: true }], forked: where.forked || forked, forkedInSub: where.forkedInSub || forked });
+    const endName = this.#layout.name('n');
+    this.#add(() => ({ kind: 'end-loop', name: endName }));
+    return { node: { t: 'for', name, out, over, concurrency, body }, adds: [{ name, sure: false }, ...madeIn(body)] };
+  }
+
+  #while(raw: Extract<Raw, { t: 'while' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const { kind, times } = raw;
+    const name = this.#layout.name('w');
+    const tick = this.#layout.name('k');
+    const end = this.#layout.name('n');
+    const args = { n: StepOutput(tick, { full: true }) };
+    const condition = ({ n }: { readonly n: readonly unknown[] }): boolean => n.length < times;
+    const bound = { maxIterations: 100 };
+    if (kind === 'while') this.#add(() => ({ kind: 'loop', name, type: 'while', condition, args, initial: { n: [] }, ...bound }));
+    else if (kind === 'do-while') this.#add(() => ({ kind: 'loop', name, type: 'do-while', condition, args, ...bound }));
+    else this.#add(() => ({ kind: 'loop', name, type: 'do-while', args: {}, ...bound }));
+    this.#add(() => ({ kind: 'function', name: tick, readOnly: true, args: {}, function: () => 'tick' }));
+    const body = this.list(raw.body, { ...where, visible: [...where.visible, { name: tick, sure: true }] });
+    this.#add(() => ({ kind: 'end-loop', name: end, ...(kind === 'end' && { condition, args }) }));
+    const own = kind === 'while' ? [{ name, sure: true }] : [{ name: end, sure: true }];
+    return { node: { t: 'while', name, kind, end, tick, times, body }, adds: [...own, { name: tick, sure: kind !== 'while' }, ...madeIn(body)] };
+  }
+
+  #parallel(raw: Extract<Raw, { t: 'par' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const name = this.#layout.name('p');
+    this.#add(() => ({ kind: 'parallel', name, onFailure: raw.abort ? 'abort' : 'finish', ...(raw.concurrency > 0 && { concurrency: raw.concurrency }) }));
+    const branches = raw.branches.map((rawBody) => {
+      const branch = this.#layout.name('b');
+      this.#add(() => ({ kind: 'branch', name: branch }));
+      return this.list(rawBody, { ...where, forked: true, forkedInSub: true });
+    });
+    const end = this.#layout.name('n');
+    this.#add(() => ({ kind: 'end-parallel', name: end }));
+    return { node: { t: 'par', branches }, adds: branches.flatMap(madeIn) };
+  }
+
+  #subPlan(raw: Extract<Raw, { t: 'sub' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+    const name = this.#layout.name('s');
+    const refs = refsOf(raw.refs, where.visible);
+    const inner = new PlanLayout(this.#layout, `${this.#prefix}$step_${this.makers.length}_output/`);
+    const body = inner.list(raw.body, { visible: [{ name: '', sure: true }], forked: where.forked, forkedInSub: false, inSub: true });
+    const out = this.#add((process) => ({ kind: 'sub-plan', name, plan: inner.plan(process), inputValues: { given: argsOf(refs) } }));
+    return { node: { t: 'sub', name, out, refs, body }, adds: [{ name, sure: true }] };
+  }
+
+  #end(raw: Extract<Raw, { t: 'exit' | 'stop' }>): Named {
+    const name = this.#layout.name('x');
+    if (raw.t === 'exit') {
+      const out = this.#add(() => ({ kind: 'exit', name, message: `bye from ${name}`, error: raw.error }));
+      return { t: 'exit', name, out, error: raw.error };
+    }
+    if (raw.kind === 'refused') this.#add(() => ({ kind: 'user-verify', name, message: 'no?' }));
+    else {
+      const fail = (): never => {
+        throw raw.kind === 'hard' ? new ToolHardError('broken') : new ToolSoftError('broken');
+      };
+      this.#add(() => ({ kind: 'function', name, args: {}, function: fail }));
+    }
+    return { t: 'stop', name, kind: raw.kind };
+  }
+
+  plan(process: Process): PlanV2 {
+    return new PlanV2({ steps: this.makers.map((maker) => maker(process)), planInputs: this.#prefix === '' ? [] : [{ name: 'given', defaultValue: 0 }] });
+  }
+}
+
+/** What the steps of a block have made, as it can be seen after it: perhaps nothing. */
+function madeIn(body: readonly Named[]): readonly Visible[] {
+  return body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' || node.t === 'sub' ? [{ name: node.name, sure: false }] : []));
+}
+
+/** The empty name stands for the input of a sub-plan. */
+function refsOf(numbers: readonly number[], visible: readonly Visible[]): readonly Ref[] {
+  if (visible.length === 0) return [];
+  return numbers.map((number) => {
+    const { name, sure } = visible[visible.length - 1 - (number % visible.length)] as Visible;
+    const modes: readonly Mode[] = name === '' ? ['latest'] : sure ? ['latest', 'full', 'path', 'text'] : ['optional', 'full', 'path'];
+    return { name, mode: modes[Math.floor(number / visible.length) % modes.length] as Mode };
+  });
+}
+
+function referenceOf({ name, mode }: Ref): unknown {
+  if (name === '') return Input('given');
+  if (mode === 'text') return text`<${StepOutput(name)}>`;
+  if (mode === 'full') return StepOutput(name, { full: true });
+  return StepOutput(name, { ...(mode === 'path' && { path: 'v' }), optional: mode !== 'latest' });
+}
+
+function argsOf(refs: readonly Ref[]): Record<string, unknown> {
+  return Object.fromEntries(refs.map((ref, index) => [`a${index}`, referenceOf(ref)]));
+}
+
+function questionOf(name: string, refs: readonly Ref[]): ReturnType<typeof text> {
+  const parts = refs.map(({ name: from, mode }) => (from === '' ? Input('given') : StepOutput(from, { full: mode === 'full' })));
+  return text`${name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
+}
+
+/** Gives a value at once, or a little later: strands shall not always meet in the same order. */
+function later<T>(hash: number, give: () => T): T | Promise<T> {
+  return hash % 3 === 0 ? give() : hash % 3 === 1 ? Promise.resolve().then(give) : new Promise<void>((resolve) => setImmediate(resolve)).then(give);
+}
+
+/** The tool of programs: it has effects, and may ask for something first. */
+export function askerOf(process: Process): AnyTool {
+  return tool<{ label: string; asks: boolean; given: JsonValue; answer?: string }, JsonValue>({
+    id: 'asker',
+    description: 'asks, then acts',
+    run({ label, asks, given, answer }, { callId, idempotencyKey }) {
+      if (asks && answer === undefined) return InputClarification({ userGuidance: `${label} ${JSON.stringify(given)}`, argumentName: 'answer' });
+      return process.effect(label, callId, idempotencyKey, 'effect', madeOf(label, [given, answer ?? null]));
+    },
+  });
+}
+
+/** Lays out a tree. */
+export function programOf(raws: readonly Raw[]): Program {
+  const layout = new Layout(terminalsIn(raws));
+  const main = new PlanLayout(layout, '');
+  const tree = main.list(raws, { visible: [], forked: false, forkedInSub: false, inSub: false });
+  // A plan has a step.
+  return { tree, racy: layout.racy, plan: (process) => main.plan(process) };
+}
+
+function terminalsIn(raws: readonly Raw[]): number {
+  return raws.reduce((sum, raw) => {
+    if (raw.t === 'exit' || raw.t === 'stop') return sum + 1;
+    if (raw.t === 'if') return sum + [...raw.arms, ...(raw.last ? [raw.last] : [])].reduce((all, arm) => all + terminalsIn(arm), 0);
+    if (raw.t === 'par') return sum + raw.branches.reduce((all, branch) => all + terminalsIn(branch), 0);
+    return 'body' in raw ? sum + terminalsIn(raw.body) : sum;
+  }, 0);
+}
+
+/** How a program is to end. */
+export interface Expected {
+  readonly code: string | undefined;
+  readonly final: JsonValue | undefined;
+  /** The effects, as `<step> <hash of what it made>`. Of a racy program: all that may happen. */
+  readonly effects: readonly string[];
+  /** What the record shows of steps that do something. */
+  readonly outputs: ReadonlyMap<string, JsonValue>;
+}
+
+/** What a walk has seen; that of a strand lies over what there was when it began. */
+class Env {
+  readonly parent: Env | undefined;
+  readonly values = new Map<string, JsonValue[]>();
+  last: JsonValue | undefined;
+  readonly given: JsonValue;
+
+  constructor(given: JsonValue, parent?: Env) {
+    this.given = given;
+    this.parent = parent;
+  }
+
+  all(name: string): readonly JsonValue[] {
+    return [...(this.parent?.all(name) ?? []), ...(this.values.get(name) ?? [])];
+  }
+
+  keep(name: string, value: JsonValue): void {
+    this.values.set(name, [...(this.values.get(name) ?? []), value]);
+  }
+
+  join(strand: Env): void {
+    for (const [name, values] of strand.values) for (const value of values) this.keep(name, value);
+    if (strand.last !== undefined) this.last = strand.last;
+  }
+}
+
+type Ended = { readonly by: 'exit' | 'leave' | 'fail'; readonly code?: string; readonly message: JsonValue } | undefined;
+
+/** Works out how a program ends, step by step and one strand after the other. */
+export function expectationOf({ tree }: Program): Expected {
+  const effects: string[] = [];
+  const outputs = new Map<string, JsonValue>();
+
+  const record = (env: Env, name: string, out: string, value: JsonValue): void => {
+    env.keep(name, value);
+    env.last = value;
+    outputs.set(out, value);
+  };
+  const walk = (nodes: readonly Named[], env: Env, inSub: boolean): Ended => {
+    for (const node of nodes) {
+      const ended = step(node, env, inSub);
+      if (ended) return ended;
+    }
+    return undefined;
+  };
+  const strands = (bodies: readonly { readonly nodes: readonly Named[]; readonly env: Env }[], env: Env, inSub: boolean): Ended => {
+    const ends = bodies.map((strand) => walk(strand.nodes, strand.env, inSub));
+    for (const strand of bodies) env.join(strand.env);
+    return ends.find((ended) => ended !== undefined);
+  };
+  const step = (node: Named, env: Env, inSub: boolean): Ended => {
+    switch (node.t) {
+      case 'fn': {
+        const made = madeOf(node.name, resolved(env, node.refs));
+        if (node.raw.mark !== 'readOnly') effects.push(`${node.name} ${made.v}`);
+        return void record(env, node.name, node.out, made as unknown as JsonValue);
+      }
+      case 'tool': {
+        const given = resolved(env, node.refs);
+        const made = madeOf(node.name, [given, node.raw.asks ? answerTo(`${node.name} ${JSON.stringify(given)}`, undefined) : null]);
+        effects.push(`${node.name} ${made.v}`);
+        return void record(env, node.name, node.out, made as unknown as JsonValue);
+      }
+      case 'ask': {
+        const parts = node.refs.map(({ name, mode }) => textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)));
+        const guidance = `${node.name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
+        const options = node.raw.kind === 'options' ? ['red', 'green', 7] : undefined;
+        return void record(env, node.name, node.out, node.raw.kind === 'verify' ? true : answerTo(guidance, options));
+      }
+      case 'if': {
+        let ended: Ended;
+        let isTaken = false;
+        for (const [index, arm] of node.arms.entries()) {
+          if (isTaken) break;
+          isTaken = hashOf([index, resolved(env, arm.refs)]) % 2 === arm.parity;
+          env.keep(arm.name, isTaken);
+          if (isTaken) ended = walk(arm.body, env, inSub);
+        }
+        if (!isTaken && node.last) ended = walk(node.last, env, inSub);
+        if (ended || node.merge.length === 0) return ended;
+        const first = node.merge.find((name) => env.all(name).length > 0);
+        return void record(env, node.end, node.out, first === undefined ? null : (env.all(first).at(-1) as JsonValue));
+      }
+      case 'for': {
+        const items = typeof node.over === 'number' ? [...Array(node.over).keys()] : [...env.all(node.over.name)];
+        if (node.concurrency > 1) {
+          const bodies = items.map((item) => {
+            const strand = new Env(env.given, env);
+            strand.keep(node.name, item);
+            return { nodes: node.body, env: strand };
+          });
+          return strands(bodies, env, inSub);
+        }
+        for (const item of items) {
+          env.keep(node.name, item);
+          const ended = walk(node.body, env, inSub);
+          if (ended) return ended;
+        }
+        return undefined;
+      }
+      case 'while': {
+        for (let first = true; ; first = false) {
+          const again = node.kind === 'while' ? first ? node.times > 0 : env.all(node.tick).length < node.times : true;
+          if (node.kind === 'while') env.keep(node.name, again);
+          if (!again) return undefined;
+          env.keep(node.tick, 'tick');
+          env.last = 'tick';
+          const ended = walk(node.body, env, inSub);
+          if (ended) return ended;
+          if (node.kind === 'while') continue;
+          const more = env.all(node.tick).length < node.times;
+          env.keep(node.end, more);
+          if (!more) return undefined;
+        }
+      }
+      case 'par':
+        return strands(node.branches.map((nodes) => ({ nodes, env: new Env(env.given, env) })), env, inSub);
+      case 'sub': {
+        const inner = new Env(resolved(env, node.refs));
+        const ended = walk(node.body, inner, true);
+        if (ended && ended.by !== 'leave') return ended;
+        return void record(env, node.name, node.out, ended ? ended.message : (inner.last ?? null));
+      }
+      case 'exit': {
+        const message = `bye from ${node.name}`;
+        if (node.error) return { by: 'fail', code: 'RUN_EXITED', message };
+        outputs.set(node.out, message);
+        return { by: inSub ? 'leave' : 'exit', message };
+      }
+      case 'stop':
+        return { by: 'fail', code: { hard: 'TOOL_FAILED', soft: 'TOOL_RETRIES_EXHAUSTED', refused: 'APPROVAL_REFUSED' }[node.kind], message: '' };
+    }
+  };
+  const env = new Env(0);
+  const ended = walk(tree, env, false);
+  return { code: ended?.by === 'fail' ? ended.code : undefined, final: ended ? ended.message : env.last, effects: effects.sort(), outputs };
+}
+
+function resolved(env: Env, refs: readonly Ref[]): JsonValue {
+  const args: Record<string, JsonValue> = {};
+  for (const [index, { name, mode }] of refs.entries()) {
+    const all = name === '' ? [env.given] : env.all(name);
+    const latest = all.at(-1);
+    const value = mode === 'full' ? [...all] : mode === 'path' ? latest === undefined ? undefined : at(latest, 'v') : mode === 'text' ? `<${textOf(latest ?? null)}>` : latest;
+    if (value !== undefined) args[`a${index}`] = value;
+  }
+  return args;
+}
