@@ -114,7 +114,7 @@ export function valuesOf(thread: Thread, step: number): readonly Output[] {
 }
 
 /** The strands of a thread that have begun, ended and live ones, in their order. */
-export function strandsOf({ fork }: Thread): readonly Thread[] {
+export function strandsOf({ fork }: Pick<Thread, 'fork'>): readonly Thread[] {
   if (!fork) return [];
   return [...fork.live.values(), ...fork.ended.values()].sort((a, b) => a.place - b.place);
 }

@@ -165,7 +165,8 @@ export function modelSet(config: Config, options: CreateModelOptions = {}): Mode
       if (typeof which !== 'string') return which;
       const isAgent = (modelAgents as readonly string[]).includes(which);
       const setting = isAgent ? (config.models[which as ModelAgent] ?? config.models.default) : which;
-      if (setting === undefined) return (unset ??= unsetModel(config.llmProvider));
+      unset ??= unsetModel(config.llmProvider);
+      if (setting === undefined) return unset;
       return typeof setting === 'string' ? named(setting) : setting;
     },
   };

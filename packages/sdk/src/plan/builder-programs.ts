@@ -1,5 +1,5 @@
 import type { Plan } from '../core/plan.ts';
-import { PlanV2 } from '../core/plan-v2.ts';
+import type { PlanV2 } from '../core/plan-v2.ts';
 import { setProgram } from './compile.ts';
 import { compileSteps, type CompilablePlan } from './compile-v2.ts';
 

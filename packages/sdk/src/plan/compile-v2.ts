@@ -62,7 +62,7 @@ class Compiler {
     return {
       index: this.#instructions.length,
       planStep,
-      key: `${keyPrefix}${step.name}`,
+      key: `${keyPrefix}${keyOf(step.name)}`,
       output: `${outputPrefix}$step_${number}_output`,
       step: this.#plan.legacySteps[number] as Step,
       scope: this.#scope,
@@ -164,6 +164,11 @@ class Compiler {
     if (open?.kind === kind) return open as Extract<Open, { kind: Kind }>;
     throw new PortiaError({ code: 'PLAN_INVALID', message: `${step.kind} (${step.name}) closes no ${kind}` });
   }
+}
+
+/** A name as part of a key: the slash between a sub-plan and its steps is no part of a name. */
+function keyOf(name: string): string {
+  return name.replaceAll('%', '%25').replaceAll('/', '%2F');
 }
 
 function loopFields(base: object, step: Extract<StepV2, { kind: 'loop' }>): object {

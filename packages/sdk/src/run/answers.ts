@@ -1,7 +1,7 @@
 import { apply } from '../core/apply.ts';
 import { type Audience, checkResponse } from '../core/clarification.ts';
 import { PortiaError } from '../core/errors.ts';
-import { type Resolution } from '../core/event.ts';
+import type { Resolution } from '../core/event.ts';
 import type { ClarificationUUID, PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import { type ClarificationRecord, isFinished, type RunState } from '../core/run-state.ts';

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
+import { PortiaError, ToolHardError } from '../core/errors.ts';
 import { Plan } from '../core/plan.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
 import { PlanV2 } from '../core/plan-v2.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
+import { crashingStorage } from '../testing/crashing-storage.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { tool } from '../tool/tool.ts';
@@ -170,6 +173,170 @@ describe('a builder program', () => {
     const before = (await client().storage.getEvents(second as `prun-${string}`)).length;
     await expect(behind.resume({ planRunId: second, acceptPlanChange: true })).rejects.toMatchObject({ code: 'PLAN_CHANGED' });
     expect(await client().storage.getEvents(second as `prun-${string}`)).toHaveLength(before);
+  });
+});
+
+const each = (name: string, over: unknown, concurrency = 1): StepV2 => ({ kind: 'loop', name, type: 'for-each', over, concurrency, onFailure: 'finish', maxIterations: 100 });
+const bye = (name: string, message: string): StepV2 => ({ kind: 'exit', name, message, error: false });
+const parallel = (name: string): StepV2 => ({ kind: 'parallel', name, onFailure: 'finish' });
+const branch = (name: string): StepV2 => ({ kind: 'branch', name });
+const endParallel = (name: string): StepV2 => ({ kind: 'end-parallel', name });
+const endLoop = (name: string): StepV2 => ({ kind: 'end-loop', name });
+const subPlan = (name: string, ...steps: StepV2[]): StepV2 => ({ kind: 'sub-plan', name, plan: new PlanV2({ steps }), inputValues: {} });
+const give = (args: object): unknown => args;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('blocks within blocks', () => {
+  it('go on with a branch after a parallel block inside it', async () => {
+    const run = await client().runPlan(
+      planOf(parallel('p'), branch('b'), parallel('p2'), branch('b2'), fn('a', () => 'a'), endParallel('ep2'), fn('after', give, { a: StepOutput('a') }), endParallel('ep')),
+    );
+    expect(run.outputs.finalOutput).toEqual({ value: { a: 'a' }, summary: null });
+  });
+
+  it('are all left by an exit from a sub-plan, and the loop around it goes on', async () => {
+    const leaving = subPlan('s', { kind: 'if', name: 'i', condition: () => true, args: {} }, each('in', [1, 2]), bye('x', 'bye'), endLoop('ein'), { kind: 'end-if', name: 'ei' }, fn('never', () => 1));
+    const run = await client().runPlan(planOf(each('l', [1, 2, 3]), leaving, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    expect(run.error).toBeUndefined();
+    expect(run.outputs.finalOutput).toEqual({ value: { all: ['bye', 'bye', 'bye'] }, summary: null });
+  });
+
+  it('are left by an exit from one branch of a sub-plan: the others begin nothing new, and what they ask is withdrawn', async () => {
+    const leaving = subPlan('s', parallel('p'), branch('b1'), { kind: 'user-input', name: 'q', message: 'who?' }, branch('b2'), parallel('p2'), branch('b3'), fn('a', () => pause(5)), bye('x', 'bye'), endParallel('ep2'), fn('never', () => 1), endParallel('ep'));
+    const run = await client().runPlan(planOf(leaving, fn('after', give, { s: StepOutput('s') })));
+    expect(run.state).toBe('COMPLETE');
+    expect(run.outputs.clarifications).toEqual([]);
+    expect(run.outputs.finalOutput).toEqual({ value: { s: 'bye' }, summary: null });
+  });
+
+  it('have the outcome of the first exit, when two branches exit at once', async () => {
+    const run = await client().runPlan(planOf(parallel('p'), branch('b1'), bye('x1', 'first'), branch('b2'), bye('x2', 'second'), endParallel('ep')));
+    expect(run.outputs.finalOutput).toEqual({ value: 'first', summary: null });
+  });
+
+  it('end with the exit of a branch also when the process dies before that is told', async () => {
+    const store = memoryStorage();
+    const config = (of: StorageBackend): Config => new Config({ storage: of, models: { default: scriptedModel([]) } });
+    const plan = planOf(parallel('p'), branch('b1'), fn('a', () => 'not this'), branch('b2'), fn('b', () => pause(5)), bye('x', 'this'), endParallel('ep'), fn('never', () => 1));
+    const whole = crashingStorage(memoryStorage());
+    await new Portia({ config: config(whole) }).runPlan(plan);
+    // The run's end, its driver's leave, and whatever came before.
+    for (let write = 1; write <= whole.writes; write += 1) {
+      const dying = crashingStorage(store, { write, when: 'before' });
+      const run = await new Portia({ config: config(dying) }).runPlan(plan, { runKey: `run ${write}` }).catch(() => undefined);
+      const portia = new Portia({ config: config(store), plans: [plan] });
+      const stored = (await portia.storage.listRuns()).items.find(({ header }) => header.runKey === `run ${write}`);
+      if (!stored) continue;
+      expect(((await portia.resume({ planRunId: stored.header.id })) ?? run).outputs.finalOutput).toEqual({ value: 'this', summary: null });
+    }
+  });
+
+  it('give a step in a sub-plan another identity than a step whose name reads the same', async () => {
+    const effects: string[] = [];
+    const act = (name: string): StepV2 => ({ kind: 'function', name, args: {}, function: (_args, { idempotencyKey }) => effects.push(idempotencyKey) });
+    await client().runPlan(planOf(subPlan('sub', act('in')), act('sub/in')));
+    expect(new Set(effects).size).toBe(2);
+  });
+});
+
+describe('what a step can see', () => {
+  it('is the result of the condition by the name of its if', async () => {
+    const run = await client().runPlan(
+      planOf({ kind: 'if', name: 'i', condition: () => false, args: {} }, { kind: 'else-if', name: 'ei', condition: () => true, args: {} }, { kind: 'end-if', name: 'e' }, fn('all', give, { i: StepOutput('i'), ei: StepOutput('ei') })),
+    );
+    expect(run.outputs.finalOutput).toEqual({ value: { i: false, ei: true }, summary: null });
+  });
+
+  it('is in a sub-plan only what this visit of it has made', async () => {
+    const seen = subPlan('s', fn('x', () => 'x'), fn('all', give, { all: StepOutput('x', { full: true }) }));
+    const run = await client().runPlan(planOf(each('l', [1, 2]), seen, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    expect(run.outputs.finalOutput).toEqual({ value: { all: [{ all: ['x'] }, { all: ['x'] }] }, summary: null });
+  });
+
+  it('is nothing of a sub-plan that made nothing this time', async () => {
+    const inner: StepV2 = {
+      kind: 'sub-plan', name: 's', inputValues: { n: StepOutput('l') },
+      plan: new PlanV2({ planInputs: [{ name: 'n' }], steps: [{ kind: 'if', name: 'i', condition: ({ n }) => n === 1, args: { n: Input('n') } }, fn('y', () => 'made'), { kind: 'end-if', name: 'ei' }] }),
+    };
+    const run = await client().runPlan(planOf(each('l', [1, 2]), inner, fn('after', () => 'after'), endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    expect(run.outputs.finalOutput).toEqual({ value: { all: ['made', null] }, summary: null });
+  });
+
+  it('is the same however far the iterations beside it are', async () => {
+    const slow = fn('slow', () => pause(10));
+    const count = fn('count', ({ all }: { all: unknown[] }) => all.length, { all: StepOutput('slow', { full: true }) });
+    const run = await client().runPlan(planOf(each('l', [0, 1, 2, 3], 2), slow, count, endLoop('el'), fn('all', give, { all: StepOutput('count', { full: true }), last: StepOutput('l') })));
+    expect(run.outputs.finalOutput).toEqual({ value: { all: [1, 1, 1, 1], last: 3 }, summary: null });
+  });
+});
+
+describe('the record of a builder run', () => {
+  it('names the outputs of branches as if they had run in order', async () => {
+    const body: StepV2[] = [{ kind: 'loop', name: 'w', type: 'while', condition: ({ all }) => all.length < 2, args: { all: StepOutput('a', { full: true }) }, initial: { all: [] }, maxIterations: 9 }, fn('a', () => 'a'), endLoop('el')];
+    const inOrder = await client().runPlan(planOf(...body));
+    const atOnce = await client().runPlan(planOf(parallel('p'), branch('b'), ...body, endParallel('ep')));
+    expect(Object.keys(inOrder.outputs.stepOutputs)).toHaveLength(1);
+    expect(Object.keys(atOnce.outputs.stepOutputs)).toHaveLength(1);
+  });
+
+  it('shows the error of a step behind a sub-plan with that step, as people count them', async () => {
+    const fails = fn('fails', () => {
+      throw new ToolHardError('broken');
+    });
+    const run = await client().runPlan(planOf(subPlan('s', fn('a', () => 1), fn('b', () => 2), fn('c', () => 3)), fails));
+    expect(run.currentStepIndex).toBe(1);
+    expect(run.outputs.stepOutputs).toMatchObject({ '$step_1_output': { value: 'broken' }, '$step_0_output/$step_0_output': { value: 1 } });
+    const done = await client().runPlan(planOf(fn('z', () => 0), subPlan('s', fn('a', () => 1), fn('b', () => 2))));
+    expect(done.currentStepIndex).toBe(1);
+  });
+});
+
+describe('strands of a run', () => {
+  it('go on with an answer that came while another strand was at work', async () => {
+    const portia = client();
+    const plan = planOf(
+      parallel('p'), branch('b1'), { kind: 'user-input', name: 'one', message: 'one?' }, fn('seen', () => 'seen'),
+      branch('b2'), fn('slow', () => pause(40)), { kind: 'user-input', name: 'two', message: 'two?' }, endParallel('ep'),
+    );
+    const running = portia.runPlan(plan, { runKey: 'answered early' });
+    await pause(20);
+    const stored = (await portia.storage.listRuns()).items.find(({ header }) => header.runKey === 'answered early');
+    const events = await portia.storage.getEvents(stored?.header.id as `prun-${string}`);
+    const live = await portia.storage.getPlanRun(stored?.header.id as `prun-${string}`);
+    expect(events.length).toBeGreaterThan(0);
+    const [question] = live.getOutstandingClarifications();
+    await portia.resolveClarification({ planRun: live, clarification: question, response: 'Ada' });
+    const run = await running;
+    expect(run.getOutstandingClarifications().map(({ userGuidance }) => userGuidance)).toEqual(['two?']);
+    expect(Object.values(run.outputs.stepOutputs)).toContainEqual({ value: 'seen', summary: null });
+  });
+
+  it('have all come to rest when one of them cannot be stored', async () => {
+    const effects: string[] = [];
+    const store = memoryStorage();
+    const failing = new Proxy(store, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (name === 'append' && effects.includes('a') && !effects.includes('failed')) {
+            effects.push('failed');
+            throw new PortiaError({ code: 'STORAGE_FAILED', message: 'the disk is full' });
+          }
+          return (value as (...given: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+    const act = (name: string, ms: number): StepV2 => ({ kind: 'function', name, args: {}, function: async () => {
+      await pause(ms);
+      effects.push(name);
+    } });
+    const portia = new Portia({ config: new Config({ storage: failing, models: { default: scriptedModel([]) } }) });
+    await expect(portia.runPlan(planOf(parallel('p'), branch('b1'), act('a', 1), branch('b2'), act('b', 20), act('c', 20), endParallel('ep')))).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    const seen = [...effects];
+    await pause(60);
+    expect(effects).toEqual(seen);
+    expect(effects).toEqual(['a', 'failed', 'b']);
   });
 });
 

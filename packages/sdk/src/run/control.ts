@@ -4,6 +4,7 @@ import type { JsonValue } from '../core/json.ts';
 import type { Condition } from '../core/plan-v2-steps.ts';
 import type { ControlInstruction, EndLoopInstruction, IfInstruction, LoopInstruction } from '../core/program.ts';
 import { isReference, StepOutput } from '../core/reference.ts';
+import type { RunState } from '../core/run-state.ts';
 import { exitTarget, type Frame, lastValueOf, type Thread, visitName } from '../core/thread.ts';
 import { judgeSentence } from './agents/condition.ts';
 import { visitField } from './driver.ts';
@@ -19,9 +20,9 @@ type Change = NonNullable<Move['frame']>;
 export type ControlEnd = 'next' | { readonly exit: string; readonly error: boolean };
 
 /** Executes a step that only steers, except the ones that fork. One event says where the thread goes on. */
-export async function steer(run: DrivenRun, thread: Thread, instruction: ControlInstruction): Promise<ControlEnd> {
+export async function steer(run: DrivenRun, thread: Thread, instruction: ControlInstruction, isOver: () => boolean): Promise<ControlEnd> {
   const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
-  if (instruction.op === 'exit') return leave(visit, instruction);
+  if (instruction.op === 'exit') return leave(visit, thread, instruction, isOver);
   const move = await decide(visit, thread, instruction);
   run.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), ...move });
   return 'next';
@@ -49,7 +50,7 @@ function decide(visit: VisitRun, thread: Thread, instruction: Exclude<ControlIns
     case 'sub-plan':
       return enterSubPlan(visit, instruction);
     case 'end-sub-plan':
-      return leaveSubPlan(thread, instruction.start);
+      return leaveSubPlan(thread);
   }
 }
 
@@ -61,7 +62,7 @@ function ifFrame(frame: Frame | undefined, isTaken: boolean): Frame {
 
 /** A clause whose block is settled already is passed over without being judged. */
 async function clause(visit: VisitRun, instruction: IfInstruction, frame: Frame | undefined): Promise<Move> {
-  if (instruction.op === 'else-if' && taken(frame)) return { next: instruction.end, result: false };
+  if (instruction.op === 'else-if' && taken(frame)) return { next: instruction.end };
   const holds = await judge(visit, instruction.condition, instruction.args);
   const change: Frame = { kind: 'if', step: instruction.op === 'if' ? instruction.index : (frame?.step ?? -1), taken: holds };
   return {
@@ -138,24 +139,34 @@ async function enterSubPlan(visit: VisitRun, instruction: Extract<ControlInstruc
   return { result: true, frame: { push: { kind: 'sub-plan', step: instruction.index, inputs } } };
 }
 
-function leaveSubPlan(thread: Thread, start: number): Move {
-  const last = thread.lastStep !== undefined && thread.lastStep > start ? lastValueOf(thread, thread.lastStep) : undefined;
+function leaveSubPlan(thread: Thread): Move {
+  const last = thread.lastStep === undefined ? undefined : lastValueOf(thread, thread.lastStep);
   const frame = { pop: true } as const;
   if (!last) return { output: { value: null }, frame };
   return 'value' in last ? { output: { value: last.value }, frame } : { output: { memory: last.outputName, summary: last.summary }, frame };
 }
 
 /** Ends the plan, or the sub-plan it stands in, with a message as the outcome. */
-async function leave(visit: VisitRun, instruction: Extract<ControlInstruction, { op: 'exit' }>): Promise<ControlEnd> {
+async function leave(visit: VisitRun, thread: Thread, instruction: Extract<ControlInstruction, { op: 'exit' }>, isOver: () => boolean): Promise<ControlEnd> {
   const message = await resolveText(visit.at, instruction.message);
+  // A strand beside this one has ended it meanwhile.
+  if (isOver()) return 'next';
   if (instruction.error || instruction.end === undefined) {
     if (!instruction.error) {
       visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, next: exitTarget });
     }
     return { exit: message, error: instruction.error };
   }
-  visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, next: instruction.end });
+  visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, ...wayOut(visit.driver.state, thread, instruction.end) });
   return 'next';
+}
+
+/** Leads a thread to the end of the sub-plan it stands in, out of all blocks between. */
+export function wayOut({ program }: RunState, { frames }: Thread, end: number): { readonly next: number; readonly frame?: { readonly drop: number } } {
+  const last = program.instructions[end];
+  const entered = last?.op === 'end-sub-plan' ? frames.findLastIndex(({ kind, step }) => kind === 'sub-plan' && step === last.start) : -1;
+  const drop = frames.length - 1 - entered;
+  return { next: end, ...(drop > 0 && { frame: { drop } }) };
 }
 
 /** Whether a condition holds: by its function, or by what a model makes of its sentence. */

@@ -9,9 +9,9 @@ import { type AnyPlanV2, builderOf, legacyOf } from '../plan/builder-programs.ts
 import { compile } from '../plan/compile.ts';
 import { validatePlan } from '../plan/planner.ts';
 import { readState } from './answers.ts';
-import { createAndDrive, drive, type Work } from './drive.ts';
+import { createAndTake, drive, driveTaken, type Work } from './drive.ts';
 import { type EndUserInit, initializeEndUser } from './end-users.ts';
-import type { PlanShelf } from './plan-shelf.ts';
+import { knownPlan, type PlanShelf } from './plan-shelf.ts';
 import { type PlanRunInputs, planRunInputs } from './plan-run-inputs.ts';
 import { toolsOf } from './readiness.ts';
 import type { Runtime } from './runtime.ts';
@@ -58,8 +58,8 @@ export async function startRun(
   const plan = await planFor(runtime, plans, given);
   const { header, endUser } = await beginning(runtime, plan, options);
   const { structuredOutputSchema: outputSchema, signal } = options;
-  const made = await createAndDrive(runtime, plan, header, work, { outputSchema, signal, endUser, again: work });
-  if (made.created) return made.state;
+  const made = await createAndTake(runtime, plan, header);
+  if (made.taken) return driveTaken(runtime, knownPlan(plan), made.taken, work, { outputSchema, signal, endUser, again: work });
   checkSamePlan(made.header, plan);
   const state = await readState(runtime, plans, made.header.id);
   return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });

@@ -14,7 +14,7 @@ import { Driver } from './driver.ts';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
 import { endUserOf } from './end-users.ts';
-import { knownPlan, type Plans } from './plan-shelf.ts';
+import type { Plans } from './plan-shelf.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
 
 /** What {@link drive} does with a run once it has it. */
@@ -117,17 +117,10 @@ async function load(
   }
 }
 
-async function driveState(
-  runtime: Runtime,
-  plans: Plans,
-  plan: Plan,
-  state: RunState,
-  record: DriverRecord,
-  stored: StoredRun | undefined,
-  work: Work,
-  options: DriveOptions,
-): Promise<RunState> {
+/** Works on a run that was taken, and lets it go. */
+export async function driveTaken(runtime: Runtime, plans: Plans, taken: TakenRun, work: Work, options: DriveOptions): Promise<RunState> {
   const { storage, clock, bus, drivers } = runtime;
+  const { plan, state, stored, record } = taken;
   const status = stored?.status ?? { state: state.state, updatedAt: state.updatedAt };
   const driver = new Driver({ state, record, status, storage, clock, bus });
   const stop = (): void => driver.stop();
@@ -146,6 +139,7 @@ async function driveState(
     options.signal?.removeEventListener('abort', stop);
     drivers.remove(driver);
     if (!driver.released) await release(runtime, driver.id, record);
+    retireOwner(record.owner);
     if (driver.lost) await takeUp(runtime, plans, driver, {});
   }
   return isFinished(state) ? state : ((await takeUp(runtime, plans, driver, options)) ?? state);

@@ -9,8 +9,14 @@ import type { DriverRecord } from '../storage/storage-backend.ts';
  * whether that process still lives, and in the same thread whether that driver is still at work.
  */
 
-const live: Set<string> = ((globalThis as Record<symbol, unknown>)[Symbol.for('portia-ts.live-drivers')] ??=
-  new Set<string>()) as Set<string>;
+const liveKey: unique symbol = Symbol.for('portia-ts.live-drivers') as never;
+
+/** The drivers at work here: one set for all copies of this package in the process. */
+function live(): Set<string> {
+  const shelf = globalThis as { [liveKey]?: Set<string> };
+  shelf[liveKey] ??= new Set();
+  return shelf[liveKey];
+}
 
 function readText(read: () => string): string {
   try {
@@ -57,13 +63,13 @@ export function newOwner(): string {
   drivers += 1;
   const { host, process, salt } = identity();
   const owner = `${host}/${process}/${threadId}/${salt}${drivers.toString(36)}`;
-  live.add(owner);
+  live().add(owner);
   return owner;
 }
 
 /** The driver no longer advances its run. */
 export function retireOwner(owner: string): void {
-  live.delete(owner);
+  live().delete(owner);
 }
 
 /** Whether a driver is alive, as far as this process can know it; `undefined`: only its heartbeat tells. */
@@ -72,7 +78,7 @@ export function isAlive(driver: DriverRecord): boolean | undefined {
   const here = identity();
   if (ownerHost !== here.host || ownerProcess === undefined) return undefined;
   // Of another thread of this process only the heartbeat tells.
-  if (ownerProcess === here.process) return thread === String(threadId) ? live.has(driver.owner) : undefined;
+  if (ownerProcess === here.process) return thread === String(threadId) ? live().has(driver.owner) : undefined;
   const [pid, start] = ownerProcess.split('.');
   return processExists(Number(pid), start ?? '');
 }

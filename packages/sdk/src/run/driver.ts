@@ -29,8 +29,8 @@ export class Driver {
   #writing: Promise<void> | undefined;
   #status: RunStatus;
   #controller: AbortController | undefined;
-  readonly #whenEnding = new Set<() => void>();
-  readonly #seen = new Set<string>();
+  #whenEnding: Set<() => void> | undefined;
+  #seen: Set<string> | undefined;
   /** Set when another driver has taken over. */
   lost = false;
   /** Set once the run is given up with a commit: what is said from then on is for the next driver. */
@@ -67,14 +67,15 @@ export class Driver {
 
   /** Calls back when the run is cancelled or driving stops. Returns the way to forget it. */
   whenEnding(listener: () => void): () => void {
+    this.#whenEnding ??= new Set();
     this.#whenEnding.add(listener);
-    return () => this.#whenEnding.delete(listener);
+    return () => this.#whenEnding?.delete(listener);
   }
 
   #end(): void {
     this.#controller?.abort(this.#stopReason());
-    for (const listener of this.#whenEnding) listener();
-    this.#whenEnding.clear();
+    for (const listener of this.#whenEnding ?? []) listener();
+    this.#whenEnding = undefined;
     startGrace(this);
   }
 
@@ -200,12 +201,13 @@ export class Driver {
 
   /** Whether a command has been delivered. */
   knows(command: Command): boolean {
-    return this.#seen.has(commandIdentity(command));
+    return this.#seen?.has(commandIdentity(command)) ?? false;
   }
 
   /** Takes what was said from outside: answers and late receipts at once, a cancel at the next boundary. */
   deliver(command: Command): void {
     if (this.released || this.knows(command)) return;
+    this.#seen ??= new Set();
     this.#seen.add(commandIdentity(command));
     const { state } = this;
     if (command.type === 'cancel') {

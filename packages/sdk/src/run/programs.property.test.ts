@@ -30,7 +30,7 @@ describe('a random builder program', () => {
         await checkProgram(programOf(raws), story, live);
         live.clear();
       }),
-      { numRuns: count, seed, verbose: 1 },
+      { numRuns: count, seed, verbose: 0 },
     );
     expect(count).toBeGreaterThan(0);
   });

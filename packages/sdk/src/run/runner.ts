@@ -31,28 +31,30 @@ export async function advance(run: DrivenRun): Promise<void> {
   const tools = resolveTools(run);
   if (!(await passGate(run, tools))) return;
   driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
-  try {
-    if (!hasBegun(state)) await beforePlanRun(run);
-    await interpret(run, tools);
-  } catch (thrown) {
+  return interpret(run, tools).catch((thrown: unknown) => {
     if (!(thrown instanceof HookFailure)) throw thrown;
-    await fail(run, { code: thrown.code, message: thrown.message });
-  }
+    return fail(run, { code: thrown.code, message: thrown.message });
+  });
 }
 
 /** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
-function hasBegun({ root, visits, ahead }: RunState): boolean {
-  return root.next > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0;
+function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
+  if (root.next > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0) return true;
+  return clarifications.some(({ key }) => !key.startsWith('ready:'));
 }
 
 async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<void> {
   const { driver } = run;
+  if (!hasBegun(driver.state)) await beforePlanRun(run);
   for (;;) {
+    const { answered } = driver.state;
     const ended = await runThread(new Flow(run), driver.state.root);
     // What failed while the run was being ended may only have been broken off; if not, it fails again.
     if (driver.ending && (driver.cancelled || ended === waiting || (ended !== 'done' && ended.kind === 'failed'))) return end(run);
     if (ended === 'done') return complete(run);
     if (ended !== waiting) return ended.kind === 'complete' ? complete(run) : fail(run, ended.error, ended.visit);
+    // An answer that came meanwhile may be for a strand that had come to rest before.
+    if (driver.state.answered !== answered && !driver.ending) continue;
     if (!(await waitForPeople(run, tools))) return;
   }
 }

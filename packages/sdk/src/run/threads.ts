@@ -4,7 +4,7 @@ import type { JsonValue } from '../core/json.ts';
 import type { Instruction, LoopInstruction, ParallelInstruction } from '../core/program.ts';
 import { exitTarget, type Thread, visitName } from '../core/thread.ts';
 import { asStepError } from './agents/one-shot.ts';
-import { itemsOf, steer } from './control.ts';
+import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
 import type { Gate } from './limits.ts';
@@ -26,10 +26,14 @@ export class Flow {
   readonly run: DrivenRun;
   /** What ends the run; set by the strand that meets it first. Others begin nothing new. */
   over: Exclude<ThreadEnd, 'done' | Waiting> | undefined;
+  /** Set when a strand could not go on because of the store or the driver. */
+  broken = false;
   #groups: readonly number[] | undefined;
 
   constructor(run: DrivenRun) {
     this.run = run;
+    // A strand that has met an exit ended the run, also when its process died before that was written down.
+    for (const { next } of run.driver.state.threads.values()) if (next === exitTarget) this.over = { kind: 'complete' };
   }
 
   /** The end of the group of steps, from this one on, that may run at once. */
@@ -46,20 +50,40 @@ export class Flow {
   }
 
   get stopping(): boolean {
-    return this.over !== undefined || this.run.driver.ending;
+    return this.over !== undefined || this.broken || this.run.driver.ending;
+  }
+}
+
+/** What the strands of one block share. */
+class Siblings {
+  /** Aborted when one of them failed and the block says that the others are to be aborted. */
+  readonly abort: AbortSignal | undefined;
+  readonly #around: Siblings | undefined;
+  /** Set when one of them has left the sub-plan that the block stands in. */
+  left = false;
+
+  constructor(around: Siblings | undefined, own: AbortSignal | undefined) {
+    this.#around = around;
+    this.abort = around?.abort && own ? AbortSignal.any([around.abort, own]) : (own ?? around?.abort);
+  }
+
+  /** Whether they are to begin nothing new. */
+  get stopping(): boolean {
+    return this.left || this.#around?.stopping === true;
   }
 }
 
 /** Advances a strand, and those it forks, as far as it goes. */
-export async function runThread(flow: Flow, thread: Thread, abort?: AbortSignal): Promise<ThreadEnd> {
+export async function runThread(flow: Flow, thread: Thread, siblings?: Siblings): Promise<ThreadEnd> {
   const { instructions } = flow.run.driver.state.program;
   for (;;) {
     if (flow.stopping) return flow.over ?? waiting;
     if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
+    if (siblings?.stopping || hasLeft(flow, thread)) return waiting;
     const instruction = instructions[thread.next];
-    if (!instruction || isBranchEnd(thread, instruction)) return 'done';
-    const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, abort) : undefined;
-    const ended = visit ? toThreadEnd(visit, await gated(visit)) : await runInstruction(flow, thread, instruction, abort);
+    if (!instruction || isBranchEnd(flow, thread, instruction)) return 'done';
+    const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, siblings?.abort) : undefined;
+    const ended = visit ? toThreadEnd(visit, await gated(visit)) : await runInstruction(flow, thread, instruction, siblings);
     if (ended === undefined) continue;
     return end(flow, ended);
   }
@@ -80,24 +104,36 @@ function end(flow: Flow, ended: ThreadEnd): ThreadEnd {
 }
 
 /** Whether a forked strand has come to where its part of the block ends. */
-function isBranchEnd({ parent }: Thread, instruction: Instruction): boolean {
-  if (!parent?.fork) return false;
-  if (instruction.op === 'branch' || instruction.op === 'end-parallel') return true;
-  return instruction.op === 'end-loop' && instruction.start === parent.fork.step;
+function isBranchEnd(flow: Flow, thread: Thread, { op, index }: Instruction): boolean {
+  const block = blockAround(flow, thread);
+  if (!block) return false;
+  return index === block.end || (op === 'branch' && block.op === 'parallel' && block.branches.includes(index + 1));
+}
+
+/** The block a strand was forked by. */
+function blockAround({ run }: Flow, { parent }: Thread): ParallelInstruction | LoopInstruction | undefined {
+  const block = parent?.fork && run.driver.state.program.instructions[parent.fork.step];
+  return block?.op === 'parallel' || block?.op === 'loop' ? block : undefined;
+}
+
+/** Whether a strand goes on outside its block: it met an exit from the sub-plan around it. */
+function hasLeft(flow: Flow, thread: Thread): boolean {
+  const block = blockAround(flow, thread);
+  return block !== undefined && thread.next > block.end;
 }
 
 async function runInstruction(
   flow: Flow,
   thread: Thread,
   instruction: Instruction,
-  abort: AbortSignal | undefined,
+  siblings: Siblings | undefined,
 ): Promise<ThreadEnd | undefined> {
   const { run } = flow;
   if (instruction.op === 'agent' || instruction.op === 'work') return runGroup(flow, thread, instruction.index, flow.groupEnd(instruction.index));
   try {
-    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, abort);
-    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, abort);
-    const steered = await steer(run, thread, instruction);
+    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, siblings);
+    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, siblings);
+    const steered = await steer(run, thread, instruction, () => flow.stopping || siblings?.stopping === true);
     if (steered === 'next') {
       if (run.driver.commitSize > maxPending) await run.driver.commit();
       return undefined;
@@ -143,7 +179,7 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
   const ends: (ThreadEnd | undefined)[] = [];
   let failed = false;
   let before: Promise<boolean> = Promise.resolve(true);
-  await inPool(open, flow.run.runtime.config.maxConcurrency, async (instruction, place) => {
+  await inPool(flow, open, flow.run.runtime.config.maxConcurrency, async (instruction, place) => {
     if (flow.stopping || failed) return;
     const visit = visitOf(flow, thread, instruction);
     visit.turn = before;
@@ -158,30 +194,30 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
 }
 
 /** Works on items in their order, so many at once. */
-async function inPool<T>(items: readonly T[], size: number, work: (item: T, place: number) => Promise<void>): Promise<void> {
+async function inPool<T>(flow: Flow, items: readonly T[], size: number, work: (item: T, place: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < items.length) {
+    while (next < items.length && !flow.broken) {
       const place = next;
       next += 1;
       await work(items[place] as T, place);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(size, items.length) }, worker));
+  await allOf(flow, Array.from({ length: Math.min(size, items.length) }, worker));
 }
 
 /** Control steps have no effects: so many of them may wait to be written together. */
 const maxPending = 200;
 
-async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction, abort?: AbortSignal): Promise<ThreadEnd | undefined> {
+async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction, siblings?: Siblings): Promise<ThreadEnd | undefined> {
   const starts = block.branches;
-  const ended = await runFork(flow, thread, block, starts.length, (place) => ({ next: starts[place] ?? block.end }), abort);
-  if (ended !== 'done') return ended;
+  const ended = await runFork(flow, thread, block, starts.length, (place) => ({ next: starts[place] ?? block.end }), siblings);
+  if (ended !== 'done') return ended === 'left' ? undefined : ended;
   finishFork(flow, thread, block.index, block.end);
   return undefined;
 }
 
-async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction, abort?: AbortSignal): Promise<ThreadEnd | undefined> {
+async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction, siblings?: Siblings): Promise<ThreadEnd | undefined> {
   const visit = visitOf(flow, thread, loop);
   const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
   if (items.length > loop.maxIterations) {
@@ -190,8 +226,8 @@ async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstructi
   if (storedItems(thread, loop.index) === undefined) {
     flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(visit.visit), result: true, next: loop.index, frame: { push: { kind: 'loop', step: loop.index, iteration: 0, items } } });
   }
-  const ended = await runFork(flow, thread, loop, items.length, (place) => ({ next: loop.index + 1, item: items[place] ?? null }), abort);
-  if (ended !== 'done') return ended;
+  const ended = await runFork(flow, thread, loop, items.length, (place) => ({ next: loop.index + 1, item: items[place] ?? null }), siblings);
+  if (ended !== 'done') return ended === 'left' ? undefined : ended;
   const again = visitName(thread, thread.counts.get(loop.index) ?? 0);
   flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(again), result: false, next: loop.end + 1, frame: { pop: true } });
   return undefined;
@@ -211,19 +247,24 @@ function finishFork(flow: Flow, thread: Thread, step: number, next: number): voi
 async function runFork(
   flow: Flow,
   thread: Thread,
-  { index, concurrency, onFailure }: ParallelInstruction | LoopInstruction,
+  block: ParallelInstruction | LoopInstruction,
   count: number,
   begin: (place: number) => { readonly next: number; readonly item?: JsonValue },
-  outer: AbortSignal | undefined,
-): Promise<ThreadEnd> {
+  around: Siblings | undefined,
+): Promise<ThreadEnd | 'left'> {
+  const { index, concurrency, onFailure } = block;
   const { driver } = flow.run;
   const number = thread.counts.get(index) ?? 0;
   const ends: ThreadEnd[] = [];
   const controller = onFailure === 'abort' ? new AbortController() : undefined;
-  const abort = outer && controller ? AbortSignal.any([outer, controller.signal]) : (controller?.signal ?? outer);
+  const siblings = new Siblings(around, controller?.signal);
+  const look = (child: Thread): void => {
+    if (hasLeft(flow, child)) siblings.left = true;
+  };
+  for (const child of thread.fork?.live.values() ?? []) look(child);
   let place = 0;
   const strand = async (): Promise<void> => {
-    while (place < count && !flow.stopping) {
+    while (place < count && !flow.stopping && !siblings.stopping) {
       const mine = place;
       place += 1;
       const fork = thread.fork;
@@ -235,13 +276,31 @@ async function runFork(
         child = driver.state.threads.get(id);
       }
       if (!child) throw new Error('a strand that was begun is not there');
-      const ended = await runThread(flow, child, abort);
+      const ended = await runThread(flow, child, siblings);
+      look(child);
       if (ended !== 'done' && ended !== waiting && ended.kind === 'failed') controller?.abort(new Error('a strand beside this one failed'));
       if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
       else ends.push(ended);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, strand));
+  await allOf(flow, Array.from({ length: Math.min(concurrency, count) }, strand));
   if (flow.over) return flow.over;
-  return ends.length > 0 || flow.stopping ? waiting : 'done';
+  if (flow.stopping) return waiting;
+  const left = siblings.left ? thread.fork && [...thread.fork.live.values()].find((child) => hasLeft(flow, child)) : undefined;
+  if (left) {
+    driver.emit({ type: 'step-end', step: index, ...visitField(visitName(thread, thread.counts.get(index) ?? 0)), result: false, ...wayOut(driver.state, thread, left.next) });
+    return 'left';
+  }
+  return ends.length > 0 || siblings.stopping ? waiting : 'done';
+}
+
+/** Waits for all strands, also when one of them could not go on: nothing runs on behind the back of whoever is told. */
+async function allOf(flow: Flow, strands: readonly Promise<void>[]): Promise<void> {
+  const watched = strands.map((strand) =>
+    strand.catch((error: unknown) => {
+      flow.broken = true;
+      throw error;
+    }),
+  );
+  for (const settled of await Promise.allSettled(watched)) if (settled.status === 'rejected') throw settled.reason;
 }

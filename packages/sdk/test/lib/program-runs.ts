@@ -7,6 +7,7 @@ import type { Clarification } from '../../src/core/clarification.ts';
 import { fold } from '../../src/core/apply.ts';
 import type { PlanRunUUID } from '../../src/core/ids.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
+import type { Output } from '../../src/core/output.ts';
 import type { PlanRun } from '../../src/core/plan-run.ts';
 import type { RunState } from '../../src/core/run-state.ts';
 import { legacyOf } from '../../src/plan/builder-programs.ts';
@@ -175,9 +176,11 @@ function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: O
     return;
   }
   expect(effects).toEqual(expected.effects);
-  for (const [name, value] of expected.outputs) expect([name, run.outputs.stepOutputs[name]?.value]).toEqual([name, value]);
+  for (const [name, value] of expected.outputs) expect([name, valueOf(run.outputs.stepOutputs[name])]).toEqual([name, value]);
   expect(run.getOutstandingClarifications()).toEqual([]);
 }
+
+const valueOf = (output: Output | undefined): JsonValue | undefined => (output && 'value' in output ? output.value : undefined);
 
 /** What is the same however often processes died, and in whatever order people answered. */
 function essence(run: PlanRun): JsonObject {

@@ -106,6 +106,8 @@ interface Visible {
   readonly name: string;
   /** Whether it has a value for sure where it can be seen. */
   readonly sure: boolean;
+  /** Whether it is a value without parts. */
+  readonly plain?: boolean;
 }
 
 interface Where {
@@ -219,7 +221,7 @@ class PlanLayout {
   #question(raw: Extract<Raw, { t: 'ask' | 'tool' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
     const name = this.#layout.name(raw.t === 'ask' ? 'q' : 't');
     const refs = refsOf(raw.refs, where.visible).filter(({ mode }) => mode !== 'optional' && mode !== 'path');
-    const adds = [{ name, sure: true }];
+    const adds = [{ name, sure: true, plain: raw.t === 'ask' }];
     if (raw.t === 'tool') {
       const { asks } = raw;
       const out = this.#add(() => ({ kind: 'invoke-tool', name, tool: 'asker', args: { label: name, asks, given: argsOf(refs) } }));
@@ -253,14 +255,14 @@ class PlanLayout {
     const merge = raw.merge && made.length > 0 ? made.slice(0, 3) : [];
     const end = this.#layout.name('m');
     const out = this.#add(() => ({ kind: 'end-if', name: end, ...(merge.length > 0 && { value: { firstOf: merge } }) }));
-    const adds = [...made.map((name) => ({ name, sure: false })), { name: arms[0]?.name as string, sure: true }, ...(merge.length > 0 ? [{ name: end, sure: true }] : [])];
+    const adds = [...bodies.flatMap(madeIn), { name: arms[0]?.name as string, sure: true, plain: true }, ...(merge.length > 0 ? [{ name: end, sure: true }] : [])];
     return { node: { t: 'if', arms, last, end, out, merge }, adds };
   }
 
   #for(raw: Extract<Raw, { t: 'for' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
     const name = this.#layout.name('l');
     const { concurrency } = raw;
-    const target = raw.refs.length === 2 ? refsOf(raw.refs.slice(0, 1), where.visible)[0] : undefined;
+    const target = raw.refs.length === 2 ? refsOf(raw.refs.slice(0, 1), where.visible.filter(({ name: seen }) => seen !== ''))[0] : undefined;
     const over: Ref | number = target ? { name: target.name, mode: 'full' } : raw.count;
     const items = typeof over === 'number' ? [...Array(over).keys()] : referenceOf(over);
     const out = this.#add(() => ({ kind: 'loop', name, type: 'for-each', over: items, concurrency, onFailure: raw.abort ? 'abort' : 'finish', maxIterations: 100 }));
@@ -285,7 +287,7 @@ class PlanLayout {
     this.#add(() => ({ kind: 'function', name: tick, readOnly: true, args: {}, function: () => 'tick' }));
     const body = this.list(raw.body, { ...where, visible: [...where.visible, { name: tick, sure: true }] });
     this.#add(() => ({ kind: 'end-loop', name: end, ...(kind === 'end' && { condition, args }) }));
-    const own = kind === 'while' ? [{ name, sure: true }] : [{ name: end, sure: true }];
+    const own = [{ name: kind === 'while' ? name : end, sure: true, plain: true }];
     return { node: { t: 'while', name, kind, end, tick, times, body }, adds: [...own, { name: tick, sure: kind !== 'while' }, ...madeIn(body)] };
   }
 
@@ -334,16 +336,17 @@ class PlanLayout {
 
 /** What the steps of a block have made, as it can be seen after it: perhaps nothing. */
 function madeIn(body: readonly Named[]): readonly Visible[] {
-  return body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' || node.t === 'sub' ? [{ name: node.name, sure: false }] : []));
+  return body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' || node.t === 'sub' ? [{ name: node.name, sure: false, plain: node.t === 'ask' }] : []));
 }
 
 /** The empty name stands for the input of a sub-plan. */
 function refsOf(numbers: readonly number[], visible: readonly Visible[]): readonly Ref[] {
   if (visible.length === 0) return [];
   return numbers.map((number) => {
-    const { name, sure } = visible[visible.length - 1 - (number % visible.length)] as Visible;
-    const modes: readonly Mode[] = name === '' ? ['latest'] : sure ? ['latest', 'full', 'path', 'text'] : ['optional', 'full', 'path'];
-    return { name, mode: modes[Math.floor(number / visible.length) % modes.length] as Mode };
+    const { name, sure, plain } = visible[visible.length - 1 - (number % visible.length)] as Visible;
+    const modes: readonly Mode[] = name === '' ? ['latest'] : sure ? ['latest', 'full', 'text', 'path'] : ['optional', 'full', 'path'];
+    const count = plain && name !== '' ? modes.length - 1 : modes.length;
+    return { name, mode: modes[Math.floor(number / visible.length) % count] as Mode };
   });
 }
 

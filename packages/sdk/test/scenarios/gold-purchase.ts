@@ -5,6 +5,7 @@ import { Config } from '../../src/config/config.ts';
 import type { Clarification } from '../../src/core/clarification.ts';
 import type { Model } from '../../src/core/model.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
+import type { PlanV2 } from '../../src/core/plan-v2.ts';
 import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
 import { object, text as words, toolCall } from '../../src/testing/script.ts';
 import { type ScriptedModel, scriptedModel } from '../../src/testing/scripted-model.ts';
@@ -16,7 +17,7 @@ const Price = z.object({ price: z.number(), currency: z.string() });
 const Receipt = z.object({ paid: z.number(), words: z.string() });
 
 /** The plan, for the world where orders and mails go. */
-export const goldPlan = (url: string) =>
+export const goldPlan = (url: string): PlanV2 =>
   new PlanBuilderV2('Buy some gold')
     .input({ name: 'country', description: 'where to buy', schema: z.string(), defaultValue: 'UK' })
     .invokeToolStep({ stepName: 'currency', tool: 'search_tool', args: { search_query: text`What is the currency in ${Input('country')}?` } })

@@ -6,6 +6,7 @@ import { Config } from '../../src/config/config.ts';
 import type { JsonValue } from '../../src/core/json.ts';
 import type { Model } from '../../src/core/model.ts';
 import type { AnyTool } from '../../src/core/tool.ts';
+import type { PlanV2 } from '../../src/core/plan-v2.ts';
 import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
 import { StepOutput, text } from '../../src/core/reference.ts';
 import type { Plan } from '../../src/core/plan.ts';
@@ -105,7 +106,7 @@ const Customers = z.array(z.object({ id: z.string(), email: z.string() }));
 const Payments = z.array(z.object({ id: z.string(), amount: z.number() }));
 
 /** The same as a builder plan, with the approval on the step. */
-export const refundBuilderPlan = new PlanBuilderV2('Refund')
+export const refundBuilderPlan: PlanV2 = new PlanBuilderV2('Refund')
   .invokeToolStep({ stepName: 'mail', tool: 'file_reader', args: { filename: 'inbox.txt' } })
   .invokeToolStep({ stepName: 'review', tool: 'refund_reviewer', args: { claim: StepOutput('mail') } })
   .if({ condition: ({ review }) => String(review).startsWith('APPROVED'), args: { review: StepOutput('review') } })

@@ -7,6 +7,7 @@ import type { PlanRunUUID } from '../../src/core/ids.ts';
 import type { PlanRun } from '../../src/core/plan-run.ts';
 import type { ExecutionHooks } from '../../src/run/hooks.ts';
 import type { StorageBackend } from '../../src/storage/storage-backend.ts';
+import type { PlanV2 } from '../../src/core/plan-v2.ts';
 import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
 import { object } from '../../src/testing/script.ts';
 import { type ScriptedModel, scriptedModel } from '../../src/testing/scripted-model.ts';
@@ -24,7 +25,7 @@ export const pages: Pages = (path) => {
   return `<h1>scientist ${number}</h1>${section}`;
 };
 
-export const scraperPlan = new PlanBuilderV2('Scrape a scientist')
+export const scraperPlan: PlanV2 = new PlanBuilderV2('Scrape a scientist')
   .input({ name: 'url', schema: z.string() })
   .functionStep({ stepName: 'html', args: { url: Input('url') }, readOnly: true, function: async ({ url }) => String(await read(url, '')) })
   .functionStep({ stepName: 'words', args: { html: StepOutput('html') }, readOnly: true, function: ({ html }) => html.replaceAll(/<[^>]+>/g, ' ').trim() })

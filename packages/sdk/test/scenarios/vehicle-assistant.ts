@@ -5,6 +5,7 @@ import { Config } from '../../src/config/config.ts';
 import type { JsonValue } from '../../src/core/json.ts';
 import type { Model } from '../../src/core/model.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
+import type { PlanV2 } from '../../src/core/plan-v2.ts';
 import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
 import { toolCall } from '../../src/testing/script.ts';
 import { scriptedModel } from '../../src/testing/scripted-model.ts';
@@ -16,7 +17,7 @@ const Wish = z.enum(['instructions', 'licence', 'tax', 'none']);
 const Form = z.object({ name: z.string() });
 
 /** The plan, for the world where forms are sent to. */
-export const vehiclePlan = (url: string) =>
+export const vehiclePlan = (url: string): PlanV2 =>
   new PlanBuilderV2('Vehicle assistant')
     .input({ name: 'previous_conversation', schema: z.string() })
     .reactAgentStep({
