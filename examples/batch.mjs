@@ -68,6 +68,7 @@ async function main(file) {
   console.log('Second call, the same items:', await portia.runMany(plan, invoices(), { ...options, onItem: tally }));
   console.log('Verdicts:', verdicts);
   console.log(`The model was asked ${model.requests.length} times; the tool ran ${checked} times.`);
+  console.log('Go on: docs/nightly-batches.md.');
   await portia.close();
 }
 

@@ -70,7 +70,8 @@ function placeOrder({ ounces }) {
 function model() {
   return scriptedModel(({ tools = [], schema }) => {
     const offered = tools.map(({ name }) => name);
-    if (offered.includes('final_result')) return toolCall('final_result', { result: { price: world.price, currency: 'EUR' } });
+    if (offered.includes('final_result'))
+      return toolCall('final_result', { result: { price: world.price, currency: 'EUR' } });
     if (offered.includes('send_mail')) return toolCall('send_mail', { subject: 'Your gold', body: 'Thank you.' });
     if (schema) return object({ result: { receipt: '50 ounces of gold' }, summary: 'You bought 50 ounces of gold.' });
     return 'Receipt: 50 ounces of gold. Thank you.';

@@ -25,9 +25,14 @@ async function paymentServer() {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
     if (pathname === '/customers') return send(200, [{ id: 'cus_7', name: 'Ada', email: 'ada@example.com' }]);
-    if (pathname === '/charges') return send(200, charges.filter(({ customer }) => customer === searchParams.get('customer')));
+    if (pathname === '/charges')
+      return send(
+        200,
+        charges.filter(({ customer }) => customer === searchParams.get('customer')),
+      );
     const key = request.headers['idempotency-key'];
-    if (request.method === 'GET') return refunds.has(key) ? send(200, refunds.get(key)) : send(404, { error: 'unknown key' });
+    if (request.method === 'GET')
+      return refunds.has(key) ? send(200, refunds.get(key)) : send(404, { error: 'unknown key' });
     let body = '';
     for await (const chunk of request) body += chunk;
     if (!refunds.has(key)) refunds.set(key, { id: `re_${refunds.size + 1}`, ...JSON.parse(body) });

@@ -24,7 +24,13 @@ const Profile = z.object({ name: z.string(), papers: z.array(z.string()) });
 
 const plan = new PlanBuilderV2('Profile of a scientist')
   .input({ name: 'url', description: 'The page', schema: z.url() })
-  .functionStep({ stepName: 'page', args: { url: Input('url') }, function: fetchPage, readOnly: true, retry: { maxAttempts: 3 } })
+  .functionStep({
+    stepName: 'page',
+    args: { url: Input('url') },
+    function: fetchPage,
+    readOnly: true,
+    retry: { maxAttempts: 3 },
+  })
   .functionStep({
     stepName: 'text',
     args: { page: StepOutput('page') },
@@ -64,7 +70,9 @@ const model = scriptedModel(({ schema, messages }) => {
   const shown = messages.at(-1).content;
   const name = scientists.find((one) => shown.includes(one));
   const papers = shown.includes(`${name}'s paper`) ? [`${name}'s paper`] : [];
-  return schema.jsonSchema.type === 'array' ? object(papers, { delayMs: 50 }) : object({ name, papers }, { delayMs: 50 });
+  return schema.jsonSchema.type === 'array'
+    ? object(papers, { delayMs: 50 })
+    : object({ name, papers }, { delayMs: 50 });
 });
 
 const server = createServer(({ url }, response) => {
@@ -83,7 +91,9 @@ try {
   );
   for (const { state, outputs, executionContext } of runs) {
     const { name, papers } = outputs.finalOutput.value;
-    console.log(`${state} ${name.padEnd(8)} papers: ${papers.length}, model calls: ${executionContext.totals.modelCalls}`);
+    console.log(
+      `${state} ${name.padEnd(8)} papers: ${papers.length}, model calls: ${executionContext.totals.modelCalls}`,
+    );
   }
   const calls = model.requests.length;
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);

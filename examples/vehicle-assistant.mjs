@@ -72,12 +72,16 @@ function model() {
       return answers.length === 0 ? toolCall('search_rules', { query: 'address' }) : give(answers[0]);
     }
     if (task.includes('Collect')) {
-      return answers.length === 0 ? ask('Your name and the number, please?') : give({ name: 'Ada', number: answers[0].split(', ')[1] });
+      return answers.length === 0
+        ? ask('Your name and the number, please?')
+        : give({ name: 'Ada', number: answers[0].split(', ')[1] });
     }
     const said = [task, ...answers].join(' ');
     if (said.includes('moved')) return give({ wants: 'instructions' });
     if (said.includes('licence')) return give({ wants: 'licence' });
-    return answers.length === 0 ? ask('Is it about your licence, the tax, or something else?') : give({ wants: 'other' });
+    return answers.length === 0
+      ? ask('Is it about your licence, the tax, or something else?')
+      : give({ wants: 'other' });
   });
 }
 

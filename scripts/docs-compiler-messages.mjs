@@ -11,12 +11,15 @@ import { root, walk } from './lib/workspace.mjs';
 
 const dir = join(root, 'examples/wrong-references');
 const page = join(root, 'docs/inputs-and-outputs.md');
+/** What people get wrong most comes first; a file that is not named here comes last. */
+const order = ['unknown-step', 'wrong-path', 'duplicate-name', 'function-parameters', 'later-step', 'unknown-input'];
 const begin = '<!-- compiler: written by scripts/docs-compiler-messages.mjs -->';
 const end = '<!-- /compiler -->';
 
 /** What the compiler says about each file: `{ file, text, message }`. */
 function compiled() {
-  const files = walk(dir, (path) => path.endsWith('.ts'));
+  const place = (path) => [...order, basename(path, '.ts')].indexOf(basename(path, '.ts'));
+  const files = walk(dir, (path) => path.endsWith('.ts')).sort((a, b) => place(a) - place(b));
   const program = ts.createProgram({ rootNames: files, options: compilerOptions() });
   return files.map((file) => {
     const source = program.getSourceFile(file);

@@ -16,7 +16,8 @@ beforeAll(() => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const run = (name: string): Promise<Ended> => startCommand([process.execPath, join(folder, 'examples', name)], { cwd: folder }).ended;
+const run = (name: string): Promise<Ended> =>
+  startCommand([process.execPath, join(folder, 'examples', name)], { cwd: folder }).ended;
 
 /** Of each example, lines that only come when all went well. */
 const stories: Readonly<Record<string, readonly string[]>> = {
@@ -25,8 +26,16 @@ const stories: Readonly<Record<string, readonly string[]>> = {
     'COMPLETE: "100000 is above the limit: please call us."\n  mails sent so far: 0',
     'COMPLETE: {"receipt":"50 ounces of gold"}\n  mails sent so far: 1',
   ],
-  'refund-approval.mjs': ['CLARIFICATION_FORBIDDEN', 'refunds made in all: 1', 'the run is COMPLETE.\n  refunds: 1, mails: 2'],
-  'scraper-at-once.mjs': ['COMPLETE Ada      papers: 1, model calls: 2', 'COMPLETE Hedy     papers: 0, model calls: 1', '8 runs of one plan, 12 model calls'],
+  'refund-approval.mjs': [
+    'CLARIFICATION_FORBIDDEN',
+    'refunds made in all: 1',
+    'the run is COMPLETE.\n  refunds: 1, mails: 2',
+  ],
+  'scraper-at-once.mjs': [
+    'COMPLETE Ada      papers: 1, model calls: 2',
+    'COMPLETE Hedy     papers: 0, model calls: 1',
+    '8 runs of one plan, 12 model calls',
+  ],
   'vehicle-assistant.mjs': [
     'assistant: The licence B-1234 of Ada is renewed.\n  (COMPLETE; outputs: $step_0_output, $step_4_output, $step_5_output, $step_11_output)',
     'assistant: I know about vehicles only.\n  (COMPLETE; outputs: $step_0_output, $step_10_output, $step_11_output)',
@@ -38,9 +47,13 @@ describe('the examples', () => {
     expect(readdirSync(examples).filter((name) => name.endsWith('.mjs'))).toEqual(Object.keys(stories));
   });
 
-  it.each(Object.entries(stories))('%s runs as printed and says what came of it', async (name, lines) => {
-    const { code, stdout, stderr } = await run(name);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const line of lines) expect(stdout).toContain(line);
-  }, 60_000);
+  it.each(Object.entries(stories))(
+    '%s runs as printed and says what came of it',
+    async (name, lines) => {
+      const { code, stdout, stderr } = await run(name);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      for (const line of lines) expect(stdout).toContain(line);
+    },
+    60_000,
+  );
 });

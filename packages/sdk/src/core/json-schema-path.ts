@@ -7,7 +7,10 @@ type Found = readonly JsonObject[] | undefined;
  * Whether a value that fits a JSON Schema can have something at a dotted path. Only what the schema rules out is
  * `false`; the names that are known where the path ends are given for the message.
  */
-export function schemaAllowsPath(schema: JsonObject, path: string): { readonly ok: true } | { readonly ok: false; readonly at: string; readonly known: readonly string[] } {
+export function schemaAllowsPath(
+  schema: JsonObject,
+  path: string,
+): { readonly ok: true } | { readonly ok: false; readonly at: string; readonly known: readonly string[] } {
   let here: readonly JsonObject[] = [schema];
   const keys = path.split('.');
   for (const [depth, key] of keys.entries()) {
@@ -19,7 +22,9 @@ export function schemaAllowsPath(schema: JsonObject, path: string): { readonly o
       next.push(...found);
     }
     if (next.length === 0) {
-      const known = variants.flatMap((variant) => (isPlainObject(variant['properties']) ? Object.keys(variant['properties']) : []));
+      const known = variants.flatMap((variant) =>
+        isPlainObject(variant['properties']) ? Object.keys(variant['properties']) : [],
+      );
       return { ok: false, at: keys.slice(0, depth + 1).join('.'), known: [...new Set(known)] };
     }
     here = next;
@@ -39,13 +44,18 @@ function expand(schema: JsonObject, root: JsonObject, depth: number): readonly J
   }
   const alternatives = schema['anyOf'] ?? schema['oneOf'];
   if (!Array.isArray(alternatives)) return [schema];
-  return alternatives.flatMap((item: unknown) => (isPlainObject(item) ? expand(item as JsonObject, root, depth + 1) : [{}]));
+  return alternatives.flatMap((item: unknown) =>
+    isPlainObject(item) ? expand(item as JsonObject, root, depth + 1) : [{}],
+  );
 }
 
 function resolve(reference: string, root: JsonObject): JsonObject | undefined {
   if (!reference.startsWith('#')) return undefined;
   let here: unknown = root;
-  for (const key of reference.slice(1).split('/').filter((part) => part !== '')) {
+  for (const key of reference
+    .slice(1)
+    .split('/')
+    .filter((part) => part !== '')) {
     here = isPlainObject(here) ? here[decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
   }
   return isPlainObject(here) ? (here as JsonObject) : undefined;

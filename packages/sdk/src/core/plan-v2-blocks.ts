@@ -41,7 +41,11 @@ interface OpenBlock {
 }
 
 const opens: Partial<Record<StepV2['kind'], Block['kind']>> = { if: 'if', loop: 'loop', parallel: 'parallel' };
-const closes: Partial<Record<StepV2['kind'], Block['kind']>> = { 'end-if': 'if', 'end-loop': 'loop', 'end-parallel': 'parallel' };
+const closes: Partial<Record<StepV2['kind'], Block['kind']>> = {
+  'end-if': 'if',
+  'end-loop': 'loop',
+  'end-parallel': 'parallel',
+};
 const divides: Partial<Record<StepV2['kind'], Block['kind']>> = { 'else-if': 'if', else: 'if', branch: 'parallel' };
 const methods: Partial<Record<StepV2['kind'], string>> = {
   'else-if': 'elseIf()',
@@ -132,9 +136,12 @@ export class BlockReader {
 
   #refuseOutsideBranch(step: StepV2): void {
     if (this.#open?.kind !== 'parallel' || this.#open.clauses.length > 0) return;
-    throw new PlanBuilderError(`step ${JSON.stringify(step.name)} stands in ${described(this.#open)} but in none of its branches`, {
-      hint: 'call branch() after parallel() and before each group of steps that may run beside the others',
-    });
+    throw new PlanBuilderError(
+      `step ${JSON.stringify(step.name)} stands in ${described(this.#open)} but in none of its branches`,
+      {
+        hint: 'call branch() after parallel() and before each group of steps that may run beside the others',
+      },
+    );
   }
 }
 

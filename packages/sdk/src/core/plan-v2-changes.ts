@@ -24,7 +24,8 @@ interface Entry {
 /** What changed from one version of a plan to another, both in the form they are stored in. */
 export function planChanges(old: JsonObject, now: JsonObject): readonly PlanChange[] {
   const changes: PlanChange[] = [];
-  for (const field of fieldsThatDiffer(old, now, ['steps'])) changes.push({ change: 'changed', step: null, fields: [field] });
+  for (const field of fieldsThatDiffer(old, now, ['steps']))
+    changes.push({ change: 'changed', step: null, fields: [field] });
   const before = entriesOf(old);
   const after = entriesOf(now);
   const pairs = matched(before, after);
@@ -49,20 +50,24 @@ export function planChanges(old: JsonObject, now: JsonObject): readonly PlanChan
 
 function fieldsThatDiffer(old: JsonObject, now: JsonObject, ignored: readonly string[]): readonly string[] {
   const names = new Set([...Object.keys(old), ...Object.keys(now)]);
-  return [...names].filter((field) => !ignored.includes(field) && !sameJson(old[field] ?? null, now[field] ?? null)).sort();
+  return [...names]
+    .filter((field) => !ignored.includes(field) && !sameJson(old[field] ?? null, now[field] ?? null))
+    .sort();
 }
 
 function entriesOf(shape: JsonObject): readonly Entry[] {
   const counts = new Map<string, number>();
-  return (Array.isArray(shape['steps']) ? shape['steps'] : []).filter(isPlainObject).map((step: Record<string, unknown>, index): Entry => {
-    const name = String(step['name']);
-    // A step that was given no name is called after its place; what it is tells it better.
-    const { name: _name, ...rest } = step as JsonObject;
-    const base = name === `step_${index}` ? `is ${JSON.stringify(sorted(rest))}` : `named ${name}`;
-    const count = counts.get(base) ?? 0;
-    counts.set(base, count + 1);
-    return { index, name, key: `${count} ${base}`, step: step as JsonObject };
-  });
+  return (Array.isArray(shape['steps']) ? shape['steps'] : [])
+    .filter(isPlainObject)
+    .map((step: Record<string, unknown>, index): Entry => {
+      const name = String(step['name']);
+      // A step that was given no name is called after its place; what it is tells it better.
+      const { name: _name, ...rest } = step as JsonObject;
+      const base = name === `step_${index}` ? `is ${JSON.stringify(sorted(rest))}` : `named ${name}`;
+      const count = counts.get(base) ?? 0;
+      counts.set(base, count + 1);
+      return { index, name, key: `${count} ${base}`, step: step as JsonObject };
+    });
 }
 
 function isUnnamed({ name, index }: Entry): boolean {
@@ -72,7 +77,11 @@ function isUnnamed({ name, index }: Entry): boolean {
 function sorted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, sorted(item as JsonValue)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sorted(item as JsonValue)]),
+  );
 }
 
 /** The steps of the old version with what became of them; unnamed steps that changed are paired by kind, in order. */
@@ -87,7 +96,10 @@ function matched(before: readonly Entry[], after: readonly Entry[]): ReadonlyMap
   };
   for (const entry of before) pair(entry, byKey.get(entry.key));
   for (const entry of before.filter((candidate) => isUnnamed(candidate) && !found.has(candidate))) {
-    pair(entry, after.find((other) => isUnnamed(other) && !taken.has(other) && other.step['kind'] === entry.step['kind']));
+    pair(
+      entry,
+      after.find((other) => isUnnamed(other) && !taken.has(other) && other.step['kind'] === entry.step['kind']),
+    );
   }
   return new Map(before.flatMap((entry) => (found.has(entry) ? [[entry, found.get(entry) as Entry]] : [])));
 }

@@ -23,7 +23,8 @@ export function checkReferences(plan: Checked): void {
   for (const [index, step] of plan.steps.entries()) {
     const at: Place = { plan, indexes, index, step };
     for (const [field, value] of referringFields(step)) problems.push(...fieldProblems(at, field, value));
-    if (step.kind === 'end-if') for (const name of step.value?.firstOf ?? []) problems.push(...stepProblems(at, name, undefined, false));
+    if (step.kind === 'end-if')
+      for (const name of step.value?.firstOf ?? []) problems.push(...stepProblems(at, name, undefined, false));
   }
   if (problems.length === 0) return;
   throw new PlanBuilderError(`the plan cannot be built: ${problems.join('; ')}`, {
@@ -39,13 +40,19 @@ interface Place {
   readonly step: StepV2;
 }
 
-function indexNames(steps: readonly StepV2[]): { readonly indexes: ReadonlyMap<string, number>; readonly problems: string[] } {
+function indexNames(steps: readonly StepV2[]): {
+  readonly indexes: ReadonlyMap<string, number>;
+  readonly problems: string[];
+} {
   const indexes = new Map<string, number>();
   const problems: string[] = [];
   for (const [index, { name }] of steps.entries()) {
     const other = indexes.get(name);
     if (other === undefined) indexes.set(name, index);
-    else problems.push(`steps ${other} and ${index} are both named ${JSON.stringify(name)}: give one of them another stepName`);
+    else
+      problems.push(
+        `steps ${other} and ${index} are both named ${JSON.stringify(name)}: give one of them another stepName`,
+      );
   }
   return { indexes, problems };
 }
@@ -63,14 +70,20 @@ function fieldProblems(at: Place, field: string, value: unknown): readonly strin
 function initialProblems(at: Place, args: Args, initial: Args): readonly string[] {
   const problems = Object.keys(initial)
     .filter((key) => !Object.hasOwn(args, key))
-    .map((key) => `${named(at)} gives ${JSON.stringify(key)} an initial value, but its args have no ${JSON.stringify(key)}: add it to args`);
-  for (const [key, value] of Object.entries(args)) problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key)));
+    .map(
+      (key) =>
+        `${named(at)} gives ${JSON.stringify(key)} an initial value, but its args have no ${JSON.stringify(key)}: add it to args`,
+    );
+  for (const [key, value] of Object.entries(args))
+    problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key)));
   return problems;
 }
 
 function referenceProblems(at: Place, value: unknown, intoBody: boolean): readonly string[] {
   return referencesIn(value).flatMap((reference) =>
-    reference.reference === 'input' ? inputProblems(at, reference) : stepProblems(at, reference.name, reference, intoBody),
+    reference.reference === 'input'
+      ? inputProblems(at, reference)
+      : stepProblems(at, reference.name, reference, intoBody),
   );
 }
 
@@ -79,10 +92,17 @@ function inputProblems(at: Place, { name, path }: InputReference): readonly stri
   if (input) return pathProblem(at, `input ${JSON.stringify(name)}`, path, schemaOf(input.schema));
   const known = [...at.plan.inputs.keys()];
   const others = known.length === 0 ? 'it has none' : `its inputs are ${listed(known)}`;
-  return [`${named(at)} refers to input ${JSON.stringify(name)}, which the plan does not have${meant(name, known)}; ${others}`];
+  return [
+    `${named(at)} refers to input ${JSON.stringify(name)}, which the plan does not have${meant(name, known)}; ${others}`,
+  ];
 }
 
-function stepProblems(at: Place, name: string | number, reference: StepReference | undefined, intoBody: boolean): readonly string[] {
+function stepProblems(
+  at: Place,
+  name: string | number,
+  reference: StepReference | undefined,
+  intoBody: boolean,
+): readonly string[] {
   const { steps } = at.plan;
   const found = typeof name === 'string' ? at.indexes.get(name) : name < 0 ? steps.length + name : name;
   const target = found === undefined ? undefined : steps[found];
@@ -96,7 +116,9 @@ function stepProblems(at: Place, name: string | number, reference: StepReference
   if (!makesOutput(target, at.plan.blocks, found, steps)) {
     return [`${refers}, which is ${kindInWords(target)} and has no output; ${knownSteps(at)}`];
   }
-  return reference ? pathProblem(at, `the output of step ${JSON.stringify(name)}`, reference.path, outputSchemaOf(target)) : [];
+  return reference
+    ? pathProblem(at, `the output of step ${JSON.stringify(name)}`, reference.path, outputSchemaOf(target))
+    : [];
 }
 
 function whyHidden({ plan, index }: Place, target: number, intoBody: boolean): string | undefined {
@@ -120,7 +142,9 @@ function pathProblem(at: Place, what: string, path: string, schema: JsonObject |
   if (allowed.ok) return [];
   const known = allowed.known.length === 0 ? 'nothing is there' : `there are ${listed(allowed.known)}`;
   const near = meant(allowed.at.split('.').at(-1) as string, allowed.known);
-  return [`${named(at)} refers to ${JSON.stringify(allowed.at)} in ${what}, which its schema does not have${near}; ${known}`];
+  return [
+    `${named(at)} refers to ${JSON.stringify(allowed.at)} in ${what}, which its schema does not have${near}; ${known}`,
+  ];
 }
 
 /** Whether a step has an output that others can refer to. */
@@ -209,11 +233,15 @@ const listedAtMost = 40;
 
 function listed(names: readonly string[]): string {
   const more = names.length > listedAtMost ? ` and ${names.length - listedAtMost} more` : '';
-  return names.slice(-listedAtMost).map((name) => JSON.stringify(name)).join(', ') + more;
+  return (
+    names
+      .slice(-listedAtMost)
+      .map((name) => JSON.stringify(name))
+      .join(', ') + more
+  );
 }
 
 function meant(name: string, known: Iterable<string>): string {
   const near = nearest(name, known);
   return near === undefined ? '' : ` (did you mean ${JSON.stringify(near)}?)`;
 }
-

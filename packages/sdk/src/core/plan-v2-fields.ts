@@ -12,7 +12,8 @@ const isCount: Check = (value) => Number.isSafeInteger(value) && (value as numbe
 const isDuration: Check = (value) => Number.isFinite(value) && (value as number) > 0;
 const isTemplate: Check = (value) => typeof value === 'string' || (isReference(value) && value.reference === 'text');
 const isTool: Check = (value) =>
-  (typeof value === 'string' && value !== '') || (isObject(value) && typeof (value as { run?: unknown }).run === 'function');
+  (typeof value === 'string' && value !== '') ||
+  (isObject(value) && typeof (value as { run?: unknown }).run === 'function');
 
 const text: Field = ['a text', (value) => typeof value === 'string' && value !== ''];
 const template: Field = ['a text', isTemplate];
@@ -65,11 +66,26 @@ const fields: Readonly<Record<string, Field>> = {
   onExpiry: expiry,
   onFailure: ["'finish' or 'abort'", (value) => value === 'finish' || value === 'abort'],
   options: ['a list, or a reference to one', (value) => Array.isArray(value) || isReference(value)],
-  over: ['a list, or a reference to one', (value) => Array.isArray(value) || typeof value === 'string' || isReference(value)],
-  ms: ['milliseconds, 0 or more, or a reference', (value) => isReference(value) || (Number.isFinite(value) && (value as number) >= 0)],
-  value: ['FirstOf(…) with names of steps', (value) => isPlainObject(value) && Array.isArray(value['firstOf']) && value['firstOf'].length > 0],
-  type: ["'while', 'do-while' or 'for-each'", (value) => value === 'while' || value === 'do-while' || value === 'for-each'],
-  plan: ['a plan made with PlanBuilderV2', (value) => isObject(value) && Array.isArray((value as { steps?: unknown }).steps)],
+  over: [
+    'a list, or a reference to one',
+    (value) => Array.isArray(value) || typeof value === 'string' || isReference(value),
+  ],
+  ms: [
+    'milliseconds, 0 or more, or a reference',
+    (value) => isReference(value) || (Number.isFinite(value) && (value as number) >= 0),
+  ],
+  value: [
+    'FirstOf(…) with names of steps',
+    (value) => isPlainObject(value) && Array.isArray(value['firstOf']) && value['firstOf'].length > 0,
+  ],
+  type: [
+    "'while', 'do-while' or 'for-each'",
+    (value) => value === 'while' || value === 'do-while' || value === 'for-each',
+  ],
+  plan: [
+    'a plan made with PlanBuilderV2',
+    (value) => isObject(value) && Array.isArray((value as { steps?: unknown }).steps),
+  ],
   retry: ['{ maxAttempts, delayMs, backoff }', isPlainObject],
   approval: ['{ message, audience, expiresIn, when }', isPlainObject],
 };
@@ -79,7 +95,13 @@ const retryFields: Readonly<Record<string, Field>> = {
   delayMs: ['milliseconds, 0 or more', (value) => Number.isFinite(value) && (value as number) >= 0],
   backoff: ['a number of 1 or more', (value) => Number.isFinite(value) && (value as number) >= 1],
 };
-const approvalFields: Readonly<Record<string, Field>> = { message: template, audience, expiresIn: duration, onExpiry: expiry, when: code };
+const approvalFields: Readonly<Record<string, Field>> = {
+  message: template,
+  audience,
+  expiresIn: duration,
+  onExpiry: expiry,
+  when: code,
+};
 
 const does = 'retry? timeoutMs? approval?';
 const effects = 'readOnly? idempotent? version?';
@@ -117,7 +139,8 @@ const loopShapes = {
 
 /** The fields of a kind of step; `undefined` for a kind there is not. */
 export function fieldsOf(step: Readonly<Record<string, unknown>>): readonly string[] | undefined {
-  const shape = step['kind'] === 'loop' ? (loopShapes[step['type'] as 'while'] ?? loopShapes.while) : shapes[String(step['kind'])];
+  const shape =
+    step['kind'] === 'loop' ? (loopShapes[step['type'] as 'while'] ?? loopShapes.while) : shapes[String(step['kind'])];
   return shape === undefined ? undefined : ['kind', 'name', ...shape.split(' ').filter((field) => field !== '')];
 }
 
@@ -137,9 +160,11 @@ export function checkStep(step: StepV2, index: number): void {
   }
   const names = known.map((field) => field.replace('?', ''));
   for (const field of Object.keys(record)) {
-    if (!names.includes(field)) throw new PlanBuilderError(`${where} has ${field}, which a step of kind ${record['kind']} does not have`);
+    if (!names.includes(field))
+      throw new PlanBuilderError(`${where} has ${field}, which a step of kind ${record['kind']} does not have`);
   }
-  for (const [position, field] of known.entries()) checkField(record, names[position] as string, field.endsWith('?'), fields, where);
+  for (const [position, field] of known.entries())
+    checkField(record, names[position] as string, field.endsWith('?'), fields, where);
   checkInside(record['retry'], retryFields, `retry of ${where}`, ['maxAttempts']);
   checkInside(record['approval'], approvalFields, `approval of ${where}`, ['message']);
 }
@@ -149,14 +174,23 @@ function checkInside(value: unknown, inside: typeof fields, where: string, neede
   for (const field of Object.keys(inside)) checkField(value, field, !needed.includes(field), inside, where);
 }
 
-function checkField(record: Readonly<Record<string, unknown>>, field: string, optional: boolean, known: typeof fields, where: string): void {
+function checkField(
+  record: Readonly<Record<string, unknown>>,
+  field: string,
+  optional: boolean,
+  known: typeof fields,
+  where: string,
+): void {
   const value = record[field];
   if (value === undefined && optional) return;
   const [wanted, fits] = known[field] as Field;
   if (fits(value)) return;
-  throw new PlanBuilderError(value === undefined ? `${field} of ${where} is missing` : `${field} of ${where} is ${shown(value)}`, {
-    hint: `give ${wanted}`,
-  });
+  throw new PlanBuilderError(
+    value === undefined ? `${field} of ${where} is missing` : `${field} of ${where} is ${shown(value)}`,
+    {
+      hint: `give ${wanted}`,
+    },
+  );
 }
 
 function shown(value: unknown): string {

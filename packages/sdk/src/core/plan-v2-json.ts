@@ -36,7 +36,8 @@ function write(value: unknown, where: string, seen: { isData: boolean }): JsonVa
   if (isReference(value)) return writeReference(value);
   if (Array.isArray(value)) return value.map((item: unknown, index) => write(item, `${where}[${index}]`, seen));
   if (isSchema(value)) return writeSchema(value, where, seen);
-  if ('shape' in value && 'isData' in value && !isPlainObject(value)) return writePlan(value as unknown as PlanLike, seen);
+  if ('shape' in value && 'isData' in value && !isPlainObject(value))
+    return writePlan(value as unknown as PlanLike, seen);
   const { run, id } = value as { run?: unknown; id?: unknown };
   if (typeof run === 'function' && typeof id === 'string') {
     seen.isData = false;
@@ -63,7 +64,8 @@ function writePlan(plan: PlanLike, seen: { isData: boolean }): JsonValue {
 }
 
 function writeReference(value: Reference | Text): JsonObject {
-  if (value.reference === 'text') return { $text: value.parts.map((part) => (typeof part === 'string' ? part : writeReference(part))) };
+  if (value.reference === 'text')
+    return { $text: value.parts.map((part) => (typeof part === 'string' ? part : writeReference(part))) };
   const path = value.path === '' ? {} : { path: value.path };
   if (value.reference === 'input') return { $input: value.name, ...path };
   return { $step: value.name, ...path, ...(value.full && { full: true }), ...(value.optional && { optional: true }) };
@@ -94,7 +96,8 @@ function essence(schema: JsonValue): JsonValue {
   if (Array.isArray(schema)) return schema.map(essence);
   if (!isPlainObject(schema)) return schema;
   const kept = Object.entries(schema as JsonObject).filter(
-    ([key, item]) => !(key === 'required' && Array.isArray(item)) && !(key === 'additionalProperties' && item === false),
+    ([key, item]) =>
+      !(key === 'required' && Array.isArray(item)) && !(key === 'additionalProperties' && item === false),
   );
   return Object.fromEntries(kept.map(([key, item]) => [key, essence(item)]));
 }
@@ -143,7 +146,8 @@ function decodeTag(tag: string, json: JsonObject, where: string, doors: DecodeDo
     return StepOutput(value as string | number, { path: path ?? '', full: full === true, optional: optional === true });
   }
   if (tag === '$input' && typeof value === 'string' && known) return Input(value, { path: path ?? '' });
-  if (tag === '$text' && Array.isArray(value)) return textOfParts(value.map((part: JsonValue) => decodePart(part, where, doors)));
+  if (tag === '$text' && Array.isArray(value))
+    return textOfParts(value.map((part: JsonValue) => decodePart(part, where, doors)));
   if (tag === '$schema' && isPlainObject(value)) return doors.schema(value as JsonObject);
   if (tag === '$plan' && isPlainObject(value)) return doors.plan(value as JsonObject);
   if (tag === '$function' || tag === '$tool') {

@@ -20,7 +20,11 @@ export function toLegacyPlan(plan: AnyPlanV2, context?: PlanContextInit): Plan {
     id: plan.id,
     planContext: context ?? { query: plan.label, toolIds: [...toolIds].sort() },
     steps,
-    planInputs: plan.planInputs.map(({ name, description, defaultValue }) => ({ name, description, value: defaultValue ?? null })),
+    planInputs: plan.planInputs.map(({ name, description, defaultValue }) => ({
+      name,
+      description,
+      value: defaultValue ?? null,
+    })),
     structuredOutputSchema: plan.finalOutputSchema,
   });
 }
@@ -95,7 +99,9 @@ function clauseInWords(condition: Condition | undefined, name: string): string {
 }
 
 function argsInWords(plan: AnyPlanV2, args: Args): string {
-  return Object.entries(args).map(([key, value]) => `${key}=${shown(plan, value)}`).join(', ');
+  return Object.entries(args)
+    .map(([key, value]) => `${key}=${shown(plan, value)}`)
+    .join(', ');
 }
 
 /** A value in words, a reference as the name of what it stands for. */
@@ -121,7 +127,9 @@ function dollared(name: string): string {
 }
 
 function variablesOf(plan: AnyPlanV2, step: StepV2): readonly { readonly name: string }[] {
-  const references = valuesOf(step).filter((value): value is Reference => isReference(value) && value.reference !== 'text');
+  const references = valuesOf(step).filter(
+    (value): value is Reference => isReference(value) && value.reference !== 'text',
+  );
   return references.map((reference) => ({ name: legacyName(plan, reference) }));
 }
 
@@ -144,7 +152,10 @@ function toolIdOf(step: StepV2): string | null {
     case 'react-agent':
       return step.tools.map(idOf).join(',');
     case 'sub-plan':
-      return step.plan.steps.map(toolIdOf).filter((id) => id !== null).join(',');
+      return step.plan.steps
+        .map(toolIdOf)
+        .filter((id) => id !== null)
+        .join(',');
     default:
       return null;
   }

@@ -276,4 +276,15 @@ export function referringFields(step: StepV2): readonly (readonly [field: string
 }
 
 /** The fields of steps in which references may stand, approvals apart. */
-export const fieldsWithReferences: readonly string[] = ['task', 'inputs', 'args', 'message', 'options', 'condition', 'initial', 'over', 'inputValues', 'ms'];
+export const fieldsWithReferences: readonly string[] = [
+  'task',
+  'inputs',
+  'args',
+  'message',
+  'options',
+  'condition',
+  'initial',
+  'over',
+  'inputValues',
+  'ms',
+];

@@ -25,20 +25,25 @@ export function settleStep(step: StepV2, templates: boolean): StepV2 {
 
 function settleApproval(value: object, where: string, templates: boolean): object {
   const { message, when, ...rest } = value as { message: unknown; when?: unknown };
-  const settled = { ...(asJson(rest, where) as object), message: settleValue(message, `message in the ${where}`, templates) };
+  const settled = {
+    ...(asJson(rest, where) as object),
+    message: settleValue(message, `message in the ${where}`, templates),
+  };
   return Object.freeze(when === undefined ? settled : { ...settled, when });
 }
 
 function settleValue(value: unknown, where: string, templates: boolean): unknown {
   if (typeof value === 'function' || isReference(value)) return value;
   if (typeof value === 'string') return templates ? readTemplate(value, where) : value;
-  if (Array.isArray(value)) return Object.freeze(value.map((item: unknown, index) => settleValue(item, `${where}[${index}]`, templates)));
+  if (Array.isArray(value))
+    return Object.freeze(value.map((item: unknown, index) => settleValue(item, `${where}[${index}]`, templates)));
   if (!isPlainObject(value)) return asJson(value, where);
   const settled = {};
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue;
     // A function may only be a whole field; inside a value it is no data.
-    const copy = typeof item === 'function' ? asJson(item, `${where}.${key}`) : settleValue(item, `${where}.${key}`, templates);
+    const copy =
+      typeof item === 'function' ? asJson(item, `${where}.${key}`) : settleValue(item, `${where}.${key}`, templates);
     Object.defineProperty(settled, key, { value: copy, enumerable: true });
   }
   return Object.freeze(settled);

@@ -67,11 +67,20 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
 
   /** @throws PlanBuilderError for anything that keeps the plan from being run as written. */
   constructor(init: PlanV2Init) {
-    const { label = defaultLabel, steps, planInputs = [], summarize = false, finalOutputSchema, templates = false } = init;
+    const {
+      label = defaultLabel,
+      steps,
+      planInputs = [],
+      summarize = false,
+      finalOutputSchema,
+      templates = false,
+    } = init;
     if (typeof label !== 'string') throw new PlanBuilderError('the label of a plan is not a text');
     if (!Array.isArray(steps)) throw new PlanBuilderError('the steps of a plan are not a list');
     if (finalOutputSchema !== undefined && !isSchema(finalOutputSchema)) {
-      throw new PlanBuilderError('outputSchema of the final output is not a schema', { hint: 'give a Standard Schema, such as zod' });
+      throw new PlanBuilderError('outputSchema of the final output is not a schema', {
+        hint: 'give a Standard Schema, such as zod',
+      });
     }
     for (const [index, step] of steps.entries()) checkStep(step, index);
     this.label = label;
@@ -98,18 +107,26 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
    * @throws PlanBuilderError for a plan with functions or tools, and for anything that is not such a document.
    */
   static fromJSON(json: unknown, schemaFrom: (jsonSchema: JsonObject) => Schema): PlanV2<unknown, unknown, unknown> {
-    if (!isPlainObject(json) || json['kind'] !== 'plan-v2') throw new PlanBuilderError('this is not the JSON of a builder plan');
+    if (!isPlainObject(json) || json['kind'] !== 'plan-v2')
+      throw new PlanBuilderError('this is not the JSON of a builder plan');
     const { id, kind: _kind, ...shape } = json as JsonObject;
     const plan = PlanV2.#fromShape(shape, schemaFrom);
     if (plan.id === id) return plan;
-    throw new PlanBuilderError(`the JSON of plan ${String(id)} does not belong to this id: its content has ${plan.id}`, {
-      hint: 'a changed plan is another plan: leave its JSON as it was written',
-    });
+    throw new PlanBuilderError(
+      `the JSON of plan ${String(id)} does not belong to this id: its content has ${plan.id}`,
+      {
+        hint: 'a changed plan is another plan: leave its JSON as it was written',
+      },
+    );
   }
 
-  static #fromShape(shape: JsonValue, schemaFrom: (jsonSchema: JsonObject) => Schema): PlanV2<unknown, unknown, unknown> {
+  static #fromShape(
+    shape: JsonValue,
+    schemaFrom: (jsonSchema: JsonObject) => Schema,
+  ): PlanV2<unknown, unknown, unknown> {
     const { version, ...init } = shape as JsonObject;
-    if (version !== formVersion) throw new PlanBuilderError(`a builder plan of version ${String(version)} cannot be read`);
+    if (version !== formVersion)
+      throw new PlanBuilderError(`a builder plan of version ${String(version)} cannot be read`);
     const plan = (inner: JsonValue): unknown => PlanV2.#fromShape(inner, schemaFrom);
     return new PlanV2(decode(toJson(init, 'the plan'), 'the plan', { schema: schemaFrom, plan }) as PlanV2Init);
   }
@@ -151,7 +168,11 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
 
   /** The plan for people, on several lines. */
   prettyPrint(): string {
-    const lines = [this.toLegacyPlan().prettyPrint().replace(/\nStructured Output Schema: .*$/, '')];
+    const lines = [
+      this.toLegacyPlan()
+        .prettyPrint()
+        .replace(/\nStructured Output Schema: .*$/, ''),
+    ];
     lines.push(`Summarize Plan Output: ${this.summarize ? 'True' : 'False'}`);
     if (this.finalOutputSchema) lines.push(`Final Output Schema: ${schemaName(this.finalOutputSchema)}`);
     return lines.join('\n');
@@ -164,18 +185,27 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
 
 function settleInput(input: PlanInputV2): PlanInputV2 {
   const { defaultValue } = input;
-  return Object.freeze(defaultValue === undefined ? { ...input } : { ...input, defaultValue: toJson(defaultValue, `the default of input ${JSON.stringify(input.name)}`) });
+  return Object.freeze(
+    defaultValue === undefined
+      ? { ...input }
+      : { ...input, defaultValue: toJson(defaultValue, `the default of input ${JSON.stringify(input.name)}`) },
+  );
 }
 
 function byName(inputs: readonly PlanInputV2[]): ReadonlyMap<string, PlanInputV2> {
   const found = new Map<string, PlanInputV2>();
   for (const input of inputs) {
-    if (typeof input.name !== 'string' || input.name === '') throw new PlanBuilderError('a plan input has no name', { hint: 'give it a name' });
+    if (typeof input.name !== 'string' || input.name === '')
+      throw new PlanBuilderError('a plan input has no name', { hint: 'give it a name' });
     if (found.has(input.name)) {
-      throw new PlanBuilderError(`two plan inputs are named ${JSON.stringify(input.name)}`, { hint: 'give one of them another name' });
+      throw new PlanBuilderError(`two plan inputs are named ${JSON.stringify(input.name)}`, {
+        hint: 'give one of them another name',
+      });
     }
     if (input.schema !== undefined && !isSchema(input.schema)) {
-      throw new PlanBuilderError(`schema of input ${JSON.stringify(input.name)} is not a schema`, { hint: 'give a Standard Schema, such as zod' });
+      throw new PlanBuilderError(`schema of input ${JSON.stringify(input.name)} is not a schema`, {
+        hint: 'give a Standard Schema, such as zod',
+      });
     }
     found.set(input.name, input);
   }

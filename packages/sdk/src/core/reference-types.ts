@@ -34,8 +34,12 @@ type StepValue<Steps, Name, Path extends string, Full, Optional> = Name extends 
       ? At<Steps[Name], Path> | undefined
       : At<Steps[Name], Path>
   : Full extends true
-    ? JsonValue[]
-    : JsonValue | (Optional extends true ? undefined : never);
+    ? Unseen<Name>[]
+    : Unseen<Name> | (Optional extends true ? undefined : never);
+
+// A wrong name is an error where it stands; what is done with the value is not to be a second one.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Unseen<Name> = Name extends number ? JsonValue : string extends Name ? JsonValue : any;
 
 /** A value as a step sees it when its references are filled in. */
 export type Resolved<Value, Steps, Inputs> =
@@ -44,7 +48,7 @@ export type Resolved<Value, Steps, Inputs> =
     : Value extends InputReference<infer Name, infer Path>
       ? Name extends keyof Inputs
         ? At<Inputs[Name], Path>
-        : JsonValue
+        : Unseen<Name>
       : Value extends Text
         ? string
         : Value extends string | number | boolean | null | undefined
@@ -120,6 +124,8 @@ type Explained<Value, Steps, Inputs> = [Problems<Value, Steps, Inputs>] extends 
     : { readonly [Key in keyof Value]: Explained<Value[Key], Steps, Inputs> };
 
 /** Accepts a value in which every reference names a known step or input, and a path that is there. */
-export type Checked<Value, Steps, Inputs> = [Problems<Value, Steps, Inputs>] extends [never]
-  ? unknown
-  : Explained<Value, Steps, Inputs>;
+export type Checked<Value, Steps, Inputs> = { ok: unknown; wrong: Explained<Value, Steps, Inputs> }[[
+  Problems<Value, Steps, Inputs>,
+] extends [never]
+  ? 'ok'
+  : 'wrong'];

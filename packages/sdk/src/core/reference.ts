@@ -48,7 +48,10 @@ class StepReferenceData implements StepReference {
   readonly full: boolean;
   readonly optional: boolean;
 
-  constructor(name: string | number, options: { path?: string | undefined; full?: boolean | undefined; optional?: boolean | undefined }) {
+  constructor(
+    name: string | number,
+    options: { path?: string | undefined; full?: boolean | undefined; optional?: boolean | undefined },
+  ) {
     this.name = name;
     this.path = options.path ?? '';
     this.full = options.full ?? false;
@@ -183,7 +186,9 @@ export type Lookup = (reference: Reference) => JsonValue | undefined;
  */
 export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | undefined {
   if (isReference(value)) {
-    return value.reference === 'text' ? value.parts.map((part) => partText(part, lookup)).join('') : valueOf(value, lookup);
+    return value.reference === 'text'
+      ? value.parts.map((part) => partText(part, lookup)).join('')
+      : valueFor(value, lookup);
   }
   if (Array.isArray(value)) return value.map((item) => resolveReferences(item, lookup) ?? null);
   if (!isPlainObject(value)) return value === undefined ? undefined : toJson(value, 'argument');
@@ -191,20 +196,24 @@ export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | u
   for (const [key, item] of Object.entries(value)) {
     // Defined rather than assigned: the key may be `__proto__`.
     const found = resolveReferences(item, lookup);
-    if (found !== undefined) Object.defineProperty(resolved, key, { value: found, enumerable: true, writable: true, configurable: true });
+    if (found !== undefined)
+      Object.defineProperty(resolved, key, { value: found, enumerable: true, writable: true, configurable: true });
   }
   return resolved;
 }
 
 function partText(part: string | Reference, lookup: Lookup): string {
-  return typeof part === 'string' ? part : textOf(valueOf(part, lookup) ?? null);
+  return typeof part === 'string' ? part : textOf(valueFor(part, lookup) ?? null);
 }
 
-function valueOf(reference: Reference, lookup: Lookup): JsonValue | undefined {
+function valueFor(reference: Reference, lookup: Lookup): JsonValue | undefined {
   const found = lookup(reference);
   const value = found === undefined ? undefined : follow(found, reference);
   if (value !== undefined || (reference.reference === 'step' && reference.optional)) return value;
-  const what = reference.reference === 'step' ? `step ${JSON.stringify(reference.name)} has made` : `input ${JSON.stringify(reference.name)} has`;
+  const what =
+    reference.reference === 'step'
+      ? `step ${JSON.stringify(reference.name)} has made`
+      : `input ${JSON.stringify(reference.name)} has`;
   throw new PortiaError({
     code: 'REFERENCE_MISSING',
     message: found === undefined ? `${what} no value yet` : `${what} nothing at ${JSON.stringify(reference.path)}`,

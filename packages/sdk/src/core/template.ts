@@ -31,7 +31,8 @@ function toReference(kind: 'StepOutput' | 'Input', given: readonly Argument[], s
   const found = new Map<string, Argument['value']>();
   for (const [index, { name = parameters[index], value }] of given.entries()) {
     const known = name === 'name' && kind === 'StepOutput' ? 'step' : name;
-    if (known === undefined || !parameters.includes(known)) throw unreadable(source, `${kind} takes ${parameters.join(', ')}`);
+    if (known === undefined || !parameters.includes(known))
+      throw unreadable(source, `${kind} takes ${parameters.join(', ')}`);
     found.set(known, value);
   }
   const name = found.get(parameters[0] as string);
@@ -41,7 +42,8 @@ function toReference(kind: 'StepOutput' | 'Input', given: readonly Argument[], s
     if (typeof name !== 'string') throw unreadable(source, 'Input needs a name');
     return Input(name, { path });
   }
-  if (typeof name !== 'string' && typeof name !== 'number') throw unreadable(source, 'StepOutput needs the name or index of a step');
+  if (typeof name !== 'string' && typeof name !== 'number')
+    throw unreadable(source, 'StepOutput needs the name or index of a step');
   return StepOutput(name, { path, full: found.get('full') === true, optional: found.get('optional') === true });
 }
 
@@ -68,7 +70,8 @@ class ArgumentReader {
     for (;;) {
       this.#skip(/\s*/y);
       if (this.#take(/\)\s*\}\}/y) !== undefined) return found;
-      if (found.length > 0 && this.#take(/,\s*/y) === undefined) throw unreadable(this.#source, 'a comma or a closing bracket is missing');
+      if (found.length > 0 && this.#take(/,\s*/y) === undefined)
+        throw unreadable(this.#source, 'a comma or a closing bracket is missing');
       if (found.length > 0 && this.#take(/\)\s*\}\}/y) !== undefined) return found;
       const name = this.#take(/([A-Za-z_]\w*)\s*=(?!=)\s*/y);
       found.push({ name: name?.replace(/\s*=\s*$/, ''), value: this.#value() });

@@ -14,15 +14,22 @@ interface LoopOptions {
 }
 
 /** The step that opens a loop. @throws PlanBuilderError for more than one of `while`, `doWhile` and `over`. */
-export function loopStep(name: string, { stepName: _name, ...options }: LoopOptions & { readonly stepName?: unknown }, maxIterations: number): StepV2 {
+export function loopStep(
+  name: string,
+  { stepName: _name, ...options }: LoopOptions & { readonly stepName?: unknown },
+  maxIterations: number,
+): StepV2 {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { while: whileHolds, doWhile, over, ...rest } = given;
   const kinds = ['while', 'doWhile', 'over'].filter((key) => key in given);
   if (kinds.length > 1) {
-    throw new PlanBuilderError(`loop ${JSON.stringify(name)} is given ${kinds.join(' and ')}`, { hint: 'give only one of while, doWhile and over' });
+    throw new PlanBuilderError(`loop ${JSON.stringify(name)} is given ${kinds.join(' and ')}`, {
+      hint: 'give only one of while, doWhile and over',
+    });
   }
   const common = { kind: 'loop', name, maxIterations };
-  if (over !== undefined) return { ...common, type: 'for-each', over, concurrency: 1, onFailure: 'finish', ...rest } as unknown as StepV2;
+  if (over !== undefined)
+    return { ...common, type: 'for-each', over, concurrency: 1, onFailure: 'finish', ...rest } as unknown as StepV2;
   const condition = whileHolds ?? doWhile;
   const type = whileHolds === undefined ? 'do-while' : 'while';
   return { ...common, type, args: {}, ...(condition === undefined ? {} : { condition }), ...rest } as unknown as StepV2;
@@ -33,9 +40,12 @@ export function checkDefault({ name, schema, defaultValue }: PlanInputV2): void 
   if (!isSchema(schema) || defaultValue === undefined) return;
   const found = validate(schema, defaultValue);
   if (found instanceof Promise || found.ok) return;
-  throw new PlanBuilderError(`the default of input ${JSON.stringify(name)} does not fit its schema: ${found.issues.join('; ')}`, {
-    hint: 'give a defaultValue that the schema accepts, or none',
-  });
+  throw new PlanBuilderError(
+    `the default of input ${JSON.stringify(name)} does not fit its schema: ${found.issues.join('; ')}`,
+    {
+      hint: 'give a defaultValue that the schema accepts, or none',
+    },
+  );
 }
 
 interface SubPlan {
@@ -51,20 +61,29 @@ interface SubPlan {
  * @throws PlanBuilderError for values of inputs the plan does not have, and for inputs whose names exist already.
  */
 export function subPlanOf(
-  options: { readonly plan: PlanV2<unknown, unknown, unknown> | readonly StepV2[]; readonly inputValues?: Args | undefined },
+  options: {
+    readonly plan: PlanV2<unknown, unknown, unknown> | readonly StepV2[];
+    readonly inputValues?: Args | undefined;
+  },
   existing: readonly PlanInputV2[],
 ): SubPlan {
   const plan = Array.isArray(options.plan) ? new PlanV2({ steps: options.plan, templates: true }) : options.plan;
-  if (!(plan instanceof PlanV2)) throw new PlanBuilderError('plan of addSubPlan() is no plan', { hint: 'give what PlanBuilderV2.build() returned, or a list of steps' });
+  if (!(plan instanceof PlanV2))
+    throw new PlanBuilderError('plan of addSubPlan() is no plan', {
+      hint: 'give what PlanBuilderV2.build() returned, or a list of steps',
+    });
   const given = options.inputValues ?? {};
   const known = plan.planInputs.map(({ name }) => name).sort();
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const near = nearest(name, known);
-    throw new PlanBuilderError(`the sub-plan ${JSON.stringify(plan.label)} has no input ${JSON.stringify(name)}${near === undefined ? '' : ` (did you mean ${JSON.stringify(near)}?)`}`, {
-      hint: known.length === 0 ? 'it has no inputs' : `its inputs are ${known.join(', ')}`,
-      details: { known },
-    });
+    throw new PlanBuilderError(
+      `the sub-plan ${JSON.stringify(plan.label)} has no input ${JSON.stringify(name)}${near === undefined ? '' : ` (did you mean ${JSON.stringify(near)}?)`}`,
+      {
+        hint: known.length === 0 ? 'it has no inputs' : `its inputs are ${known.join(', ')}`,
+        details: { known },
+      },
+    );
   }
   const inputValues: Record<string, unknown> = {};
   const inputs: PlanInputV2[] = [];
@@ -75,9 +94,12 @@ export function subPlanOf(
       continue;
     }
     if (existing.some(({ name }) => name === input.name)) {
-      throw new PlanBuilderError(`the sub-plan ${JSON.stringify(plan.label)} has an input ${JSON.stringify(input.name)}, and so has the plan`, {
-        hint: `rename one of them, or bind it: inputValues: { ${input.name}: Input(${JSON.stringify(input.name)}) }`,
-      });
+      throw new PlanBuilderError(
+        `the sub-plan ${JSON.stringify(plan.label)} has an input ${JSON.stringify(input.name)}, and so has the plan`,
+        {
+          hint: `rename one of them, or bind it: inputValues: { ${input.name}: Input(${JSON.stringify(input.name)}) }`,
+        },
+      );
     }
     inputValues[input.name] = Input(input.name);
     const exposed = value === undefined ? input : { ...input, defaultValue: value as JsonValue };

@@ -1,4 +1,4 @@
-import type { Audience } from '../core/clarification.ts';
+import type { Audience, Clarification } from '../core/clarification.ts';
 import type { ExpiryPolicy } from '../core/event.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { PlanV2 } from '../core/plan-v2.ts';
@@ -30,10 +30,24 @@ export type With<Steps, Name extends string, Value> = [Name] extends [never]
 /** The type a schema gives, or another where there is none. */
 export type Made<S extends Schema, Otherwise> = [S] extends [never] ? Otherwise : Infer<S>;
 /** What a schema accepts. */
-export type Accepted<S> = S extends Schema<infer Output, infer Input> ? (unknown extends Input ? Output : Input) : unknown;
+export type Accepted<S> =
+  S extends Schema<infer Output, infer Input> ? (unknown extends Input ? Output : Input) : unknown;
+
+/** What a function gives in the end: the questions it asks on the way are not its output. */
+export type Answered<Result> = 0 extends 1 & Result
+  ? Result
+  : Result extends Clarification | readonly Clarification[]
+    ? Result extends readonly never[]
+      ? Result
+      : never
+    : Result;
 
 /** A value as it is stored, and so as later steps see it: `undefined` becomes `null`, dates become text. */
-export type Stored<Value> = 0 extends 1 & Value ? Value : [Value] extends [JsonValue] ? Value : Same<Value, Json<Value>>;
+export type Stored<Value> = 0 extends 1 & Value
+  ? Value
+  : [Value] extends [JsonValue]
+    ? Value
+    : Same<Value, Json<Value>>;
 // A type that is JSON already keeps its name.
 type Same<Value, AsJson> = [Value] extends [AsJson] ? ([AsJson] extends [Value] ? Value : AsJson) : AsJson;
 type Json<Value> = Value extends string | number | boolean | null
@@ -95,7 +109,11 @@ export type ToolArgs<T> = T extends { readonly argsSchema?: Schema<infer Output,
     : Input
   : JsonObject;
 /** What a tool gives. */
-export type ToolOutput<T> = T extends { readonly outputSchema?: Schema<infer Out> | undefined } ? (unknown extends Out ? JsonValue : Stored<Out>) : JsonValue;
+export type ToolOutput<T> = T extends { readonly outputSchema?: Schema<infer Out> | undefined }
+  ? unknown extends Out
+    ? JsonValue
+    : Stored<Out>
+  : JsonValue;
 
 /** The argument has another type than the tool wants. */
 export interface WrongArgument<Gives, Wants> {
@@ -109,19 +127,24 @@ export interface UnknownArgument<Name, Known> {
 }
 
 type Extra<Given, Wanted> = string extends keyof Wanted ? never : Exclude<keyof Given, keyof Wanted>;
-type Needed<Wanted> = { [Key in keyof Wanted]-?: Record<never, never> extends Pick<Wanted, Key> ? never : Key }[keyof Wanted];
+type Needed<Wanted> = {
+  [Key in keyof Wanted]-?: Record<never, never> extends Pick<Wanted, Key> ? never : Key;
+}[keyof Wanted];
 
-/** Accepts arguments that, once their references are filled in, are what is wanted. */
-export type Fits<Given, Steps, Inputs, Wanted> = 0 extends 1 & Wanted
-  ? unknown
+/** Accepts arguments that, once their references are filled in, are what is wanted. Wrong references are told by themselves. */
+export type Fits<Given, Steps, Inputs, Wanted> = {
+  ok: unknown;
+  wrong: Differences<Resolved<Given, Steps, Inputs>, Wanted>;
+}[0 extends 1 & Wanted
+  ? 'ok'
   : [Problems<Given, Steps, Inputs>] extends [never]
-    ? Compare<Resolved<Given, Steps, Inputs>, Wanted>
-    : unknown;
-type Compare<Value, Wanted> = [Extra<Value, Wanted>] extends [never]
+    ? Verdict<Resolved<Given, Steps, Inputs>, Wanted>
+    : 'ok'];
+type Verdict<Value, Wanted> = [Extra<Value, Wanted>] extends [never]
   ? [Value] extends [Wanted]
-    ? unknown
-    : Differences<Value, Wanted>
-  : Differences<Value, Wanted>;
+    ? 'ok'
+    : 'wrong'
+  : 'wrong';
 type Differences<Value, Wanted> = { readonly [Key in Needed<Wanted>]: unknown } & {
   readonly [Key in keyof Value]: Key extends keyof Wanted
     ? [Value[Key]] extends [Wanted[Key]]
@@ -154,7 +177,13 @@ export type InputsOf<P> = P extends PlanV2<unknown, infer Inputs, unknown> ? Inp
 export type OutputOf<P> = P extends PlanV2<unknown, unknown, infer Out> ? Out : JsonValue;
 
 /** Literal types as the types of what they are. */
-export type Widened<Value> = Value extends string ? string : Value extends number ? number : Value extends boolean ? boolean : Value;
+export type Widened<Value> = Value extends string
+  ? string
+  : Value extends number
+    ? number
+    : Value extends boolean
+      ? boolean
+      : Value;
 
 /** A condition as the builder takes it: a pure function of the arguments, or a sentence that a model judges. */
 export type ConditionFor<Sentence extends Template, Values, Steps, Inputs> =
@@ -169,21 +198,34 @@ export interface TopFrame {
   readonly taken: never;
 }
 
-/** Inside an if: what was known before it, and what each branch that is over knew at its end. */
-export interface IfFrame<Before, LastBefore, Lasts, Clauses extends readonly unknown[], HasElse extends boolean, Taken, Up> {
+/** Inside an if: what was known before it, and what the branches that are over made and knew. */
+export interface IfFrame<
+  Before,
+  Outer,
+  LastBefore,
+  Lasts,
+  Made,
+  States extends readonly unknown[],
+  HasElse extends boolean,
+  Taken,
+  Up,
+> {
   readonly before: Before;
+  readonly outer: Outer;
   readonly lastBefore: LastBefore;
   readonly lasts: Lasts;
-  readonly clauses: Clauses;
+  readonly made: Made;
+  readonly states: States;
   readonly hasElse: HasElse;
   readonly taken: Taken;
   readonly up: Up;
 }
 
 /** Inside a loop. `Early` is what its condition takes from the body. */
-export interface LoopFrame<Kind, Before, LastBefore, Early, Taken, Up> {
+export interface LoopFrame<Kind, Before, Outer, LastBefore, Early, Taken, Up> {
   readonly kind: Kind;
   readonly before: Before;
+  readonly outer: Outer;
   readonly lastBefore: LastBefore;
   readonly early: Early;
   readonly taken: Taken;
@@ -191,23 +233,22 @@ export interface LoopFrame<Kind, Before, LastBefore, Early, Taken, Up> {
 }
 
 /** Inside a parallel block: what was known before it, and what the branches that are over have made. */
-export interface ParallelFrame<Before, Made, Taken, Up> {
+export interface ParallelFrame<Before, Outer, Made, Taken, Up> {
   readonly before: Before;
+  readonly outer: Outer;
   readonly made: Made;
   readonly taken: Taken;
   readonly up: Up;
 }
 
 /** What was made inside a block that may not have run: it may be missing afterwards. */
-export type Perhaps<Before, Inside> = { readonly [Key in Exclude<keyof Inside, keyof Before>]: Inside[Key] | undefined };
-
-/** What is known after the branches of an if. */
-export type AfterBranches<Before, Clauses extends readonly unknown[]> = Clauses extends readonly [infer First, ...infer Rest]
-  ? Perhaps<Before, First> & AfterBranches<Before, Rest>
-  : Before;
+export type Perhaps<Own> = unknown extends Own ? unknown : { readonly [Key in keyof Own]: Own[Key] | undefined };
 
 /** The first of some steps that has run, whichever branch was taken. */
-export type FirstValue<Names, Clauses extends readonly unknown[]> = Clauses extends readonly [infer First, ...infer Rest]
+export type FirstValue<Names, Clauses extends readonly unknown[]> = Clauses extends readonly [
+  infer First,
+  ...infer Rest,
+]
   ? ValueIn<First, Names & keyof First> | FirstValue<Names, Rest>
   : never;
 type ValueIn<Clause, Names extends keyof Clause> = [
@@ -216,22 +257,41 @@ type ValueIn<Clause, Names extends keyof Clause> = [
   ? Clause[Names] | undefined
   : Exclude<Clause[Names], undefined>;
 
-/** Accepts the names of known steps. */
-export type KnownNames<Names, Known> = [Exclude<Names, Known>] extends [never] ? unknown : UnknownStep<Exclude<Names, Known>, Known>;
+/** The names that no state knows. */
+type UnknownNames<Names, States extends readonly unknown[]> = States extends readonly [infer First, ...infer Rest]
+  ? UnknownNames<Exclude<Names, keyof First>, Rest>
+  : Names;
+type KnownNames<States extends readonly unknown[]> = States extends readonly [infer First, ...infer Rest]
+  ? keyof First | KnownNames<Rest>
+  : never;
+/** Accepts the names of steps that some state knows. */
+export type Mergeable<Names, States extends readonly unknown[]> = {
+  ok: unknown;
+  wrong: UnknownStep<UnknownNames<Names, States>, KnownNames<States>>;
+}[[UnknownNames<Names, States>] extends [never] ? 'ok' : 'wrong'];
 
 /** Which kind of loop the options make. */
-export type LoopKind<Keys> = 'over' extends Keys ? 'for-each' : 'while' extends Keys ? 'while' : 'doWhile' extends Keys ? 'do-while' : 'open';
+export type LoopKind<Keys> = 'over' extends Keys
+  ? 'for-each'
+  : 'while' extends Keys
+    ? 'while'
+    : 'doWhile' extends Keys
+      ? 'do-while'
+      : 'open';
 /** The arguments of a loop's condition that may refer into its body: those with an initial value, and all of a do-while. */
 export type EarlyKeys<Keys, Given, Initial> = LoopKind<Keys> extends 'do-while' ? keyof Given : keyof Initial;
 /** What a loop's condition is given. */
 export type LoopArgs<Given, Initial, Steps, Inputs> = {
   -readonly [Key in keyof Given]: Key extends keyof Initial
     ? Widened<Resolved<Initial[Key], Steps, Inputs>>
-    : Resolved<Given[Key], Steps, Inputs>;
+    : NotYetMade<Resolved<Given[Key], Steps, Inputs>>;
 };
+// What the body makes is not known where a do-while begins.
+type NotYetMade<Value> = 0 extends 1 & Value ? JsonValue : Value;
 /** What the condition of a loop takes from its body, to be checked where the loop ends. */
-export interface Early<Given, Initial> {
+export interface Early<Given, Sentence, Initial> {
   readonly given: Given;
+  readonly sentence: Sentence;
   readonly initial: Initial;
 }
 /** The value a loop begins with has another type than what its body makes. */
@@ -240,12 +300,13 @@ export interface WrongInitial<Begins, Makes> {
   readonly '~bodyMakes': Makes;
 }
 /** What is wrong with what a loop's condition takes from its body. */
-export type EarlyProblems<E, Steps, Inputs> = E extends Early<infer Given, infer Initial>
-  ?
-      | Problems<Given, Steps, Inputs>
-      | {
-          [Key in keyof Given & keyof Initial]: [Resolved<Given[Key], Steps, Inputs>] extends [Widened<Initial[Key]>]
-            ? never
-            : WrongInitial<Initial[Key], Resolved<Given[Key], Steps, Inputs>>;
-        }[keyof Given & keyof Initial]
-  : never;
+export type EarlyProblems<E, Steps, Inputs> =
+  E extends Early<infer Given, infer Sentence, infer Initial>
+    ?
+        | Problems<Given | Sentence, Steps, Inputs>
+        | {
+            [Key in keyof Given & keyof Initial]: [Resolved<Given[Key], Steps, Inputs>] extends [Widened<Initial[Key]>]
+              ? never
+              : WrongInitial<Initial[Key], Resolved<Given[Key], Steps, Inputs>>;
+          }[keyof Given & keyof Initial]
+    : never;

@@ -143,7 +143,10 @@ describe('references', () => {
     const name: string = 'price';
     const builder = new PlanBuilderV2();
     for (const item of ['a', 'b']) builder.llmStep({ stepName: item, task: 'x' });
-    builder.functionStep({ args: { a: StepOutput(name) }, function: ({ a }) => expectTypeOf(a).toEqualTypeOf<JsonValue>() });
+    builder.functionStep({
+      args: { a: StepOutput(name) },
+      function: ({ a }) => expectTypeOf(a).toEqualTypeOf<JsonValue>(),
+    });
   });
 });
 
@@ -176,8 +179,13 @@ describe('functions', () => {
       .functionStep({
         stepName: 'asking',
         function: (_args, { clarifications }) =>
-          clarifications.length > 0 ? clarifications.length : InputClarification({ userGuidance: '?', argumentName: 'a' }),
+          clarifications.length > 0
+            ? clarifications.length
+            : InputClarification({ userGuidance: '?', argumentName: 'a' }),
       })
+      .functionStep({ stepName: 'any', args: { a: Input('anything') }, function: ({ a }) => a })
+      .functionStep({ stepName: 'questions', function: async () => [InputClarification({ userGuidance: '?', argumentName: 'a' })] })
+      .functionStep({ stepName: 'empty', function: () => [] })
       .functionStep({ stepName: 'shaped', function: () => 1 as unknown, outputSchema: Price })
       .addStep({ stepName: 'own', args: { n: StepOutput('number') }, run: ({ n }) => [n] })
       .build();
@@ -187,6 +195,9 @@ describe('functions', () => {
     expectTypeOf<Steps['later']>().toEqualTypeOf<{ at: string; list: (number | null)[] }>();
     expectTypeOf<Steps['receipt']>().toEqualTypeOf<Receipt>();
     expectTypeOf<Steps['asking']>().toEqualTypeOf<number>();
+    expectTypeOf<Steps['any']>().toEqualTypeOf<JsonValue>();
+    expectTypeOf<Steps['questions']>().toEqualTypeOf<never>();
+    expectTypeOf<Steps['empty']>().toEqualTypeOf<never[]>();
     expectTypeOf<Steps['shaped']>().toEqualTypeOf<Price>();
     expectTypeOf<Steps['own']>().toEqualTypeOf<number[]>();
   });
@@ -208,7 +219,10 @@ describe('functions', () => {
 
 describe('tools', () => {
   it('must be given what their schema accepts', () => {
-    base.invokeToolStep({ tool: createRefund, args: { charge: StepOutput('summary'), amount: StepOutput('price', { path: 'amount' }) } });
+    base.invokeToolStep({
+      tool: createRefund,
+      args: { charge: StepOutput('summary'), amount: StepOutput('price', { path: 'amount' }) },
+    });
     base.invokeToolStep({ tool: createRefund, args: { charge: 'ch_1', amount: 5, reason: 'fraud' } });
     base.invokeToolStep({ tool: createRefund, args: { charge: text`ch_${Input('country')}`, amount: 5 } });
     // @ts-expect-error the amount is a number
@@ -302,7 +316,11 @@ describe('branches', () => {
       .functionStep({ args: { a: StepOutput('inside') }, function: ({ a }) => expectTypeOf(a).toEqualTypeOf<string>() })
       .endIf()
       .functionStep({
-        args: { a: StepOutput('inside'), all: StepOutput('inside', { full: true }), maybe: StepOutput('inside', { optional: true }) },
+        args: {
+          a: StepOutput('inside'),
+          all: StepOutput('inside', { full: true }),
+          maybe: StepOutput('inside', { optional: true }),
+        },
         function: ({ a, all, maybe }) => {
           expectTypeOf(a).toEqualTypeOf<string | undefined>();
           expectTypeOf(all).toEqualTypeOf<string[]>();
@@ -339,7 +357,10 @@ describe('branches', () => {
       .else()
       .functionStep({ stepName: 'y', function: () => 'y' })
       .endIf({ stepName: 'xy', value: FirstOf('x', 'y') })
-      .functionStep({ args: { xy: StepOutput('xy') }, function: ({ xy }) => expectTypeOf(xy).toEqualTypeOf<string | number>() })
+      .functionStep({
+        args: { xy: StepOutput('xy') },
+        function: ({ xy }) => expectTypeOf(xy).toEqualTypeOf<string | number>(),
+      })
       .endIf()
       .build();
     expectTypeOf<StepsOf<typeof nested>['xy']>().toEqualTypeOf<string | number | undefined>();
@@ -393,7 +414,10 @@ describe('loops', () => {
       })
       .functionStep({ stepName: 'count', function: () => 1 })
       .endLoop()
-      .functionStep({ args: { n: StepOutput('count') }, function: ({ n }) => expectTypeOf(n).toEqualTypeOf<number | undefined>() });
+      .functionStep({
+        args: { n: StepOutput('count') },
+        function: ({ n }) => expectTypeOf(n).toEqualTypeOf<number | undefined>(),
+      });
     // @ts-expect-error count is not known before the loop
     base.loop({ while: () => true, args: { n: StepOutput('count') } });
     const wrongType = base
@@ -401,7 +425,9 @@ describe('loops', () => {
       .functionStep({ stepName: 'count', function: () => 'one' });
     // @ts-expect-error the body makes text where the condition began with a number
     wrongType.endLoop().build();
-    const missing = base.loop({ while: ({ n }) => n < 3, args: { n: StepOutput('count') }, initial: { n: 0 } }).llmStep({ task: 'x' });
+    const missing = base
+      .loop({ while: ({ n }) => n < 3, args: { n: StepOutput('count') }, initial: { n: 0 } })
+      .llmStep({ task: 'x' });
     // @ts-expect-error the body has no step called count
     missing.endLoop().build();
   });
@@ -422,15 +448,26 @@ describe('loops', () => {
       .functionStep({ stepName: 'count', function: () => 1 })
       // @ts-expect-error no step is called cuont
       .endLoop({ while: () => true, args: { count: StepOutput('cuont') } });
-    const misspelt = base.loop({ doWhile: () => true, args: { n: StepOutput('cuont') } }).functionStep({ stepName: 'count', function: () => 1 });
+    const misspelt = base
+      .loop({ doWhile: () => true, args: { n: StepOutput('cuont') } })
+      .functionStep({ stepName: 'count', function: () => 1 });
     // @ts-expect-error the body has no step called cuont
     misspelt.endLoop().build();
+    const judged = base.loop({ doWhile: text`${StepOutput('count')} is low` }).functionStep({ stepName: 'count', function: () => 1 });
+    judged.endLoop().build();
+    const misjudged = base.loop({ doWhile: text`${StepOutput('cuont')} is low` }).functionStep({ stepName: 'count', function: () => 1 });
+    // @ts-expect-error the body has no step called cuont
+    misjudged.endLoop().build();
   });
 });
 
 describe('parallel blocks', () => {
   it('have all run after, and their branches do not see each other', () => {
-    const first = base.parallel({ concurrency: 2 }).branch().functionStep({ stepName: 'a', function: () => 1 }).branch();
+    const first = base
+      .parallel({ concurrency: 2 })
+      .branch()
+      .functionStep({ stepName: 'a', function: () => 1 })
+      .branch();
     // @ts-expect-error a is in another branch
     first.functionStep({ args: { a: StepOutput('a') }, function: () => 1 });
     first
@@ -454,7 +491,9 @@ describe('sub-plans', () => {
     .build();
 
   it('give their final output and ask for their inputs', () => {
-    const built = base.addSubPlan({ stepName: 'weather', plan: sub, inputValues: { city: StepOutput('summary') } }).build();
+    const built = base
+      .addSubPlan({ stepName: 'weather', plan: sub, inputValues: { city: StepOutput('summary') } })
+      .build();
     expectTypeOf<StepsOf<typeof built>['weather']>().toEqualTypeOf<{ weather: string }>();
     expectTypeOf<InputsOf<typeof built>['days']>().toEqualTypeOf<number>();
     // @ts-expect-error the city is bound
@@ -480,18 +519,42 @@ describe('a plan', () => {
   });
 
   it('gives the message when it exits', () => {
-    const exiting = base.if({ condition: 'x' }).exit({ message: text`Too dear: ${StepOutput('price')}` }).endIf().finalOutput({ outputSchema: Price }).build();
+    const exiting = base
+      .if({ condition: 'x' })
+      .exit({ message: text`Too dear: ${StepOutput('price')}` })
+      .endIf()
+      .finalOutput({ outputSchema: Price })
+      .build();
     expectTypeOf<OutputOf<typeof exiting>>().toEqualTypeOf<Price | string>();
-    const failing = base.if({ condition: 'x' }).exit({ message: 'x', error: true }).endIf().finalOutput({ outputSchema: Price }).build();
+    const failing = base
+      .if({ condition: 'x' })
+      .exit({ message: 'x', error: true })
+      .endIf()
+      .finalOutput({ outputSchema: Price })
+      .build();
     expectTypeOf<OutputOf<typeof failing>>().toEqualTypeOf<Price>();
   });
 
   it('gives what the last branch made, or what was made before', () => {
-    const perhaps = base.if({ condition: 'x' }).functionStep({ function: () => 1 }).endIf().build();
+    const perhaps = base
+      .if({ condition: 'x' })
+      .functionStep({ function: () => 1 })
+      .endIf()
+      .build();
     expectTypeOf<OutputOf<typeof perhaps>>().toEqualTypeOf<string | number>();
-    const sure = base.if({ condition: 'x' }).functionStep({ function: () => 1 }).else().functionStep({ function: () => true }).endIf().build();
+    const sure = base
+      .if({ condition: 'x' })
+      .functionStep({ function: () => 1 })
+      .else()
+      .functionStep({ function: () => true })
+      .endIf()
+      .build();
     expectTypeOf<OutputOf<typeof sure>>().toEqualTypeOf<boolean | number>();
-    const looped = base.loop({ over: [1] }).functionStep({ function: () => 1 }).endLoop().build();
+    const looped = base
+      .loop({ over: [1] })
+      .functionStep({ function: () => 1 })
+      .endLoop()
+      .build();
     expectTypeOf<OutputOf<typeof looped>>().toEqualTypeOf<string | number>();
   });
 });

@@ -3,16 +3,34 @@ import { PlanBuilderError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
 import { BlockReader } from '../core/plan-v2-blocks.ts';
 import { checkStep } from '../core/plan-v2-fields.ts';
-import { type Args, defaultMaxIterations, defaultToolCallLimit, type FirstOf, type OnFailure, type StepV2, type Template } from '../core/plan-v2-steps.ts';
+import {
+  type Args,
+  defaultMaxIterations,
+  defaultToolCallLimit,
+  type FirstOf,
+  type OnFailure,
+  type StepV2,
+  type Template,
+} from '../core/plan-v2-steps.ts';
 import { defaultLabel, type PlanInputV2, PlanV2 } from '../core/plan-v2.ts';
 import type { Reference } from '../core/reference.ts';
 import type { Checked, Resolved } from '../core/reference-types.ts';
 import type { Schema } from '../core/schema.ts';
-import type { AnyTool, ToolResult, ToolRunContext } from '../core/tool.ts';
-import type { AfterIf, AfterLoop, AfterParallel, BeforeOf, MergeableIn, NextBranch, NextClause } from './builder-v2-blocks.ts';
+import type { AnyTool, ToolRunContext } from '../core/tool.ts';
+import type {
+  AfterIf,
+  AfterLoop,
+  AfterParallel,
+  BeforeOf,
+  Next,
+  NextBranch,
+  NextClause,
+  StatesIn,
+} from './builder-v2-blocks.ts';
 import { checkDefault, loopStep, subPlanOf } from './builder-v2-steps.ts';
 import type {
   Accepted,
+  Answered,
   ConditionFor,
   Early,
   EarlyKeys,
@@ -22,11 +40,11 @@ import type {
   IfFrame,
   InputsOf,
   ItemOf,
-  KnownNames,
   LoopArgs,
   LoopFrame,
   LoopKind,
   Made,
+  Mergeable,
   NewInput,
   NewName,
   NoArgs,
@@ -37,8 +55,8 @@ import type {
   Stored,
   ToolCall,
   ToolOutput,
+  TakenIn,
   TopFrame,
-  Widened,
   With,
 } from './builder-v2-types.ts';
 
@@ -52,9 +70,19 @@ type AnyPlan = PlanV2<unknown, unknown, unknown>;
  *
  * A step is called `step_<index>` unless it is given a `stepName`; control steps count as steps.
  */
-export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits = never, Final = never, Frame = TopFrame> {
+export class PlanBuilderV2<
+  Steps = unknown,
+  Inputs = unknown,
+  Last = null,
+  Exits = never,
+  Final = never,
+  Frame = TopFrame,
+  Own = unknown,
+> {
   /** Only a type: what is known at this point. */
-  declare readonly '~known'?: { steps: Steps; inputs: Inputs; last: Last; exits: Exits; final: Final; frame: Frame } | undefined;
+  declare readonly '~known'?:
+    | { steps: Steps; inputs: Inputs; last: Last; exits: Exits; final: Final; frame: Frame; own: Own }
+    | undefined;
   readonly #label: string;
   readonly #steps: StepV2[] = [];
   readonly #inputs: PlanInputV2[] = [];
@@ -75,10 +103,20 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
     readonly schema?: S | undefined;
     /** Used when the run gives no value. */
     readonly defaultValue?: (Default & ([S] extends [never] ? unknown : Accepted<S>)) | undefined;
-  }): PlanBuilderV2<Steps, With<Inputs, Name, Made<S, [Default] extends [never] ? JsonValue : Default>>, Last, Exits, Final, Frame> {
+  }): PlanBuilderV2<
+    Steps,
+    With<Inputs, Name, Made<S, [Default] extends [never] ? JsonValue : Default>>,
+    Last,
+    Exits,
+    Final,
+    Frame,
+    Own
+  > {
     const input = options as unknown as PlanInputV2;
     if (this.#inputs.some(({ name }) => name === input.name)) {
-      throw new PlanBuilderError(`the plan has an input ${JSON.stringify(input.name)} already`, { hint: 'give this one another name' });
+      throw new PlanBuilderError(`the plan has an input ${JSON.stringify(input.name)} already`, {
+        hint: 'give this one another name',
+      });
     }
     checkDefault(input);
     this.#inputs.push(input);
@@ -102,7 +140,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       /** `provider/model`; the client's default model unless given. */
       readonly model?: string | undefined;
     } & Settings<Message, Steps, Inputs>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, string>>, Inputs, Made<S, string>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, string>> {
     return this.#step('llm', options, { inputs: [] });
   }
 
@@ -120,7 +158,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly args?: (Given & Checked<Given, Steps, Inputs> & ToolCall<T, Given, Steps, Inputs>) | undefined;
       readonly outputSchema?: S | undefined;
     } & Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, ToolOutput<T>>>, Inputs, Made<S, ToolOutput<T>>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, ToolOutput<T>>> {
     return this.#step('invoke-tool', options, { args: {} });
   }
 
@@ -141,11 +179,11 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly function: (
         args: Resolved<NoInfer<Given>, Steps, Inputs>,
         context: ToolRunContext,
-      ) => ToolResult<Result> | Promise<ToolResult<Result>>;
+      ) => Result | Promise<Result>;
       readonly outputSchema?: S | undefined;
     } & EffectOptions &
       Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, Stored<Result>>>, Inputs, Made<S, Stored<Result>>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Stored<Answered<Result>>>> {
     return this.#step('function', options, { args: {} });
   }
 
@@ -163,11 +201,11 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly run: (
         args: Resolved<NoInfer<Given>, Steps, Inputs>,
         context: ToolRunContext,
-      ) => ToolResult<Result> | Promise<ToolResult<Result>>;
+      ) => Result | Promise<Result>;
       readonly outputSchema?: S | undefined;
     } & EffectOptions &
       Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, Stored<Result>>>, Inputs, Made<S, Stored<Result>>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Stored<Answered<Result>>>> {
     return this.#step('custom', options, { args: {} });
   }
 
@@ -188,7 +226,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly outputSchema?: S | undefined;
       readonly model?: string | undefined;
     } & Settings<Message, Steps, Inputs>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, ToolOutput<T>>>, Inputs, Made<S, ToolOutput<T>>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, ToolOutput<T>>> {
     return this.#step('single-tool-agent', options, { inputs: [] });
   }
 
@@ -212,7 +250,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly toolCallLimit?: number | undefined;
       readonly model?: string | undefined;
     } & Settings<Message, Steps, Inputs>,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, string>>, Inputs, Made<S, string>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, string>> {
     const defaults = { inputs: [], tools: [], allowAgentClarifications: false, toolCallLimit: defaultToolCallLimit };
     return this.#step('react-agent', options, defaults);
   }
@@ -225,7 +263,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
     } & Expiry,
-  ): PlanBuilderV2<With<Steps, Name, true>, Inputs, true, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, true> {
     return this.#step('user-verify', options, {});
   }
 
@@ -244,7 +282,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
     } & Expiry,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, Answer<Options, Steps, Inputs>>>, Inputs, Made<S, Answer<Options, Steps, Inputs>>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Answer<Options, Steps, Inputs>>> {
     return this.#step('user-input', options, {});
   }
 
@@ -253,21 +291,34 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
     readonly condition: ConditionFor<Sentence, Resolved<NoInfer<Given>, Steps, Inputs>, Steps, Inputs>;
     readonly args?: (Given & Checked<Given, Steps, Inputs>) | undefined;
     readonly version?: string | undefined;
-  }): PlanBuilderV2<Steps, Inputs, Last, Exits, Final, IfFrame<Steps, Last, never, [], false, TakenOf<Frame>, Frame>> {
+  }): PlanBuilderV2<
+    Steps,
+    Inputs,
+    Last,
+    Exits,
+    Final,
+    IfFrame<Steps, Own, Last, never, unknown, [], false, TakenIn<Frame>, Frame>,
+    unknown
+  > {
     return this.#step('if', options, { args: {} });
   }
 
   /** The next branch of an if, when no branch before it was taken. @throws PlanBuilderError when no if is open, or it has an else. */
   elseIf<const Given extends Args = NoArgs, Sentence extends Template = string>(options: {
-    readonly condition: ConditionFor<Sentence, Resolved<NoInfer<Given>, BeforeOf<Frame>, Inputs>, BeforeOf<Frame>, Inputs>;
+    readonly condition: ConditionFor<
+      Sentence,
+      Resolved<NoInfer<Given>, BeforeOf<Frame>, Inputs>,
+      BeforeOf<Frame>,
+      Inputs
+    >;
     readonly args?: (Given & Checked<Given, BeforeOf<Frame>, Inputs>) | undefined;
     readonly version?: string | undefined;
-  }): NextClause<Steps, Inputs, Last, Exits, Final, Frame, false> {
+  }): NextClause<Steps, Inputs, Last, Exits, Final, Frame, Own, false> {
     return this.#step('else-if', options, { args: {} });
   }
 
   /** The branch of an if that is taken when no other is. @throws PlanBuilderError when no if is open, or it has an else. */
-  else(): NextClause<Steps, Inputs, Last, Exits, Final, Frame, true> {
+  else(): NextClause<Steps, Inputs, Last, Exits, Final, Frame, Own, true> {
     return this.#step('else', {}, {});
   }
 
@@ -278,8 +329,8 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
    */
   endIf<const Name extends string = never, const Merged extends string = never>(options?: {
     readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-    readonly value: FirstOf<Merged> & KnownNames<Merged, MergeableIn<Steps, Frame>>;
-  }): AfterIf<Steps, Inputs, Last, Exits, Final, Frame, Name, Merged> {
+    readonly value: FirstOf<Merged> & Mergeable<Merged, StatesIn<Steps, Frame>>;
+  }): AfterIf<Steps, Inputs, Last, Exits, Final, Frame, Own, Name, Merged> {
     return this.#step('end-if', options ?? {}, {});
   }
 
@@ -295,12 +346,15 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
     const Initial extends Args = NoArgs,
     const List = never,
     Sentence extends Template = string,
+    Until extends Template = string,
     Key extends LoopOption = never,
   >(
     options: {
       readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly while?: ConditionFor<Sentence, LoopArgs<NoInfer<Given>, NoInfer<Initial>, Steps, Inputs>, Steps, Inputs> | undefined;
-      readonly doWhile?: ConditionFor<Sentence, LoopArgs<NoInfer<Given>, NoArgs, Steps, Inputs>, Steps, Inputs> | undefined;
+      readonly while?:
+        | ConditionFor<Sentence, LoopArgs<NoInfer<Given>, NoInfer<Initial>, Steps, Inputs>, Steps, Inputs>
+        | undefined;
+      readonly doWhile?: ((args: LoopArgs<NoInfer<Given>, NoArgs, Steps, Inputs>) => boolean | Promise<boolean>) | Until | undefined;
       readonly over?: (List & Checked<List, Steps, Inputs> & Loopable<Resolved<List, Steps, Inputs>>) | undefined;
       readonly args?: (Given & Checked<Omit<Given, EarlyKeys<Key, Given, Initial>>, Steps, Inputs>) | undefined;
       /** Stands in for arguments the first time the condition is judged after the loop was entered. */
@@ -314,11 +368,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly version?: string | undefined;
     } & { readonly [Given in Key]: unknown },
   ): PlanBuilderV2<
-    LoopKind<Key> extends 'for-each'
-      ? With<Steps, Name, ItemOf<Resolved<List, Steps, Inputs>>>
-      : LoopKind<Key> extends 'while'
-        ? With<Steps, Name, boolean>
-        : Steps,
+    With<Steps, LoopName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>,
     Inputs,
     Last,
     Exits,
@@ -326,11 +376,13 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
     LoopFrame<
       LoopKind<Key>,
       Steps,
+      Own,
       Last,
-      Early<Pick<Given, EarlyKeys<Key, Given, Initial> & keyof Given>, Resolved<Initial, Steps, Inputs>>,
-      TakenOf<Frame> | Name,
+      Early<Pick<Given, EarlyKeys<Key, Given, Initial> & keyof Given>, Until, Resolved<Initial, Steps, Inputs>>,
+      TakenIn<Frame> | Name,
       Frame
-    >
+    >,
+    With<unknown, LoopName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>
   > {
     return this.#push(loopStep(this.#name(options.stepName), options as never, defaultMaxIterations));
   }
@@ -339,13 +391,17 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
    * Closes a loop. A loop that was opened without a condition has it here, where it can refer to what the body made.
    * @throws PlanBuilderError when the innermost open block is no loop, or has no condition or two.
    */
-  endLoop<const Name extends string = never, const Given extends Args = NoArgs, Sentence extends Template = string>(options?: {
+  endLoop<
+    const Name extends string = never,
+    const Given extends Args = NoArgs,
+    Sentence extends Template = string,
+  >(options?: {
     readonly stepName?: NewName<Name, Steps, Frame> | undefined;
     /** The body runs again when this holds. */
     readonly while?: ConditionFor<Sentence, Resolved<NoInfer<Given>, Steps, Inputs>, Steps, Inputs> | undefined;
     readonly args?: (Given & Checked<Given, Steps, Inputs>) | undefined;
     readonly version?: string | undefined;
-  }): AfterLoop<Steps, Inputs, Last, Exits, Final, Frame, Name> {
+  }): AfterLoop<Steps, Inputs, Last, Exits, Final, Frame, Own, Name> {
     const { while: condition, ...rest } = options ?? {};
     return this.#step('end-loop', { condition, ...rest }, condition === undefined ? {} : { args: {} });
   }
@@ -358,17 +414,25 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       /** Whether the others that are running `finish` (unless given) or `abort` when one fails. */
       readonly onFailure?: OnFailure | undefined;
     } = {},
-  ): PlanBuilderV2<Steps, Inputs, Last, Exits, Final, ParallelFrame<Steps, unknown, TakenOf<Frame>, Frame>> {
+  ): PlanBuilderV2<
+    Steps,
+    Inputs,
+    Last,
+    Exits,
+    Final,
+    ParallelFrame<Steps, Own, unknown, TakenIn<Frame>, Frame>,
+    unknown
+  > {
     return this.#step('parallel', options, { onFailure: 'finish' });
   }
 
   /** Begins a branch of a parallel block. @throws PlanBuilderError when the innermost open block is not parallel. */
-  branch(): NextBranch<Steps, Inputs, Last, Exits, Final, Frame> {
+  branch(): NextBranch<Inputs, Last, Exits, Final, Frame, Own> {
     return this.#step('branch', {}, {});
   }
 
   /** Closes a parallel block; its branches have all run then. @throws PlanBuilderError when the innermost open block is not parallel. */
-  endParallel(): AfterParallel<Steps, Inputs, Last, Exits, Final, Frame> {
+  endParallel(): AfterParallel<Inputs, Last, Exits, Final, Frame, Own> {
     return this.#step('end-parallel', {}, {});
   }
 
@@ -377,11 +441,17 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
    * references.
    * @throws PlanBuilderError when an input of it has the name of one here, or `inputValues` names an input it has not.
    */
-  addSubPlan<const Name extends string = never, P extends AnyPlan = AnyPlan, const Values extends Args = NoArgs>(options: {
+  addSubPlan<
+    const Name extends string = never,
+    P extends AnyPlan = AnyPlan,
+    const Values extends Args = NoArgs,
+  >(options: {
     readonly stepName?: NewName<Name, Steps, Frame> | undefined;
     readonly plan: P | readonly StepV2[];
-    readonly inputValues?: (Values & Checked<Values, Steps, Inputs> & Fits<Values, Steps, Inputs, Partial<InputsOf<P>>>) | undefined;
-  }): PlanBuilderV2<With<Steps, Name, OutputOf<P>>, Inputs & Omit<InputsOf<P>, keyof Values>, OutputOf<P>, Exits, Final, Frame> {
+    readonly inputValues?:
+      | (Values & Checked<Values, Steps, Inputs> & Fits<Values, Steps, Inputs, Partial<InputsOf<P>>>)
+      | undefined;
+  }): Next<Steps, Inputs & Omit<InputsOf<P>, keyof Values>, Exits, Final, Frame, Own, Name, OutputOf<P>> {
     const { plan, inputValues, inputs } = subPlanOf(options as never, this.#inputs);
     this.#step('sub-plan', { stepName: options.stepName, plan, inputValues }, {});
     this.#inputs.push(...inputs);
@@ -396,7 +466,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly message: Message & Checked<Message, Steps, Inputs>;
       readonly schema?: S | undefined;
     } & Expiry,
-  ): PlanBuilderV2<With<Steps, Name, Made<S, JsonValue>>, Inputs, Made<S, JsonValue>, Exits, Final, Frame> {
+  ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, JsonValue>> {
     return this.#step('wait-for', options, {});
   }
 
@@ -416,7 +486,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
       readonly message?: (Message & Checked<Message, Steps, Inputs>) | undefined;
       readonly error?: IsError | undefined;
     } = {},
-  ): PlanBuilderV2<Steps, Inputs, Last, Exits | (IsError extends true ? never : string), Final, Frame> {
+  ): PlanBuilderV2<Steps, Inputs, Last, Exits | (IsError extends true ? never : string), Final, Frame, Own> {
     return this.#step('exit', options, { message: '', error: false });
   }
 
@@ -424,7 +494,7 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
   finalOutput<S extends Schema = never>(options: {
     readonly outputSchema?: S | undefined;
     readonly summarize?: boolean | undefined;
-  }): PlanBuilderV2<Steps, Inputs, Last, Exits, Made<S, never>, Frame> {
+  }): PlanBuilderV2<Steps, Inputs, Last, Exits, Made<S, never>, Frame, Own> {
     this.#final = options;
     return this as never;
   }
@@ -454,7 +524,12 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
   #step(kind: StepV2['kind'], options: object, defaults: object): never {
     const { stepName, ...rest } = options as { readonly stepName?: unknown };
     const given = Object.entries(rest).filter(([, value]) => value !== undefined);
-    return this.#push({ kind, name: this.#name(stepName), ...defaults, ...Object.fromEntries(given) } as unknown as StepV2);
+    return this.#push({
+      kind,
+      name: this.#name(stepName),
+      ...defaults,
+      ...Object.fromEntries(given),
+    } as unknown as StepV2);
   }
 
   #push(step: StepV2): never {
@@ -465,7 +540,18 @@ export class PlanBuilderV2<Steps = unknown, Inputs = unknown, Last = null, Exits
   }
 }
 
-type TakenOf<Frame> = Frame extends { readonly taken: infer Names } ? Names : never;
-type LoopOption = 'stepName' | 'while' | 'doWhile' | 'over' | 'args' | 'initial' | 'maxIterations' | 'concurrency' | 'onFailure' | 'version';
+type LoopOption =
+  | 'stepName'
+  | 'while'
+  | 'doWhile'
+  | 'over'
+  | 'args'
+  | 'initial'
+  | 'maxIterations'
+  | 'concurrency'
+  | 'onFailure'
+  | 'version';
+type LoopName<Key, Name> = LoopKind<Key> extends 'for-each' | 'while' ? Name : never;
+type LoopValue<Key, List> = LoopKind<Key> extends 'for-each' ? ItemOf<List> : boolean;
 type Loopable<List> = ItemOf<List> extends NotAList<infer Value> ? NotAList<Value> : unknown;
 type Answer<Options, Steps, Inputs> = [Options] extends [never] ? JsonValue : ItemOf<Resolved<Options, Steps, Inputs>>;

@@ -2,7 +2,7 @@ import { PortiaError } from '../core/errors.ts';
 import type { RunEventBody } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Condition } from '../core/plan-v2-steps.ts';
-import type { ControlInstruction, EndLoopInstruction, IfInstruction, LoopInstruction } from '../core/program.ts';
+import type { ControlInstruction, EndLoopInstruction, ExitInstruction, IfInstruction, LoopInstruction } from '../core/program.ts';
 import { isReference, StepOutput } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { exitTarget, type Frame, lastValueOf, type Thread, visitName } from '../core/thread.ts';
@@ -16,13 +16,16 @@ type StepEndBody = Extract<RunEventBody, { type: 'step-end' }>;
 type Move = Omit<StepEndBody, 'type' | 'step' | 'visit'>;
 type Change = NonNullable<Move['frame']>;
 
+/** Whether an exit is taken: a strand beside this one may have ended what it is to end. */
+type MayExit = (exit: ExitInstruction) => boolean;
+
 /** What a control step does to the run when it ends more than its own step. */
 export type ControlEnd = 'next' | { readonly exit: string; readonly error: boolean };
 
 /** Executes a step that only steers, except the ones that fork. One event says where the thread goes on. */
-export async function steer(run: DrivenRun, thread: Thread, instruction: ControlInstruction, isOver: () => boolean): Promise<ControlEnd> {
+export async function steer(run: DrivenRun, thread: Thread, instruction: ControlInstruction, mayExit: MayExit): Promise<ControlEnd> {
   const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
-  if (instruction.op === 'exit') return leave(visit, thread, instruction, isOver);
+  if (instruction.op === 'exit') return leave(visit, thread, instruction, mayExit);
   const move = await decide(visit, thread, instruction);
   run.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), ...move });
   return 'next';
@@ -147,10 +150,10 @@ function leaveSubPlan(thread: Thread): Move {
 }
 
 /** Ends the plan, or the sub-plan it stands in, with a message as the outcome. */
-async function leave(visit: VisitRun, thread: Thread, instruction: Extract<ControlInstruction, { op: 'exit' }>, isOver: () => boolean): Promise<ControlEnd> {
+async function leave(visit: VisitRun, thread: Thread, instruction: ExitInstruction, mayExit: MayExit): Promise<ControlEnd> {
   const message = await resolveText(visit.at, instruction.message);
   // A strand beside this one has ended it meanwhile.
-  if (isOver()) return 'next';
+  if (!mayExit(instruction)) return 'next';
   if (instruction.error || instruction.end === undefined) {
     if (!instruction.error) {
       visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, next: exitTarget });

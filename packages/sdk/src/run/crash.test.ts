@@ -2,13 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { normalised } from '../../test/lib/engine.ts';
-import { driveToEnd, everyClient, everyPlan, expectedEffects, type Habit, results, World } from '../../test/lib/every-kind.ts';
+import { clientOf, normalised, planOf } from '../../test/lib/engine.ts';
+import { driveToEnd, everyClient, everyPlan, everyTool, expectedEffects, type Habit, results, World } from '../../test/lib/every-kind.ts';
+import type { ConfigOptions } from '../config/config-options.ts';
 import type { JsonObject } from '../core/json.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 import { type CrashPoint, crashingStorage } from '../testing/crashing-storage.ts';
+import { object, text } from '../testing/script.ts';
+import { scriptedModel } from '../testing/scripted-model.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -129,6 +132,30 @@ describe('a run whose process dies at any write', () => {
     await everyPoint(memory, 'looks it up', (world, where) => {
       expect([...world.askedAbout].filter((tool) => tool === 'stamper' || tool === 'payer'), where).toEqual([]);
     });
+  });
+
+  it('never goes on after a condition has ended the run', async () => {
+    const plan = planOf({ toolId: 'mailer', output: '$a' }, { toolId: 'mailer', output: '$b', condition: 'enough' }, { toolId: 'mailer', output: '$c' });
+    const models = (): ConfigOptions['models'] => ({
+      introspection: scriptedModel(() => object({ outcome: 'COMPLETE', reason: 'enough' })),
+      summarizer: scriptedModel(() => text('mailed')),
+    });
+    const counting = crashingStorage(memoryStorage());
+    const whole = await clientOf({ storage: counting, tools: everyTool(new World()), models: models() }).runPlan(plan);
+    for (const when of ['before', 'after'] as const) {
+      for (let write = 4; write <= counting.writes; write += 1) {
+        const world = new World();
+        const storage = memoryStorage();
+        const doomed = crashingStorage(storage, { write, when });
+        await clientOf({ storage: doomed, tools: everyTool(world), models: models() }).runPlan(plan).catch(() => undefined);
+        const portia = clientOf({ storage, tools: everyTool(world), models: models() });
+        const [stored] = (await portia.storage.listRuns()).items;
+        if (!stored) throw new Error('no run was stored');
+        const run = await driveToEnd(portia, stored.header.id, world, { habit: 'looks it up' });
+        expect(normalised(run), `${when} ${write}`).toEqual(normalised(whole));
+        expect(world.count('mailer'), `${when} ${write}`).toBe(1);
+      }
+    }
   });
 
   it('knows the results that a person would give', () => {

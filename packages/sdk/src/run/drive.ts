@@ -128,8 +128,8 @@ export async function driveTaken(runtime: Runtime, plans: Plans, taken: TakenRun
   if (options.signal) setMaxListeners(0, options.signal);
   options.signal?.addEventListener('abort', stop, { once: true });
   if (options.signal?.aborted) driver.stop();
-  drivers.add(driver);
   try {
+    drivers.add(driver);
     // What came while the run was being loaded reaches the driver by the pool, at the latest when the run is let go.
     for (const command of [...(stored?.commands ?? []), ...(options.commands ?? [])]) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);

@@ -206,7 +206,7 @@ export class Driver {
 
   /** Takes what was said from outside: answers and late receipts at once, a cancel at the next boundary. */
   deliver(command: Command): void {
-    if (this.released || this.knows(command)) return;
+    if (this.released || this.lost || this.knows(command)) return;
     this.#seen ??= new Set();
     this.#seen.add(commandIdentity(command));
     const { state } = this;

@@ -67,6 +67,7 @@ const story = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 7 }),
   crashes: fc.array(crash, { minLength: 1, maxLength: 4 }),
   refuses: fc.uniqueArray(fc.nat(6), { maxLength: 1 }),
+  approves: fc.boolean(),
 });
 
 function toPlan(lines: readonly Line[]): Plan {
@@ -80,9 +81,9 @@ function toPlan(lines: readonly Line[]): Plan {
   );
 }
 
-async function toEnd(plan: Plan, person: Person, storages: readonly StorageBackend[], world: World): Promise<PlanRun> {
+async function toEnd(plan: Plan, person: Person, approves: boolean, storages: readonly StorageBackend[], world: World): Promise<PlanRun> {
   for (const [index, storage] of storages.entries()) {
-    const portia = everyClient(storage, world, failing);
+    const portia = everyClient(storage, world, { tools: failing, approves });
     try {
       const [stored] = (await portia.storage.listRuns()).items;
       const id = stored?.header.id ?? (await portia.runPlan(plan)).id;
@@ -102,15 +103,15 @@ function essence(run: PlanRun): JsonObject {
 describe('a random plan', () => {
   it('ends the same however often its process dies on the way, and makes every effect once', { timeout: 120_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(story, async ({ lines, crashes, refuses }) => {
+      fc.asyncProperty(story, async ({ lines, crashes, refuses, approves }) => {
         const plan = toPlan(lines);
         const person: Person = { habit: 'looks it up', refuses: new Set(refuses) };
         const calm = new World();
-        const expected = await toEnd(plan, person, [memoryStorage()], calm);
+        const expected = await toEnd(plan, person, approves, [memoryStorage()], calm);
         const stormy = new World();
         const storage = memoryStorage();
         const dying = crashes.map((point) => crashingStorage(storage, point));
-        const run = await toEnd(plan, person, [...dying, storage], stormy);
+        const run = await toEnd(plan, person, approves, [...dying, storage], stormy);
         expect(essence(run)).toEqual(essence(expected));
         const sorted = (world: World): string[] => world.effects.map((effect) => effect.tool).sort();
         expect(sorted(stormy)).toEqual(sorted(calm));

@@ -139,9 +139,14 @@ function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): Ste
   const told = afterStepExecution && outputFor(visit, output);
   driver.emit({ type: 'step-end', ...visit.place, ...(output && { output }), ...(ms > 0 && { ms }) });
   visit.ended = true;
-  const written = driver.commit();
+  const written = endsWithRun(visit) ? undefined : driver.commit();
   if (!written && !told) return next;
   return afterEnd(visit, written, told);
+}
+
+/** The end of the run follows at once, in the same commit: all that could be lost may be done again. */
+function endsWithRun({ quiet, run, driver: { state } }: VisitRun): boolean {
+  return quiet && state.root.next >= state.program.instructions.length && !run.runtime.hooks.afterStepExecution;
 }
 
 async function afterEnd(visit: VisitRun, written: void | Promise<void>, told: Output | undefined): Promise<StepEnd> {

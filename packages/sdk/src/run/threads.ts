@@ -1,7 +1,7 @@
 import { PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
-import type { Instruction, LoopInstruction, ParallelInstruction } from '../core/program.ts';
+import type { ExitInstruction, Instruction, LoopInstruction, ParallelInstruction } from '../core/program.ts';
 import { exitTarget, type Thread, visitName } from '../core/thread.ts';
 import { asStepError } from './agents/one-shot.ts';
 import { itemsOf, steer, wayOut } from './control.ts';
@@ -28,6 +28,8 @@ export class Flow {
   over: Exclude<ThreadEnd, 'done' | Waiting> | undefined;
   /** Set when a strand could not go on because of the store or the driver. */
   broken = false;
+  /** Set by the strand that meets an exit first. */
+  #exited = false;
   #groups: readonly number[] | undefined;
 
   constructor(run: DrivenRun) {
@@ -50,7 +52,14 @@ export class Flow {
   }
 
   get stopping(): boolean {
-    return this.over !== undefined || this.broken || this.run.driver.ending;
+    return this.over !== undefined || this.#exited || this.broken || this.run.driver.ending;
+  }
+
+  /** Whether a strand may take an exit: only the first may. */
+  mayExit(exit: ExitInstruction): boolean {
+    if (this.stopping) return false;
+    this.#exited = exit.error || exit.end === undefined;
+    return true;
   }
 }
 
@@ -133,7 +142,7 @@ async function runInstruction(
   try {
     if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, siblings);
     if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, siblings);
-    const steered = await steer(run, thread, instruction, () => flow.stopping || siblings?.stopping === true);
+    const steered = await steer(run, thread, instruction, (exit) => siblings?.stopping !== true && flow.mayExit(exit));
     if (steered === 'next') {
       if (run.driver.commitSize > maxPending) await run.driver.commit();
       return undefined;
@@ -280,7 +289,11 @@ async function runFork(
       look(child);
       if (ended !== 'done' && ended !== waiting && ended.kind === 'failed') controller?.abort(new Error('a strand beside this one failed'));
       if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
-      else ends.push(ended);
+      else {
+        ends.push(ended);
+        // What it asks can be answered while others are at work.
+        if (driver.dirty && !flow.stopping) await driver.commit();
+      }
     }
   };
   await allOf(flow, Array.from({ length: Math.min(concurrency, count) }, strand));

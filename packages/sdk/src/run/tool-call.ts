@@ -194,6 +194,7 @@ function announce(visit: VisitRun, tool: AnyTool, call: CallState, attempt: numb
     if (driver.watched) driver.notice((at) => ({ at, type: 'tool-call-start', ...identityOf(visit, tool, call) }));
     return;
   }
+  visit.quiet = false;
   if (attempt > 1 || call.status !== 'proposed') driver.emit({ type: 'tool-call-repeat', ...visit.place, call: call.call });
   else driver.emit({ type: 'tool-call-start', ...identityOf(visit, tool, call) });
   return driver.commit();

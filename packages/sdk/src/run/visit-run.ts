@@ -30,6 +30,8 @@ export class VisitRun {
   turn: Promise<boolean> | undefined;
   /** Whether its end is on record. */
   ended = false;
+  /** Whether no tool with effects was called in this execution of the visit. */
+  quiet = true;
   /** How many models have been asked, and tools called, in this execution of the visit. */
   asked = 0;
   called = 0;

@@ -136,9 +136,10 @@ function everyModel(world: World): Model {
   });
 }
 
-/** A client as any process of the same program would make it. */
-export function everyClient(storage: StorageBackend, world: World, more: readonly AnyTool[] = []): Portia {
-  return clientOf({ storage, tools: [...everyTool(world), ...more], model: everyModel(world), hooks: approving });
+/** A client as any process of the same program would make it. Without approvals, steps without effects run at once. */
+export function everyClient(storage: StorageBackend, world: World, options: { readonly tools?: readonly AnyTool[]; readonly approves?: boolean } = {}): Portia {
+  const { tools = [], approves = true } = options;
+  return clientOf({ storage, tools: [...everyTool(world), ...tools], model: everyModel(world), hooks: approves ? approving : {} });
 }
 
 /**

@@ -60,6 +60,8 @@ export async function startWorlds(pages: Pages = () => undefined): Promise<World
     world.reads.push(`${pathname.slice(number.length + 1)}${search}`);
     return pages(pathname.slice(number.length + 1), searchParams);
   }
+  // A connection that is closed just when it is used again would be a failure of the test, not of what is tested.
+  server.keepAliveTimeout = 600_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {

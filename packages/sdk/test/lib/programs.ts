@@ -73,7 +73,7 @@ type Named =
 /** What the outside sees of a process: whether it has died, and what it does there. */
 export interface Process {
   readonly dead: boolean;
-  effect(label: string, call: string, key: string, mark: 'idempotent' | 'effect', value: JsonValue): JsonValue;
+  effect(label: string, call: string, mark: 'idempotent' | 'effect', value: JsonValue): JsonValue;
 }
 
 /** A program that can be run. */
@@ -212,7 +212,7 @@ class PlanLayout {
       function: (args: unknown, context: ToolRunContext) => {
         if (raw.flaky && !context.callId.endsWith('.2')) throw new ToolSoftError('not yet');
         const made = madeOf(name, args);
-        return mark === 'readOnly' ? later(made.v, () => made) : later(made.v, () => process.effect(name, context.callId, context.idempotencyKey, mark, made));
+        return mark === 'readOnly' ? later(made.v, () => made) : later(made.v, () => process.effect(name, context.callId, mark, made));
       },
     }));
     return { node: { t: 'fn', name, out, raw, refs }, adds: [{ name, sure: true }] };
@@ -376,9 +376,9 @@ export function askerOf(process: Process): AnyTool {
   return tool<{ label: string; asks: boolean; given: JsonValue; answer?: string }, JsonValue>({
     id: 'asker',
     description: 'asks, then acts',
-    run({ label, asks, given, answer }, { callId, idempotencyKey }) {
+    run({ label, asks, given, answer }, { callId }) {
       if (asks && answer === undefined) return InputClarification({ userGuidance: `${label} ${JSON.stringify(given)}`, argumentName: 'answer' });
-      return process.effect(label, callId, idempotencyKey, 'effect', madeOf(label, [given, answer ?? null]));
+      return process.effect(label, callId, 'effect', madeOf(label, [given, answer ?? null]));
     },
   });
 }
@@ -388,7 +388,6 @@ export function programOf(raws: readonly Raw[]): Program {
   const layout = new Layout(terminalsIn(raws));
   const main = new PlanLayout(layout, '');
   const tree = main.list(raws, { visible: [], forked: false, forkedInSub: false, inSub: false });
-  // A plan has a step.
   return { tree, racy: layout.racy, plan: (process) => main.plan(process) };
 }
 

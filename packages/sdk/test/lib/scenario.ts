@@ -38,8 +38,7 @@ export function answering(answer: (clarification: Clarification) => JsonValue): 
 }
 
 /** Answered where the run is: it never comes back waiting. */
-export async function inline(scenario: Scenario, world: World): Promise<Ended> {
-  const storage = memoryStorage();
+export async function inline(scenario: Scenario, world: World, storage: StorageBackend = memoryStorage()): Promise<Ended> {
   const run = await scenario.begin(scenario.client(storage, world.url, { clarificationHandler: answering((asked) => scenario.answer(asked)) }));
   expect(isOver(run), run.prettyPrint()).toBe(true);
   return { run, document: normalised(run) };
@@ -90,28 +89,27 @@ export async function takenUp(scenario: Scenario, world: World, storage: Storage
   return { run, document: normalised(run) };
 }
 
-/** How many writes it takes, and what it comes to, without a crash. */
-export async function whole(scenario: Scenario, world: World): Promise<Ended & { readonly writes: number }> {
-  const storage = crashingStorage(memoryStorage());
-  const ended = await cold(scenario, world, storage);
-  return { ...ended, writes: storage.writes };
-}
-
 /**
- * Killed at every write, before and after it, and taken up by another client. Gives how often a person was asked what
- * became of a call.
+ * Killed at every write and taken up by another client: before and after each write of a run that is answered between
+ * resumes, and after each write of one that is answered inline. Gives how often a person was asked what became of a call.
  */
 export async function killedEverywhere(scenario: Scenario, fresh: () => World, check: (ended: Ended, world: World, where: string) => void): Promise<number> {
-  const { writes } = await whole(scenario, fresh());
+  const ways = [
+    { way: cold, when: 'before' },
+    { way: cold, when: 'after' },
+    { way: inline, when: 'after' },
+  ] as const;
   let asked = 0;
-  for (const when of ['before', 'after'] as const) {
-    for (let write = 1; write <= writes; write += 1) {
-      const where = `${when} write ${write} of ${writes}`;
+  for (const { way, when } of ways) {
+    const counting = crashingStorage(memoryStorage());
+    await way(scenario, fresh(), counting);
+    for (let write = 1; write <= counting.writes; write += 1) {
+      const where = `${way.name}, ${when} write ${write} of ${counting.writes}`;
       const world = fresh();
       const store = memoryStorage();
       const doomed = crashingStorage(store, { write, when });
       try {
-        await cold(scenario, world, doomed);
+        await way(scenario, world, doomed);
       } catch (error) {
         if (!doomed.crashed) throw error;
       }

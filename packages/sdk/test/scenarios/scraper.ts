@@ -52,14 +52,20 @@ export function scraperClient(storage: StorageBackend, model: ScriptedModel = sc
 /** What a run over page n gives. */
 export const profileOf = (n: number): unknown => ({ name: `scientist ${n}`, known: n % 2 === 0 ? `for paper ${n}` : 'for nothing' });
 
+const numbers = Array.from({ length: 8 }, (_, n) => n);
+
 /** Runs of page 0 to 7, all at once, begun or gone on with. */
-export function scrapeAll(portia: Portia, url: string): Promise<PlanRun[]> {
-  const numbers = Array.from({ length: 8 }, (_, n) => n);
-  return Promise.all(numbers.map((n) => portia.runPlan(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` })));
+export function scrapeEach(portia: Portia, url: string): Promise<PlanRun>[] {
+  return numbers.map((n) => portia.runPlan(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` }));
 }
 
+/** The same runs, when all are over. */
+export function scrapeAll(portia: Portia, url: string): Promise<PlanRun[]> {
+  return Promise.all(scrapeEach(portia, url));
+}
+
+/** The same runs, not begun. */
 export function createAll(portia: Portia, url: string): Promise<PlanRunUUID[]> {
-  const numbers = Array.from({ length: 8 }, (_, n) => n);
   return Promise.all(numbers.map(async (n) => (await portia.createPlanRun(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` })).id));
 }
 

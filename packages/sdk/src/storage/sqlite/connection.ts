@@ -72,6 +72,16 @@ export class Connection {
     }
   }
 
+  /** One row as a list of its values. The text is never used for rows with names. */
+  values(sql: string, values: readonly SqlValue[]): readonly unknown[] | undefined {
+    const statement = this.statement(sql).raw();
+    try {
+      return statement.get(values) as readonly unknown[] | undefined;
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+
   all<Row>(sql: string, values: readonly SqlValue[] = []): Row[] {
     const statement = this.statement(sql);
     try {
