@@ -3,6 +3,8 @@
 import { join } from 'node:path';
 import { Config, diskStorage, InputClarification, memoryStorage, Plan, Portia, tool } from 'portia-ts';
 
+export { agent, agentVariants } from './agent.mjs';
+
 export const name = 'ours';
 export const packages = ['portia-ts'];
 

@@ -21,7 +21,6 @@ import { makePlan, type PlanOptions } from './plan/make-plan.ts';
 import { type Answer, type Resolver, resolveClarification } from './run/answers.ts';
 import { cancelRun, type CancelOptions } from './run/cancel.ts';
 import { type AnyPlan, createRun, type RunOptions, startRun } from './run/create-run.ts';
-import { drive } from './run/drive.ts';
 import { DriverPool } from './run/driver-pool.ts';
 import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
 import { EventBus } from './run/event-bus.ts';

@@ -6,7 +6,7 @@ import { apply } from './apply.ts';
 import { clarificationToWire, InputClarification, UserVerificationClarification } from './clarification.ts';
 import type { RunError, RunEventBody } from './event.ts';
 import type { JsonObject, JsonValue } from './json.ts';
-import { LocalDataValue, type Output } from './output.ts';
+import { LocalDataValue } from './output.ts';
 import { Step } from './plan.ts';
 import { type PlanRun, planRunFromWire, planRunView, ReadOnlyPlanRun } from './plan-run.ts';
 import { initialState, noUsage, PlanRunState, type RunHeader, type RunState } from './run-state.ts';

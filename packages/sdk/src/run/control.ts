@@ -43,7 +43,7 @@ function decide(visit: VisitRun, thread: Thread, instruction: Exclude<ControlIns
     case 'end-if':
       return { ...firstOf(visit, thread, instruction.value), frame: { pop: true } };
     case 'loop':
-      return enterLoop(visit, thread, instruction, frame);
+      return enterLoop(visit, instruction, frame);
     case 'end-loop':
       return endLoop(visit, instruction, frame);
     case 'branch':
@@ -86,7 +86,7 @@ function firstOf(visit: VisitRun, thread: Thread, value: { readonly firstOf: rea
   return { output: { value: null } };
 }
 
-async function enterLoop(visit: VisitRun, thread: Thread, loop: LoopInstruction, top: Frame | undefined): Promise<Move> {
+async function enterLoop(visit: VisitRun, loop: LoopInstruction, top: Frame | undefined): Promise<Move> {
   const inside = top?.kind === 'loop' && top.step === loop.index ? top : undefined;
   const iteration = inside?.iteration ?? 0;
   const change = (items?: readonly JsonValue[]): Change =>

@@ -39,7 +39,7 @@ export async function advance(run: DrivenRun): Promise<void> {
 
 /** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
 function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
-  if (root.next > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0) return true;
+  if (root.next > 0 || root.frames.length > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0) return true;
   return clarifications.some(({ key }) => !key.startsWith('ready:'));
 }
 

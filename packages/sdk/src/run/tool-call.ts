@@ -154,7 +154,6 @@ async function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: numbe
 
 /** Intent before, receipt after. */
 async function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
-  const { driver } = visit;
   for (let attempt = 1; ; attempt += 1) {
     const announced = announce(visit, tool, call, attempt);
     if (announced) await announced;

@@ -6,7 +6,7 @@ import type { Instruction, Scope } from '../core/program.ts';
 import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
 import type { Audience } from '../core/clarification.ts';
 import type { Thread } from '../core/thread.ts';
-import { type Driver, visitField } from './driver.ts';
+import type { Driver } from './driver.ts';
 import type { ClarificationRequest } from './hooks.ts';
 import type { Place } from './references.ts';
 import type { DrivenRun } from './runtime.ts';

@@ -80,9 +80,8 @@ it('asks about no refund that can be looked up, only about the mail', async () =
     expect(once(world), where).toEqual({ refunds: 1, mails: 1 });
     for (const { source, userGuidance } of run.outputs.clarifications) if (source === 'Effects ledger') asked.add(userGuidance);
   });
-  console.log([...asked]);
-  expect([...asked].filter((guidance) => guidance.includes('email')).length).toBeGreaterThan(0);
-  expect([...asked].filter((guidance) => guidance.includes('create_refund'))).toEqual([]);
+  expect([...asked].filter((guidance) => /call of email/i.test(guidance)).length).toBeGreaterThan(0);
+  expect([...asked].filter((guidance) => /refund/i.test(guidance))).toEqual([]);
 });
 
 describe('a refund in a process that is really killed', () => {
