@@ -15,7 +15,10 @@ interface Point {
   readonly when: 'before' | 'after';
 }
 interface Report {
-  readonly document: { readonly id: string; readonly outputs: { readonly clarifications: readonly { id: string; source: string }[] } };
+  readonly document: {
+    readonly id: string;
+    readonly outputs: { readonly clarifications: readonly { id: string; source: string }[] };
+  };
   readonly error: unknown;
   readonly writes: number;
   readonly asked: readonly string[];
@@ -35,7 +38,8 @@ let folder: string;
 let stores = 0;
 
 beforeAll(async () => {
-  if (!existsSync(join(import.meta.dirname, '../dist/index.js'))) throw new Error('the package is not built: npm run build');
+  if (!existsSync(join(import.meta.dirname, '../dist/index.js')))
+    throw new Error('the package is not built: npm run build');
   folder = mkdtempSync(join(tmpdir(), 'portia-kill-'));
   server = createServer((request, response) => {
     const [, name = '', what, id = ''] = (request.url ?? '').split('/');
@@ -167,7 +171,8 @@ function fresh(store: Store, planted = false): Job & { readonly seen: World } {
  */
 function pointsOf(writes: number, each: number): Point[] {
   const numbers = Array.from({ length: writes }, (_, index) => index + 1);
-  const every = (step: number, when: Point['when']): Point[] => numbers.filter((write) => write % step === 0).map((write) => ({ write, when }));
+  const every = (step: number, when: Point['when']): Point[] =>
+    numbers.filter((write) => write % step === 0).map((write) => ({ write, when }));
   return [...every(each, 'before'), ...every(3 * each, 'after')];
 }
 
@@ -175,26 +180,44 @@ describe('a run whose process is killed', () => {
   it.each([
     ['sqlite', 1],
     ['disk', 4],
-  ] as const)('ends in another one as if nothing had happened, with every effect once (%s, every %i. write)', { timeout: 120_000 }, async (store, each) => {
-    const calm = fresh(store);
-    const whole = await toEnd(calm);
-    expect(whole.error).toBeNull();
-    expect([...calm.seen.effects].sort()).toEqual(expectedEffects);
+  ] as const)(
+    'ends in another one as if nothing had happened, with every effect once (%s, every %i. write)',
+    { timeout: 120_000 },
+    async (store, each) => {
+      const calm = fresh(store);
+      const whole = await toEnd(calm);
+      expect(whole.error).toBeNull();
+      expect([...calm.seen.effects].sort()).toEqual(expectedEffects);
 
-    const outcomes = await killAt(pointsOf(whole.writes, each), () => fresh(store));
-    for (const { where, report, effects } of outcomes) {
-      expect(comparable(report), where).toEqual(comparable(whole));
-      expect(effects, where).toEqual(expectedEffects);
-    }
-    expect(outcomes.length).toBeGreaterThan(each === 1 ? 40 : 10);
-    // Somewhere on the way a call was out, of which only a person could tell.
-    if (each === 1) expect(new Set(outcomes.flatMap(({ report }) => report.asked))).toEqual(new Set(['mailer', 'asker', 'refunder']));
-  });
+      const outcomes = await killAt(pointsOf(whole.writes, each), () => fresh(store));
+      for (const { where, report, effects } of outcomes) {
+        expect(comparable(report), where).toEqual(comparable(whole));
+        expect(effects, where).toEqual(expectedEffects);
+      }
+      expect(outcomes.length).toBeGreaterThan(each === 1 ? 40 : 10);
+      // Somewhere on the way a call was out, of which only a person could tell.
+      if (each === 1)
+        expect(new Set(outcomes.flatMap(({ report }) => report.asked))).toEqual(
+          new Set(['mailer', 'asker', 'refunder']),
+        );
+    },
+  );
 
   it('is caught when a tool says wrongly that it may be repeated', { timeout: 60_000 }, async () => {
-    const outcomes = await killAt(pointsOf(10, 1).filter(({ write, when }) => when === 'before' && write > 3), () => fresh('sqlite', true));
+    const outcomes = await killAt(
+      pointsOf(10, 1).filter(({ write, when }) => when === 'before' && write > 3),
+      () => fresh('sqlite', true),
+    );
     const doubled = outcomes.filter(({ effects }) => effects.length > expectedEffects.length);
-    expect(doubled.map(({ effects }) => effects)).toContainEqual(['asker', 'mailer', 'mailer', 'mailer', 'payer', 'refunder', 'stamper']);
+    expect(doubled.map(({ effects }) => effects)).toContainEqual([
+      'asker',
+      'mailer',
+      'mailer',
+      'mailer',
+      'payer',
+      'refunder',
+      'stamper',
+    ]);
     expect(doubled.flatMap(({ report }) => report.asked)).toEqual([]);
   });
 });

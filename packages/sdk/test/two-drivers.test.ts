@@ -38,7 +38,8 @@ let files = 0;
 const calls: Call[] = [];
 
 beforeAll(async () => {
-  if (!existsSync(join(import.meta.dirname, '../dist/index.js'))) throw new Error('the package is not built: npm run build');
+  if (!existsSync(join(import.meta.dirname, '../dist/index.js')))
+    throw new Error('the package is not built: npm run build');
   folder = mkdtempSync(join(tmpdir(), 'portia-two-'));
   server = createServer((request, response: ServerResponse) => {
     const [, pid, key = ''] = (request.url ?? '').split('/');
@@ -77,7 +78,8 @@ function ownTool(kind: string): ReturnType<typeof tool<JsonObject, JsonValue>> {
     description: 'works',
     idempotent: kind === 'idempotent',
     run(_args, { idempotencyKey, clarifications }) {
-      if (kind === 'asking' && clarifications.length === 0) return InputClarification({ userGuidance: 'Which?', argumentName: 'which' });
+      if (kind === 'asking' && clarifications.length === 0)
+        return InputClarification({ userGuidance: 'Which?', argumentName: 'which' });
       ownCalls.push(idempotencyKey);
       return 'made here';
     },
@@ -88,7 +90,9 @@ function ownTool(kind: string): ReturnType<typeof tool<JsonObject, JsonValue>> {
 async function begin(kind: 'plain' | 'idempotent' | 'asking'): Promise<PlanRunUUID> {
   ownCalls.length = 0;
   const world = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  child = fork(join(import.meta.dirname, 'fixtures/drive-worker.mjs'), [path, world, kind], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  child = fork(join(import.meta.dirname, 'fixtures/drive-worker.mjs'), [path, world, kind], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   await once(child, 'message');
   ended = once(child, 'message').then(([message]) => message as End);
   ended.catch(() => undefined);
@@ -134,7 +138,9 @@ describe('a run that another process drives', { timeout: 30_000 }, () => {
     await portia.resolveClarification({ planRunId: id, clarification: questionOf(waiting), response: 'this one' });
     (await reachesWorld()).release('made there');
     expect(await ended).toMatchObject({ state: 'COMPLETE' });
-    expect(await portia.storage.getClarifications(id)).toMatchObject([{ via: 'library', clarification: { response: 'this one' } }]);
+    expect(await portia.storage.getClarifications(id)).toMatchObject([
+      { via: 'library', clarification: { response: 'this one' } },
+    ]);
     expect(ownCalls).toEqual([]);
   });
 
@@ -188,7 +194,12 @@ describe('a run that another process drives', { timeout: 30_000 }, () => {
 describe('a driver that lost its run', { timeout: 30_000 }, () => {
   /** As if the child were on another host and had not been heard of. */
   async function takeAway(id: PlanRunUUID): Promise<void> {
-    const claim = await storage.claimRun(id, { owner: 'somebody/1.1/0/x', now: Date.now(), ttlMs: 1, isAlive: () => false });
+    const claim = await storage.claimRun(id, {
+      owner: 'somebody/1.1/0/x',
+      now: Date.now(),
+      ttlMs: 1,
+      isAlive: () => false,
+    });
     expect(claim.claimed).toBe(true);
     await storage.releaseRun(id, claim.driver.epoch);
   }
@@ -205,7 +216,9 @@ describe('a driver that lost its run', { timeout: 30_000 }, () => {
     const done = await portia.resume({ planRunId: id });
     expect(done.outputs.finalOutput).toEqual({ value: 'made there', summary: null });
     expect(done.getOutstandingClarifications()).toEqual([]);
-    expect(await portia.storage.getEvents(id)).toContainEqual(expect.objectContaining({ type: 'tool-call-end', late: true }));
+    expect(await portia.storage.getEvents(id)).toContainEqual(
+      expect.objectContaining({ type: 'tool-call-end', late: true }),
+    );
     expect([calls.length, ownCalls.length]).toEqual([1, 0]);
   });
 
@@ -233,7 +246,12 @@ describe('a driver on another host', () => {
     await ended;
     const { planId } = (await storage.loadRun(id))?.header ?? {};
     const run = await portia.createPlanRun(planId as never);
-    await storage.claimRun(run.id, { owner: 'elsewhere/17.4711/0/x', now: Date.now() + age, ttlMs: 30_000, isAlive: () => undefined });
+    await storage.claimRun(run.id, {
+      owner: 'elsewhere/17.4711/0/x',
+      now: Date.now() + age,
+      ttlMs: 30_000,
+      isAlive: () => undefined,
+    });
     expect(await codeOf(portia.resume({ planRun: run }))).toBe(outcome);
     expect(await stateOf(run.id)).toBe(outcome === 'RUN_BUSY' ? 'NOT_STARTED' : 'COMPLETE');
   });

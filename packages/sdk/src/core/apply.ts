@@ -133,7 +133,7 @@ function keepResult(state: RunState, thread: Thread, step: number, result: boole
 const judging: ReadonlySet<string | undefined> = new Set(['if', 'else-if', 'end-loop']);
 
 /** The thread a visit belongs to. */
-function threadOf(state: RunState, visit: VisitId): Thread {
+export function threadOf(state: RunState, visit: VisitId): Thread {
   if (typeof visit === 'number') return state.root;
   const mark = visit.lastIndexOf('~');
   return state.threads.get(mark < 0 ? visit : visit.slice(0, mark)) ?? state.root;

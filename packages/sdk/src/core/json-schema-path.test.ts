@@ -29,8 +29,22 @@ const order = jsonSchemaOf(Order, 'order', 'output');
 
 describe('schemaAllowsPath', () => {
   it.each([
-    'id', 'lines', 'lines.0', 'lines.0.sku', 'lines.12.price', 'pair.0.first', 'pair.1', 'payment.card', 'payment.iban',
-    'extra.x', 'extra.x.y.z', 'loose.known', 'loose.other.deep', 'typed.other.b', 'anything.goes', 'tree.children.0.children.3.name',
+    'id',
+    'lines',
+    'lines.0',
+    'lines.0.sku',
+    'lines.12.price',
+    'pair.0.first',
+    'pair.1',
+    'payment.card',
+    'payment.iban',
+    'extra.x',
+    'extra.x.y.z',
+    'loose.known',
+    'loose.other.deep',
+    'typed.other.b',
+    'anything.goes',
+    'tree.children.0.children.3.name',
   ])('allows %s', (path) => {
     expect(schemaAllowsPath(order, path)).toEqual({ ok: true });
   });
@@ -71,8 +85,18 @@ describe('schemaAllowsPath', () => {
     expect(schemaAllowsPath({ type: 'array' }, '0.a')).toEqual({ ok: true });
   });
 
+  it('looks into lists with a schema for each position', () => {
+    const schema = { type: 'array', prefixItems: [{ type: 'object', properties: { x: {} } }], items: { type: 'string' } };
+    expect(schemaAllowsPath(schema, '0.x').ok).toBe(true);
+    expect(schemaAllowsPath(schema, '0.y').ok).toBe(false);
+    expect(schemaAllowsPath(schema, '1.x').ok).toBe(false);
+  });
+
   it('follows references with escaped names, and lists of items by position', () => {
-    const schema = { $ref: '#/$defs/a~1b', $defs: { 'a/b': { type: 'array', items: [{ type: 'string' }, { type: 'object', properties: { x: {} } }] } } };
+    const schema = {
+      $ref: '#/$defs/a~1b',
+      $defs: { 'a/b': { type: 'array', items: [{ type: 'string' }, { type: 'object', properties: { x: {} } }] } },
+    };
     expect(schemaAllowsPath(schema, '1.x').ok).toBe(true);
     expect(schemaAllowsPath(schema, '0.x').ok).toBe(false);
   });

@@ -24,7 +24,7 @@ interface Entry {
 /** What changed from one version of a plan to another, both in the form they are stored in. */
 export function planChanges(old: JsonObject, now: JsonObject): readonly PlanChange[] {
   const changes: PlanChange[] = [];
-  for (const field of fieldsThatDiffer(old, now, ['steps']))
+  for (const field of fieldsThatDiffer(old, now, ['kind', 'id', 'steps']))
     changes.push({ change: 'changed', step: null, fields: [field] });
   const before = entriesOf(old);
   const after = entriesOf(now);

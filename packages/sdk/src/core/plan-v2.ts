@@ -10,7 +10,7 @@ import { checkStep } from './plan-v2-fields.ts';
 import { decode, encode } from './plan-v2-json.ts';
 import { outputNameOf, toLegacyPlan } from './plan-v2-legacy.ts';
 import type { StepV2 } from './plan-v2-steps.ts';
-import { settleStep } from './plan-v2-values.ts';
+import { asJson, settleStep } from './plan-v2-values.ts';
 import { isSchema, type Schema, schemaName } from './schema.ts';
 
 /** Something a builder plan is given when it is run. */
@@ -184,12 +184,9 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
 }
 
 function settleInput(input: PlanInputV2): PlanInputV2 {
-  const { defaultValue } = input;
-  return Object.freeze(
-    defaultValue === undefined
-      ? { ...input }
-      : { ...input, defaultValue: toJson(defaultValue, `the default of input ${JSON.stringify(input.name)}`) },
-  );
+  if (input.defaultValue === undefined) return Object.freeze({ ...input });
+  const defaultValue = asJson(input.defaultValue, `the default of input ${JSON.stringify(input.name)}`);
+  return Object.freeze({ ...input, defaultValue });
 }
 
 function byName(inputs: readonly PlanInputV2[]): ReadonlyMap<string, PlanInputV2> {

@@ -53,9 +53,11 @@ export type Resolved<Value, Steps, Inputs> =
         ? string
         : Value extends string | number | boolean | null | undefined
           ? Value
-          : Value extends object
-            ? { -readonly [Key in keyof Value]: Resolved<Value[Key], Steps, Inputs> }
-            : Value;
+          : Value extends { toJSON(): infer Json }
+            ? Json
+            : Value extends object
+              ? { -readonly [Key in keyof Value]: Resolved<Value[Key], Steps, Inputs> }
+              : Value;
 
 /** No step before this one has that name; `Known` do. */
 export interface UnknownStep<Name, Known> {
@@ -97,8 +99,11 @@ type InputProblem<Inputs, Name, Path extends string> = Name extends keyof Inputs
     ? never
     : UnknownInput<Name, keyof Inputs>;
 
-/** What is wrong with the references in a value, at any depth; `never` when nothing is. */
-export type Problems<Value, Steps, Inputs> = 0 extends 1 & Value
+/**
+ * What is wrong with the references in a value, at any depth; `never` when nothing is. Types that go round in circles
+ * are followed a few levels down.
+ */
+export type Problems<Value, Steps, Inputs, Depth extends readonly unknown[] = []> = 0 extends 1 & Value
   ? never
   : Value extends string | number | boolean | null | undefined
     ? never
@@ -110,11 +115,13 @@ export type Problems<Value, Steps, Inputs> = 0 extends 1 & Value
           ? Problems<Ref, Steps, Inputs>
           : Value extends (...args: never) => unknown
             ? never
-            : Value extends readonly (infer Item)[]
-              ? Problems<Item, Steps, Inputs>
-              : Value extends object
-                ? { [Key in keyof Value]: Problems<Value[Key], Steps, Inputs> }[keyof Value]
-                : never;
+            : Depth['length'] extends 8
+              ? never
+              : Value extends readonly (infer Item)[]
+                ? Problems<Item, Steps, Inputs, [...Depth, 0]>
+                : Value extends object
+                  ? { [Key in keyof Value]: Problems<Value[Key], Steps, Inputs, [...Depth, 0]> }[keyof Value]
+                  : never;
 
 /** The same value with each wrong reference replaced by what is wrong with it, so that the compiler points there. */
 type Explained<Value, Steps, Inputs> = [Problems<Value, Steps, Inputs>] extends [never]

@@ -43,7 +43,11 @@ describe('references', () => {
   });
 
   it('are found in texts, lists and objects, in order', () => {
-    const found = referencesIn({ a: [StepOutput('x'), { b: text`${Input('y')} and ${StepOutput('z')}` }], c: 5, d: null });
+    const found = referencesIn({
+      a: [StepOutput('x'), { b: text`${Input('y')} and ${StepOutput('z')}` }],
+      c: 5,
+      d: null,
+    });
     expect(found.map(({ name }) => name)).toEqual(['x', 'y', 'z']);
     expect(referencesIn(new Date())).toEqual([]);
   });
@@ -62,7 +66,11 @@ describe('text', () => {
 
 describe('resolveReferences', () => {
   it('fills in references at any depth', () => {
-    const value = { a: StepOutput('x'), b: [{ c: Input('y') }, 1, null], d: text`is ${StepOutput('x')}, ${Input('y')}` };
+    const value = {
+      a: StepOutput('x'),
+      b: [{ c: Input('y') }, 1, null],
+      d: text`is ${StepOutput('x')}, ${Input('y')}`,
+    };
     expect(resolveReferences(value, lookupIn({ x: { n: 1 }, y: 'z' }))).toEqual({
       a: { n: 1 },
       b: [{ c: 'z' }, 1, null],
@@ -75,7 +83,10 @@ describe('resolveReferences', () => {
   it('does so once: what looks like a template is not expanded', () => {
     const trap = "{{ StepOutput('secret') }}";
     const asked: Reference[] = [];
-    const resolved = resolveReferences({ a: StepOutput('x'), b: text`<${StepOutput('x')}>`, c: trap }, lookupIn({ x: trap }, asked));
+    const resolved = resolveReferences(
+      { a: StepOutput('x'), b: text`<${StepOutput('x')}>`, c: trap },
+      lookupIn({ x: trap }, asked),
+    );
     expect(resolved).toEqual({ a: trap, b: `<${trap}>`, c: trap });
     expect(asked.map(({ name }) => name)).toEqual(['x', 'x']);
   });
@@ -91,7 +102,11 @@ describe('resolveReferences', () => {
   });
 
   it('follows paths through objects and lists, and of everything with full', () => {
-    const values = lookupIn({ x: { list: [{ name: 'a' }, { name: 'b' }] }, all: [{ n: 1 }, {}, { n: 3 }], user: { name: 'Ada' } });
+    const values = lookupIn({
+      x: { list: [{ name: 'a' }, { name: 'b' }] },
+      all: [{ n: 1 }, {}, { n: 3 }],
+      user: { name: 'Ada' },
+    });
     expect(resolveReferences(StepOutput('x', { path: 'list.1.name' }), values)).toBe('b');
     expect(resolveReferences(StepOutput('all', { full: true, path: 'n' }), values)).toEqual([1, null, 3]);
     expect(resolveReferences(Input('user', { path: 'name' }), values)).toBe('Ada');
@@ -102,7 +117,11 @@ describe('resolveReferences', () => {
   it('names the step or input whose value is missing', () => {
     const none = lookupIn({ x: { a: 1 } });
     expect(() => resolveReferences({ a: [StepOutput('gone')] }, none)).toThrow(
-      expect.objectContaining({ code: 'REFERENCE_MISSING', message: 'step "gone" has made no value yet', hint: expect.stringContaining('optional') }),
+      expect.objectContaining({
+        code: 'REFERENCE_MISSING',
+        message: 'step "gone" has made no value yet',
+        hint: expect.stringContaining('optional'),
+      }),
     );
     expect(() => resolveReferences(StepOutput('x', { path: 'b' }), none)).toThrow('step "x" has made nothing at "b"');
     expect(() => resolveReferences(text`${Input('gone')}`, none)).toThrow('input "gone" has no value yet');
@@ -111,8 +130,14 @@ describe('resolveReferences', () => {
 
   it('leaves out what is optional', () => {
     const gone = StepOutput('gone', { optional: true });
-    expect(resolveReferences({ a: gone, b: 1, c: [gone, 2], d: text`<${gone}>` }, lookupIn({}))).toEqual({ b: 1, c: [null, 2], d: '<>' });
-    expect(resolveReferences(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } }))).toBeUndefined();
+    expect(resolveReferences({ a: gone, b: 1, c: [gone, 2], d: text`<${gone}>` }, lookupIn({}))).toEqual({
+      b: 1,
+      c: [null, 2],
+      d: '<>',
+    });
+    expect(
+      resolveReferences(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } })),
+    ).toBeUndefined();
   });
 
   it('gives JSON that has no references back as it was', () => {

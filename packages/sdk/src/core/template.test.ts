@@ -43,7 +43,9 @@ describe('parseTemplate', () => {
       Input('user', { path: 'name' }),
       '!',
     ]);
-    expect(parseTemplate("{{ StepOutput(step='a', path='x.0', full=True) }}")).toEqual([StepOutput('a', { path: 'x.0', full: true })]);
+    expect(parseTemplate("{{ StepOutput(step='a', path='x.0', full=True) }}")).toEqual([
+      StepOutput('a', { path: 'x.0', full: true }),
+    ]);
     expect(parseTemplate("{{ StepOutput('a', 'x', False) }}{{ StepOutput(name='b', path=None) }}")).toEqual([
       StepOutput('a', { path: 'x' }),
       StepOutput('b'),
@@ -53,13 +55,21 @@ describe('parseTemplate', () => {
   });
 
   it('leaves other text alone, also in double braces', () => {
-    for (const source of ['', 'plain', '{{ user.name }}', '{ StepOutput("a") }', '{{ Output("a") }}', '{{ StepOutput']) {
+    for (const source of [
+      '',
+      'plain',
+      '{{ user.name }}',
+      '{ StepOutput("a") }',
+      '{{ Output("a") }}',
+      '{{ StepOutput',
+    ]) {
       expect(parseTemplate(source)).toEqual(source === '' ? [] : [source]);
     }
   });
 
   it.each([
     ["{{ StepOutput('a }}", 'a quote is not closed'],
+    ["{{ StepOutput('a\\", 'a quote is not closed'],
     ["{{ StepOutput('a' 'b') }}", 'a comma or a closing bracket is missing'],
     ["{{ StepOutput('a')", 'a comma or a closing bracket is missing'],
     ['{{ StepOutput() }}', 'needs the name or index'],
@@ -71,7 +81,11 @@ describe('parseTemplate', () => {
     ['{{ Input(3) }}', 'Input needs a name'],
   ])('refuses %s', (source, why) => {
     expect(() => parseTemplate(source)).toThrow(
-      expect.objectContaining({ code: 'PLAN_INVALID', message: expect.stringContaining(why), hint: expect.stringContaining('StepOutput') }),
+      expect.objectContaining({
+        code: 'PLAN_INVALID',
+        message: expect.stringContaining(why),
+        hint: expect.stringContaining('StepOutput'),
+      }),
     );
   });
 });

@@ -139,6 +139,23 @@ describe('references', () => {
     base.llmStep({ task: text`${Input('anything', { path: 'x.0.y' })}` });
   });
 
+  it('stand beside data of any type, also of types that go round in circles', () => {
+    interface Tree {
+      name: string;
+      children: Tree[];
+    }
+    const tree: Tree = { name: 'root', children: [] };
+    const json: JsonValue = null;
+    base.functionStep({
+      args: { tree, json, at: new Date(0), price: StepOutput('price') },
+      function: (args) => {
+        expectTypeOf(args.tree.children[0]).toExtend<Tree | undefined>();
+        expectTypeOf(args.json).toExtend<JsonValue>();
+        expectTypeOf(args.at).toEqualTypeOf<string>();
+      },
+    });
+  });
+
   it('whose name is known only at run time are left to build()', () => {
     const name: string = 'price';
     const builder = new PlanBuilderV2();
@@ -184,7 +201,10 @@ describe('functions', () => {
             : InputClarification({ userGuidance: '?', argumentName: 'a' }),
       })
       .functionStep({ stepName: 'any', args: { a: Input('anything') }, function: ({ a }) => a })
-      .functionStep({ stepName: 'questions', function: async () => [InputClarification({ userGuidance: '?', argumentName: 'a' })] })
+      .functionStep({
+        stepName: 'questions',
+        function: async () => [InputClarification({ userGuidance: '?', argumentName: 'a' })],
+      })
       .functionStep({ stepName: 'empty', function: () => [] })
       .functionStep({ stepName: 'shaped', function: () => 1 as unknown, outputSchema: Price })
       .addStep({ stepName: 'own', args: { n: StepOutput('number') }, run: ({ n }) => [n] })
@@ -453,9 +473,13 @@ describe('loops', () => {
       .functionStep({ stepName: 'count', function: () => 1 });
     // @ts-expect-error the body has no step called cuont
     misspelt.endLoop().build();
-    const judged = base.loop({ doWhile: text`${StepOutput('count')} is low` }).functionStep({ stepName: 'count', function: () => 1 });
+    const judged = base
+      .loop({ doWhile: text`${StepOutput('count')} is low` })
+      .functionStep({ stepName: 'count', function: () => 1 });
     judged.endLoop().build();
-    const misjudged = base.loop({ doWhile: text`${StepOutput('cuont')} is low` }).functionStep({ stepName: 'count', function: () => 1 });
+    const misjudged = base
+      .loop({ doWhile: text`${StepOutput('cuont')} is low` })
+      .functionStep({ stepName: 'count', function: () => 1 });
     // @ts-expect-error the body has no step called cuont
     misjudged.endLoop().build();
   });

@@ -5,7 +5,12 @@ import { Input, StepOutput, text } from '../core/reference.ts';
 import { tool } from '../tool/tool.ts';
 import { PlanBuilderV2 } from './builder-v2.ts';
 
-const search = tool({ id: 'search', description: 'Searches.', argsSchema: z.object({ query: z.string() }), run: ({ query }) => [query] });
+const search = tool({
+  id: 'search',
+  description: 'Searches.',
+  argsSchema: z.object({ query: z.string() }),
+  run: ({ query }) => [query],
+});
 const Price = z.object({ amount: z.number(), currency: z.string() });
 
 /** The steps without what is undefined. */
@@ -16,15 +21,45 @@ function stepsOf(builder: { build(): { readonly steps: readonly StepV2[] } }): r
 describe('PlanBuilderV2', () => {
   it('builds every kind of step that does something', () => {
     const run = () => 1;
-    const approval = { message: text`Search ${Input('city')}?`, audience: 'role:finance', expiresIn: 1000, onExpiry: 'refuse' } as const;
+    const approval = {
+      message: text`Search ${Input('city')}?`,
+      audience: 'role:finance',
+      expiresIn: 1000,
+      onExpiry: 'refuse',
+    } as const;
     const steps = stepsOf(
       new PlanBuilderV2()
         .input({ name: 'city' })
-        .llmStep({ stepName: 'llm', task: text`In ${Input('city')}`, inputs: [Input('city'), 5], outputSchema: Price, systemPrompt: 'Be brief.', model: 'openai/x' })
-        .invokeToolStep({ stepName: 'tool', tool: search, args: { query: StepOutput('llm', { path: 'currency' }) }, approval })
-        .functionStep({ stepName: 'fn', function: run, readOnly: true, version: '2', retry: { maxAttempts: 3, delayMs: 10, backoff: 1.5 }, timeoutMs: 500 })
+        .llmStep({
+          stepName: 'llm',
+          task: text`In ${Input('city')}`,
+          inputs: [Input('city'), 5],
+          outputSchema: Price,
+          systemPrompt: 'Be brief.',
+          model: 'openai/x',
+        })
+        .invokeToolStep({
+          stepName: 'tool',
+          tool: search,
+          args: { query: StepOutput('llm', { path: 'currency' }) },
+          approval,
+        })
+        .functionStep({
+          stepName: 'fn',
+          function: run,
+          readOnly: true,
+          version: '2',
+          retry: { maxAttempts: 3, delayMs: 10, backoff: 1.5 },
+          timeoutMs: 500,
+        })
         .singleToolAgentStep({ stepName: 'agent', tool: 'search', task: 'Find it.' })
-        .reactAgentStep({ stepName: 'react', tools: ['search', search], task: 'Find it.', allowAgentClarifications: true, toolCallLimit: 3 })
+        .reactAgentStep({
+          stepName: 'react',
+          tools: ['search', search],
+          task: 'Find it.',
+          allowAgentClarifications: true,
+          toolCallLimit: 3,
+        })
         .userVerify({ message: 'Sure?', expiresIn: 5 })
         .userInput({ message: 'Which?', options: [1, 2], audience: 'operator' })
         .userInput({ message: 'What?', schema: z.string(), onExpiry: { default: 'none' } })
@@ -36,13 +71,42 @@ describe('PlanBuilderV2', () => {
     const named = { name: 'llm', task: text`In ${Input('city')}`, inputs: [Input('city'), 5] };
     expect(steps).toEqual([
       { kind: 'llm', ...named, outputSchema: Price, systemPrompt: 'Be brief.', model: 'openai/x' },
-      { kind: 'invoke-tool', name: 'tool', tool: search, args: { query: StepOutput('llm', { path: 'currency' }) }, approval },
-      { kind: 'function', name: 'fn', function: run, args: {}, readOnly: true, version: '2', retry: { maxAttempts: 3, delayMs: 10, backoff: 1.5 }, timeoutMs: 500 },
+      {
+        kind: 'invoke-tool',
+        name: 'tool',
+        tool: search,
+        args: { query: StepOutput('llm', { path: 'currency' }) },
+        approval,
+      },
+      {
+        kind: 'function',
+        name: 'fn',
+        function: run,
+        args: {},
+        readOnly: true,
+        version: '2',
+        retry: { maxAttempts: 3, delayMs: 10, backoff: 1.5 },
+        timeoutMs: 500,
+      },
       { kind: 'single-tool-agent', name: 'agent', tool: 'search', task: 'Find it.', inputs: [] },
-      { kind: 'react-agent', name: 'react', tools: ['search', search], task: 'Find it.', inputs: [], allowAgentClarifications: true, toolCallLimit: 3 },
+      {
+        kind: 'react-agent',
+        name: 'react',
+        tools: ['search', search],
+        task: 'Find it.',
+        inputs: [],
+        allowAgentClarifications: true,
+        toolCallLimit: 3,
+      },
       { kind: 'user-verify', name: 'step_5', message: 'Sure?', expiresIn: 5 },
       { kind: 'user-input', name: 'step_6', message: 'Which?', options: [1, 2], audience: 'operator' },
-      { kind: 'user-input', name: 'step_7', message: 'What?', schema: expect.anything(), onExpiry: { default: 'none' } },
+      {
+        kind: 'user-input',
+        name: 'step_7',
+        message: 'What?',
+        schema: expect.anything(),
+        onExpiry: { default: 'none' },
+      },
       { kind: 'wait-for', name: 'step_8', message: 'The payment', schema: Price },
       { kind: 'sleep', name: 'step_9', ms: 100 },
       { kind: 'custom', name: 'step_10', run, args: { a: 1 } },
@@ -52,11 +116,32 @@ describe('PlanBuilderV2', () => {
 
   it('gives agents, loops and exits their defaults', () => {
     const steps = stepsOf(
-      new PlanBuilderV2().reactAgentStep({ task: 'x' }).loop({ over: [1] }).endLoop().loop({ while: () => false }).endLoop().exit(),
+      new PlanBuilderV2()
+        .reactAgentStep({ task: 'x' })
+        .loop({ over: [1] })
+        .endLoop()
+        .loop({ while: () => false })
+        .endLoop()
+        .exit(),
     );
     expect(steps[0]).toMatchObject({ tools: [], allowAgentClarifications: false, toolCallLimit: 25 });
-    expect(steps[1]).toEqual({ kind: 'loop', type: 'for-each', name: 'step_1', over: [1], concurrency: 1, onFailure: 'finish', maxIterations: 10_000 });
-    expect(steps[3]).toEqual({ kind: 'loop', type: 'while', name: 'step_3', args: {}, condition: expect.any(Function), maxIterations: 10_000 });
+    expect(steps[1]).toEqual({
+      kind: 'loop',
+      type: 'for-each',
+      name: 'step_1',
+      over: [1],
+      concurrency: 1,
+      onFailure: 'finish',
+      maxIterations: 10_000,
+    });
+    expect(steps[3]).toEqual({
+      kind: 'loop',
+      type: 'while',
+      name: 'step_3',
+      args: {},
+      condition: expect.any(Function),
+      maxIterations: 10_000,
+    });
     expect(steps[5]).toMatchObject({ message: '', error: false });
   });
 
@@ -78,8 +163,20 @@ describe('PlanBuilderV2', () => {
       .endIf({ stepName: 'merged', value: FirstOf('c', 'd') })
       .build();
     expect(plan.steps.map(({ kind }) => kind)).toEqual([
-      'if', 'loop', 'parallel', 'branch', 'function', 'branch', 'function', 'end-parallel', 'end-loop',
-      'else-if', 'function', 'else', 'function', 'end-if',
+      'if',
+      'loop',
+      'parallel',
+      'branch',
+      'function',
+      'branch',
+      'function',
+      'end-parallel',
+      'end-loop',
+      'else-if',
+      'function',
+      'else',
+      'function',
+      'end-if',
     ]);
     const [outer, loop, parallel] = plan.blocks.blocks;
     expect(outer).toMatchObject({ kind: 'if', start: 0, clauses: [0, 9, 11], end: 13, parent: undefined });
@@ -105,9 +202,18 @@ describe('PlanBuilderV2', () => {
     );
     expect(steps[0]).toMatchObject({ type: 'while', args: { n: StepOutput('x') }, initial: { n: 0 }, version: '1' });
     expect(steps[2]).toEqual({ kind: 'end-loop', name: 'step_2' });
-    expect(steps[3]).toMatchObject({ type: 'do-while', condition: text`${StepOutput('y')} is small`, args: { y: StepOutput('y') } });
+    expect(steps[3]).toMatchObject({
+      type: 'do-while',
+      condition: text`${StepOutput('y')} is small`,
+      args: { y: StepOutput('y') },
+    });
     expect(steps[6]).toEqual({ kind: 'loop', type: 'do-while', name: 'step_6', args: {}, maxIterations: 10_000 });
-    expect(steps[8]).toMatchObject({ kind: 'end-loop', condition: expect.any(Function), args: { z: StepOutput('z') }, version: '2' });
+    expect(steps[8]).toMatchObject({
+      kind: 'end-loop',
+      condition: expect.any(Function),
+      args: { z: StepOutput('z') },
+      version: '2',
+    });
   });
 
   it('reads references in plain strings, whoever wrote them', () => {
@@ -115,7 +221,11 @@ describe('PlanBuilderV2', () => {
       new PlanBuilderV2()
         .input({ name: 'city' })
         .llmStep({ stepName: 'a, b', task: `In ${Input('city')}` })
-        .llmStep({ task: "Of {{ StepOutput('a, b') }}", inputs: [{ deep: [`${StepOutput(0)}!`] }], approval: { message: `${Input('city')}?` } })
+        .llmStep({
+          task: "Of {{ StepOutput('a, b') }}",
+          inputs: [{ deep: [`${StepOutput(0)}!`] }],
+          approval: { message: `${Input('city')}?` },
+        })
         .if({ condition: `${StepOutput(-3)} is long` })
         .endIf(),
     );
@@ -137,7 +247,9 @@ describe('PlanBuilderV2', () => {
     expect(plan.steps).toHaveLength(1);
     expect(plan.steps[0]).toMatchObject({ args: { list: [1, { deep: true }] } });
     expect(() => (plan.steps as StepV2[]).push(plan.steps[0] as StepV2)).toThrow(TypeError);
-    expect(() => Object.assign((plan.steps[0] as unknown as { args: { list: object[] } }).args.list[1] as object, { deep: false })).toThrow(TypeError);
+    expect(() =>
+      Object.assign((plan.steps[0] as unknown as { args: { list: object[] } }).args.list[1] as object, { deep: false }),
+    ).toThrow(TypeError);
     expect(builder.build().steps).toHaveLength(2);
     expect(builder.build().label).toBe('First');
   });
@@ -150,8 +262,15 @@ describe('PlanBuilderV2', () => {
       .llmStep({ task: 'x' })
       .finalOutput({ outputSchema: Price, summarize: true })
       .build();
-    expect(plan.planInputs).toEqual([{ name: 'city', description: 'Where', schema, defaultValue: 'London' }, { name: 'day' }]);
-    expect(plan).toMatchObject({ label: 'Run the plan built with the Plan Builder', summarize: true, finalOutputSchema: Price });
+    expect(plan.planInputs).toEqual([
+      { name: 'city', description: 'Where', schema, defaultValue: 'London' },
+      { name: 'day' },
+    ]);
+    expect(plan).toMatchObject({
+      label: 'Run the plan built with the Plan Builder',
+      summarize: true,
+      finalOutputSchema: Price,
+    });
   });
 
   it('can be called statement by statement, with names known only at run time', () => {
@@ -177,12 +296,20 @@ describe('addSubPlan', () => {
       .addSubPlan({ stepName: 'weather', plan: sub, inputValues: { city: StepOutput('where') } })
       .build();
     expect(plan.planInputs).toEqual([{ name: 'days', defaultValue: 3 }]);
-    expect(plan.steps[1]).toEqual({ kind: 'sub-plan', name: 'weather', plan: sub, inputValues: { city: StepOutput('where'), days: Input('days') } });
+    expect(plan.steps[1]).toEqual({
+      kind: 'sub-plan',
+      name: 'weather',
+      plan: sub,
+      inputValues: { city: StepOutput('where'), days: Input('days') },
+    });
   });
 
   it('takes values as defaults, and templates and nested references as bindings', () => {
     const given = new PlanBuilderV2().addSubPlan({ plan: sub, inputValues: { days: 5 } }).build();
-    expect(given.planInputs).toEqual([{ name: 'city', schema: expect.anything() }, { name: 'days', defaultValue: 5 }]);
+    expect(given.planInputs).toEqual([
+      { name: 'city', schema: expect.anything() },
+      { name: 'days', defaultValue: 5 },
+    ]);
     const bound = new PlanBuilderV2()
       .input({ name: 'city' })
       .addSubPlan({ plan: sub, inputValues: { city: `${Input('city')}, UK`, days: 7 } })
@@ -192,7 +319,9 @@ describe('addSubPlan', () => {
   });
 
   it('takes a list of steps', () => {
-    const plan = new PlanBuilderV2().addSubPlan({ plan: [{ kind: 'llm', name: 'inner', task: 'x', inputs: [] }] }).build();
+    const plan = new PlanBuilderV2()
+      .addSubPlan({ plan: [{ kind: 'llm', name: 'inner', task: 'x', inputs: [] }] })
+      .build();
     expect(plan.steps[0]).toMatchObject({ kind: 'sub-plan', plan: { steps: [{ name: 'inner' }] } });
   });
 });

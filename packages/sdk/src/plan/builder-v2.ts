@@ -354,7 +354,10 @@ export class PlanBuilderV2<
       readonly while?:
         | ConditionFor<Sentence, LoopArgs<NoInfer<Given>, NoInfer<Initial>, Steps, Inputs>, Steps, Inputs>
         | undefined;
-      readonly doWhile?: ((args: LoopArgs<NoInfer<Given>, NoArgs, Steps, Inputs>) => boolean | Promise<boolean>) | Until | undefined;
+      readonly doWhile?:
+        | ((args: LoopArgs<NoInfer<Given>, NoArgs, Steps, Inputs>) => boolean | Promise<boolean>)
+        | Until
+        | undefined;
       readonly over?: (List & Checked<List, Steps, Inputs> & Loopable<Resolved<List, Steps, Inputs>>) | undefined;
       readonly args?: (Given & Checked<Omit<Given, EarlyKeys<Key, Given, Initial>>, Steps, Inputs>) | undefined;
       /** Stands in for arguments the first time the condition is judged after the loop was entered. */

@@ -21,7 +21,9 @@ interface Bench {
   readonly storage: StorageBackend;
 }
 
-function bench(options: { readonly hooks?: ExecutionHooks; readonly args?: JsonValue; readonly storage?: StorageBackend } = {}): Bench {
+function bench(
+  options: { readonly hooks?: ExecutionHooks; readonly args?: JsonValue; readonly storage?: StorageBackend } = {},
+): Bench {
   const calls: unknown[] = [];
   const hookCalls: unknown[] = [];
   const storage = options.storage ?? memoryStorage();
@@ -41,7 +43,9 @@ function bench(options: { readonly hooks?: ExecutionHooks; readonly args?: JsonV
       return UserVerificationClarification({ userGuidance: 'sure?' });
     },
   };
-  const model = scriptedModel((_request, n) => (n === 1 ? toolCall('refund', options.args ?? { amount: 50 }) : toolCall('refund', { amount: 999 })));
+  const model = scriptedModel((_request, n) =>
+    n === 1 ? toolCall('refund', options.args ?? { amount: 50 }) : toolCall('refund', { amount: 999 }),
+  );
   return { portia: clientOf({ tools: [refund], model, hooks, storage }), calls, hookCalls, storage };
 }
 
@@ -49,36 +53,68 @@ describe('an approval', () => {
   it('lets exactly the call run whose arguments were seen, and the hook is not asked again', async () => {
     const { portia, calls, hookCalls } = bench();
     const waiting = await portia.runPlan(plan);
-    expect(await portia.storage.getToolCalls(waiting.id)).toMatchObject([{ args: { amount: 5 }, status: 'NEED_CLARIFICATION', attempts: 0 }]);
+    expect(await portia.storage.getToolCalls(waiting.id)).toMatchObject([
+      { args: { amount: 5 }, status: 'NEED_CLARIFICATION', attempts: 0 },
+    ]);
     const done = await answerAndResume(portia, waiting, true);
     expect(done.state).toBe('COMPLETE');
     expect(calls).toEqual([{ amount: 5 }]);
     expect(hookCalls).toEqual([{ amount: 50 }]);
   });
 
-  it.each([['"no"', 'no'], ['null', null], ['0', 0], ['1', 1], ['"true"', 'true'], ['{}', {}]])('is not given by %s, which is refused as an answer', async (_name, response) => {
+  it.each([
+    ['"no"', 'no'],
+    ['null', null],
+    ['0', 0],
+    ['1', 1],
+    ['"true"', 'true'],
+    ['{}', {}],
+  ])('is not given by %s, which is refused as an answer', async (_name, response) => {
     const { portia, calls } = bench();
     const waiting = await portia.runPlan(plan);
-    expect(await codeOf(portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response }))).toBe('CLARIFICATION_RESPONSE_INVALID');
+    expect(
+      await codeOf(portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response })),
+    ).toBe('CLARIFICATION_RESPONSE_INVALID');
     expect((await portia.resume({ planRun: waiting })).state).toBe('NEED_CLARIFICATION');
     expect(calls).toEqual([]);
   });
 
-  it.each([null, 0, 'true', 1])('is not given either by %j that got into the store some other way', async (response) => {
-    const { portia, calls, storage } = bench();
-    const waiting = await portia.runPlan(plan);
-    const { id } = questionOf(waiting);
-    await storage.putCommand(waiting.id, { type: 'answer', key: id, at: 1, response, resolvedBy: null, as: null, via: 'api' });
-    expect((await portia.resume({ planRun: waiting })).error?.code).toBe('APPROVAL_REFUSED');
-    expect(calls).toEqual([]);
-  });
+  it.each([null, 0, 'true', 1])(
+    'is not given either by %j that got into the store some other way',
+    async (response) => {
+      const { portia, calls, storage } = bench();
+      const waiting = await portia.runPlan(plan);
+      const { id } = questionOf(waiting);
+      await storage.putCommand(waiting.id, {
+        type: 'answer',
+        key: id,
+        at: 1,
+        response,
+        resolvedBy: null,
+        as: null,
+        via: 'api',
+      });
+      expect((await portia.resume({ planRun: waiting })).error?.code).toBe('APPROVAL_REFUSED');
+      expect(calls).toEqual([]);
+    },
+  );
 
   it('that is refused fails the run with a code of its own, and names who said no', async () => {
     const { portia, calls } = bench();
     const waiting = await portia.runPlan(plan);
-    await portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: false, resolvedBy: { id: 'op', as: 'operator' } });
+    await portia.resolveClarification({
+      planRun: waiting,
+      clarification: questionOf(waiting),
+      response: false,
+      resolvedBy: { id: 'op', as: 'operator' },
+    });
     const failed = await portia.resume({ planRun: waiting });
-    expect(failed.error).toEqual({ code: 'APPROVAL_REFUSED', message: 'the call of refund was refused by op', step: 0, toolCallId: '0.0.1' });
+    expect(failed.error).toEqual({
+      code: 'APPROVAL_REFUSED',
+      message: 'the call of refund was refused by op',
+      step: 0,
+      toolCallId: '0.0.1',
+    });
     expect(calls).toEqual([]);
     expect(await portia.storage.getToolCalls(waiting.id)).toMatchObject([{ status: 'FAILED', attempts: 0 }]);
   });
@@ -91,21 +127,36 @@ describe('an approval', () => {
     const other = memoryStorage();
     const record = await storage.getPlan(waiting.planId);
     if (record) await other.savePlan(record);
-    const { driver } = await other.createRun(stored.header, { owner: 'x', now: 0, ttlMs: 1e15, isAlive: () => undefined });
+    const { driver } = await other.createRun(stored.header, {
+      owner: 'x',
+      now: 0,
+      ttlMs: 1e15,
+      isAlive: () => undefined,
+    });
     for (const commit of stored.commits) {
-      const bodies = fromCommit(commit).map(({ v: _v, seq: _seq, at: _at, ...body }) => (body.type === 'tool-call-propose' ? { ...body, args: { amount: 5_000 } } : body));
+      const bodies = fromCommit(commit).map(({ v: _v, seq: _seq, at: _at, ...body }) =>
+        body.type === 'tool-call-propose' ? { ...body, args: { amount: 5_000 } } : body,
+      );
       await other.append(waiting.id, driver?.epoch ?? 0, toCommit(commit.seq, commit.at, bodies), stored.status);
     }
     await other.releaseRun(waiting.id, driver?.epoch ?? 0);
     const forged = bench({ storage: other });
     const failed = await answerAndResume(forged.portia, await forged.portia.storage.getPlanRun(waiting.id), true);
-    expect(failed.error).toMatchObject({ code: 'APPROVAL_REFUSED', message: expect.stringContaining('not those that were approved') });
+    expect(failed.error).toMatchObject({
+      code: 'APPROVAL_REFUSED',
+      message: expect.stringContaining('not those that were approved'),
+    });
     expect([...calls, ...forged.calls]).toEqual([]);
   });
 
   it('is asked for each call of a turn, one after the other', async () => {
     const calls: unknown[] = [];
-    const refund = tool({ id: 'refund', description: 'x', argsSchema: z.object({ amount: z.number() }), run: ({ amount }) => calls.push(amount) });
+    const refund = tool({
+      id: 'refund',
+      description: 'x',
+      argsSchema: z.object({ amount: z.number() }),
+      run: ({ amount }) => calls.push(amount),
+    });
     const model = scriptedModel([together(toolCall('refund', { amount: 1 }), toolCall('refund', { amount: 2 }))]);
     const hooks: ExecutionHooks = { beforeToolCall: () => UserVerificationClarification({ userGuidance: 'sure?' }) };
     const portia = clientOf({ tools: [refund], model, hooks });
@@ -146,7 +197,10 @@ describe('an approval', () => {
   });
 
   it('after the call pauses the step; a no fails it, and the tool is not called again', async () => {
-    for (const [response, state] of [[true, 'COMPLETE'], [false, 'FAILED']] as const) {
+    for (const [response, state] of [
+      [true, 'COMPLETE'],
+      [false, 'FAILED'],
+    ] as const) {
       let told = 0;
       const hooks: ExecutionHooks = {
         afterToolCall() {

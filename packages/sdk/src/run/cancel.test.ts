@@ -12,7 +12,12 @@ import { tool } from '../tool/tool.ts';
 const plan = planOf({ toolId: 'work', output: '$a' }, { toolId: 'work', output: '$b' });
 
 /** A tool that works until it is told to end, or takes notice of its signal. */
-function working(options: { readonly heeds?: boolean; readonly marks?: object } = {}): { made: AnyTool; begun: Promise<void>; end: (value: unknown) => void; calls: () => number } {
+function working(options: { readonly heeds?: boolean; readonly marks?: object } = {}): {
+  made: AnyTool;
+  begun: Promise<void>;
+  end: (value: unknown) => void;
+  calls: () => number;
+} {
   let begin: () => void = () => {};
   let end: (value: unknown) => void = () => {};
   let calls = 0;
@@ -35,7 +40,11 @@ function working(options: { readonly heeds?: boolean; readonly marks?: object } 
   return { made, begun, end: (value) => end(value), calls: () => calls };
 }
 
-async function started(made: AnyTool, begun: Promise<void>, signal?: AbortSignal): Promise<{ portia: Portia; running: Promise<PlanRun>; id: PlanRun['id'] }> {
+async function started(
+  made: AnyTool,
+  begun: Promise<void>,
+  signal?: AbortSignal,
+): Promise<{ portia: Portia; running: Promise<PlanRun>; id: PlanRun['id'] }> {
   const portia = clientOf({ tools: [made] });
   const running = portia.runPlan(plan, { signal });
   await begun;
@@ -47,7 +56,10 @@ async function started(made: AnyTool, begun: Promise<void>, signal?: AbortSignal
 describe('cancelling', () => {
   it('a run that has not begun ends it, and its hooks hear of the end', async () => {
     const ended: string[] = [];
-    const portia = clientOf({ tools: [working().made], hooks: { afterPlanRun: (_plan, { state }) => void ended.push(state) } });
+    const portia = clientOf({
+      tools: [working().made],
+      hooks: { afterPlanRun: (_plan, { state }) => void ended.push(state) },
+    });
     const run = await portia.createPlanRun(plan);
     const cancelled = await portia.cancel({ planRun: run, by: 'ada', reason: 'no budget' });
     expect(cancelled.error).toEqual({ code: 'RUN_CANCELLED', message: 'the run was cancelled: no budget' });
@@ -55,7 +67,11 @@ describe('cancelling', () => {
   });
 
   it('a waiting run ends it, and cancelling twice is fine', async () => {
-    const asker = tool({ id: 'work', description: 'x', run: () => InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool({
+      id: 'work',
+      description: 'x',
+      run: () => InputClarification({ userGuidance: '?', argumentName: 'a' }),
+    });
     const portia = clientOf({ tools: [asker] });
     const waiting = await portia.runPlan(plan);
     const cancelled = await portia.cancel({ planRun: waiting });
@@ -122,7 +138,8 @@ describe('cancelling', () => {
       id: 'work',
       description: 'x',
       readOnly: true,
-      run: (_args, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
+      run: (_args, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
     });
     const portia = clientOf({ tools: [failing] });
     const running = portia.runPlan(plan);
@@ -146,7 +163,10 @@ describe('an abort signal', () => {
     const resumed = portia.resume({ planRunId: id });
     await expect.poll(calls).toBe(2);
     end('again');
-    expect((await resumed).toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $a: { value: 'received' }, $b: { value: 'again' } } } });
+    expect((await resumed).toJSON()).toMatchObject({
+      state: 'COMPLETE',
+      outputs: { step_outputs: { $a: { value: 'received' }, $b: { value: 'again' } } },
+    });
   });
 
   it('that was aborted before leaves the run as it is, and no hook is called', async () => {
@@ -171,12 +191,18 @@ describe('an abort signal', () => {
     const quick = tool({ id: 'work', description: 'x', readOnly: true, run: () => [1] });
     const storage = memoryStorage();
     const summarizer = scriptedModel([hangs()]);
-    const running = clientOf({ tools: [quick], storage, models: { summarizer } }).runPlan(plan, { signal: controller.signal });
+    const running = clientOf({ tools: [quick], storage, models: { summarizer } }).runPlan(plan, {
+      signal: controller.signal,
+    });
     await expect.poll(() => summarizer.requests.length).toBe(1);
     controller.abort();
     const left = await running;
     expect(left.state).toBe('IN_PROGRESS');
-    const done = await clientOf({ tools: [quick], storage, models: { summarizer: scriptedModel([text('a list')]) } }).resume({ planRun: left });
+    const done = await clientOf({
+      tools: [quick],
+      storage,
+      models: { summarizer: scriptedModel([text('a list')]) },
+    }).resume({ planRun: left });
     expect(done.outputs.finalOutput).toEqual({ value: [1], summary: 'a list' });
   });
 });

@@ -21,13 +21,39 @@ import { text, toolCall } from '../testing/script.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { tool } from '../tool/tool.ts';
 
-const kinds: Readonly<Record<string, { readonly make: () => Clarification; readonly fits: JsonValue; readonly doesNot: unknown }>> = {
-  Action: { make: () => ActionClarification({ userGuidance: 'go', actionUrl: 'https://example.org/' }), fits: 'done', doesNot: () => {} },
-  Input: { make: () => InputClarification({ userGuidance: 'what', argumentName: 'a' }), fits: { deep: [1] }, doesNot: null },
-  'Multiple Choice': { make: () => MultipleChoiceClarification({ userGuidance: 'which', argumentName: 'a', options: [50, 'x'] }), fits: 50, doesNot: '50' },
-  'Value Confirmation': { make: () => ValueConfirmationClarification({ userGuidance: 'right?', argumentName: 'a' }), fits: true, doesNot: Symbol('no') },
-  'User Verification': { make: () => UserVerificationClarification({ userGuidance: 'ok?' }), fits: false, doesNot: 'no' },
-  Custom: { make: () => CustomClarification({ userGuidance: 'pick', name: 'p', data: { of: [1] } }), fits: [1], doesNot: Number.NaN },
+const kinds: Readonly<
+  Record<string, { readonly make: () => Clarification; readonly fits: JsonValue; readonly doesNot: unknown }>
+> = {
+  Action: {
+    make: () => ActionClarification({ userGuidance: 'go', actionUrl: 'https://example.org/' }),
+    fits: 'done',
+    doesNot: () => {},
+  },
+  Input: {
+    make: () => InputClarification({ userGuidance: 'what', argumentName: 'a' }),
+    fits: { deep: [1] },
+    doesNot: null,
+  },
+  'Multiple Choice': {
+    make: () => MultipleChoiceClarification({ userGuidance: 'which', argumentName: 'a', options: [50, 'x'] }),
+    fits: 50,
+    doesNot: '50',
+  },
+  'Value Confirmation': {
+    make: () => ValueConfirmationClarification({ userGuidance: 'right?', argumentName: 'a' }),
+    fits: true,
+    doesNot: Symbol('no'),
+  },
+  'User Verification': {
+    make: () => UserVerificationClarification({ userGuidance: 'ok?' }),
+    fits: false,
+    doesNot: 'no',
+  },
+  Custom: {
+    make: () => CustomClarification({ userGuidance: 'pick', name: 'p', data: { of: [1] } }),
+    fits: [1],
+    doesNot: Number.NaN,
+  },
 };
 
 /** A tool that asks once and then gives what it was told. */
@@ -35,13 +61,17 @@ function asking(make: () => Clarification | readonly Clarification[]): AnyTool {
   return tool({
     id: 'asker',
     description: 'asks',
-    run: (_args, { clarifications }) => (clarifications.length === 0 ? make() : clarifications.map(({ response }) => response)),
+    run: (_args, { clarifications }) =>
+      clarifications.length === 0 ? make() : clarifications.map(({ response }) => response),
   });
 }
 
 const plan = planOf({ toolId: 'asker', output: '$told' });
 
-async function asked(make: () => Clarification | readonly Clarification[], options: Parameters<typeof clientOf>[0] = {}): Promise<{ portia: Portia; waiting: Awaited<ReturnType<Portia['runPlan']>> }> {
+async function asked(
+  make: () => Clarification | readonly Clarification[],
+  options: Parameters<typeof clientOf>[0] = {},
+): Promise<{ portia: Portia; waiting: Awaited<ReturnType<Portia['runPlan']>> }> {
   const portia = clientOf({ tools: [asking(make)], ...options });
   return { portia, waiting: await portia.runPlan(plan, { endUser: 'ada' }) };
 }
@@ -50,8 +80,19 @@ describe.each(Object.entries(kinds))('a question of kind %s', (category, { make,
   it('waits, refuses what does not fit, and gives the answer to the tool', async () => {
     const { portia, waiting } = await asked(make);
     expect(waiting.state).toBe('NEED_CLARIFICATION');
-    expect(questionOf(waiting)).toMatchObject({ category, resolved: false, response: null, step: 0, planRunId: waiting.id, source: 'Asker' });
-    const refused = portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: doesNot });
+    expect(questionOf(waiting)).toMatchObject({
+      category,
+      resolved: false,
+      response: null,
+      step: 0,
+      planRunId: waiting.id,
+      source: 'Asker',
+    });
+    const refused = portia.resolveClarification({
+      planRun: waiting,
+      clarification: questionOf(waiting),
+      response: doesNot,
+    });
     await expect(refused).rejects.toMatchObject({ code: 'CLARIFICATION_RESPONSE_INVALID' });
     expect((await portia.storage.getPlanRun(waiting.id)).toJSON()).toEqual(waiting.toJSON());
     const done = await answerAndResume(portia, waiting, fits);
@@ -67,8 +108,9 @@ describe.each(Object.entries(kinds))('a question of kind %s', (category, { make,
 
   it('can be answered where the run is, at once, later, and by giving up', async () => {
     const method = `handle${category.replace(' ', '')}`;
-    const handle = (ask: (clarification: Clarification, onResolution: OnResolution, onError: OnError) => unknown): ClarificationHandler =>
-      ({ [method]: ask }) as ClarificationHandler;
+    const handle = (
+      ask: (clarification: Clarification, onResolution: OnResolution, onError: OnError) => unknown,
+    ): ClarificationHandler => ({ [method]: ask }) as ClarificationHandler;
     const ways = {
       now: handle((clarification, onResolution) => void onResolution(clarification, fits)),
       awaited: handle(async (clarification, onResolution) => onResolution(clarification, fits)),
@@ -76,9 +118,14 @@ describe.each(Object.entries(kinds))('a question of kind %s', (category, { make,
     };
     for (const clarificationHandler of Object.values(ways)) {
       const { waiting: done } = await asked(make, { hooks: { clarificationHandler } });
-      expect(done.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $told: { value: [fits] } } } });
+      expect(done.toJSON()).toMatchObject({
+        state: 'COMPLETE',
+        outputs: { step_outputs: { $told: { value: [fits] } } },
+      });
     }
-    const givingUp = handle((clarification, _onResolution, onError) => void onError(clarification, new Error('nobody is here')));
+    const givingUp = handle(
+      (clarification, _onResolution, onError) => void onError(clarification, new Error('nobody is here')),
+    );
     const { waiting: failed } = await asked(make, { hooks: { clarificationHandler: givingUp } });
     expect(failed.error).toEqual({ code: 'CLARIFICATION_FAILED', message: 'nobody is here', step: 0 });
   });
@@ -95,7 +142,8 @@ describe('an answer', () => {
 
   it('given twice is fine, another one is refused, before and after the run went on', async () => {
     const { portia, waiting } = await asked(input);
-    const answer = (response: unknown): Promise<unknown> => portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response });
+    const answer = (response: unknown): Promise<unknown> =>
+      portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response });
     await answer({ a: 1, b: 2 });
     await answer({ b: 2, a: 1 });
     expect(await codeOf(answer('other'))).toBe('CLARIFICATION_ALREADY_RESOLVED');
@@ -107,7 +155,9 @@ describe('an answer', () => {
 
   it('of two people at once counts only once', async () => {
     const { portia, waiting } = await asked(input);
-    const both = ['x', 'y'].map((response) => codeOf(portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response })));
+    const both = ['x', 'y'].map((response) =>
+      codeOf(portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response })),
+    );
     expect((await Promise.all(both)).sort()).toEqual(['CLARIFICATION_ALREADY_RESOLVED', 'nothing was thrown']);
   });
 
@@ -123,19 +173,33 @@ describe('an answer', () => {
     const unknown = { planRun: waiting, clarificationId: ClarificationUUID.random(), response: 1 };
     expect(await codeOf(portia.resolveClarification(unknown))).toBe('CLARIFICATION_NOT_FOUND');
     expect(await codeOf(portia.resolveClarification({ planRun: waiting, response: 1 }))).toBe('ID_INVALID');
-    expect(await codeOf(portia.errorClarification({ planRun: waiting, clarification: input(), error: new Error('x') }))).toBe('CLARIFICATION_NOT_FOUND');
+    expect(
+      await codeOf(portia.errorClarification({ planRun: waiting, clarification: input(), error: new Error('x') })),
+    ).toBe('CLARIFICATION_NOT_FOUND');
   });
 
   it('may be given up from outside, which fails the run', async () => {
     const { portia, waiting } = await asked(input);
-    const failed = await portia.errorClarification({ planRun: waiting, clarification: questionOf(waiting), error: new Error('nobody knows') });
+    const failed = await portia.errorClarification({
+      planRun: waiting,
+      clarification: questionOf(waiting),
+      error: new Error('nobody knows'),
+    });
     expect(failed.error).toEqual({ code: 'CLARIFICATION_FAILED', message: 'nobody knows', step: 0 });
   });
 
   it('keeps who gave it, in what capacity and how', async () => {
     const { portia, waiting } = await asked(input);
-    await portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: 1, resolvedBy: 'ada', via: 'api' });
-    expect(await portia.storage.getClarifications(waiting.id)).toMatchObject([{ resolvedBy: 'ada', resolvedAs: 'endUser', via: 'api', audience: 'endUser' }]);
+    await portia.resolveClarification({
+      planRun: waiting,
+      clarification: questionOf(waiting),
+      response: 1,
+      resolvedBy: 'ada',
+      via: 'api',
+    });
+    expect(await portia.storage.getClarifications(waiting.id)).toMatchObject([
+      { resolvedBy: 'ada', resolvedAs: 'endUser', via: 'api', audience: 'endUser' },
+    ]);
   });
 
   it('takes the place of the argument it was asked for; the tool is called anew with it', async () => {
@@ -146,22 +210,43 @@ describe('an answer', () => {
       argsJsonSchema: { type: 'object', properties: { file: { type: 'string' } } },
       run(args) {
         calls.push(args);
-        return calls.length === 1 ? MultipleChoiceClarification({ userGuidance: '?', argumentName: 'file', options: ['a', 'b'] }) : 'read';
+        return calls.length === 1
+          ? MultipleChoiceClarification({ userGuidance: '?', argumentName: 'file', options: ['a', 'b'] })
+          : 'read';
       },
     });
     const portia = clientOf({ tools: [reader], model: scriptedModel([toolCall('asker', { file: '?', page: 2 })]) });
     const done = await answerAndResume(portia, await portia.runPlan(plan), 'b');
     expect(done.state).toBe('COMPLETE');
-    expect(calls).toEqual([{ file: '?', page: 2 }, { file: 'b', page: 2 }]);
-    expect((await portia.storage.getToolCalls(done.id)).map(({ callId, status }) => [callId, status])).toEqual([['0.0.1', 'NEED_CLARIFICATION'], ['0.0.2', 'SUCCESS']]);
+    expect(calls).toEqual([
+      { file: '?', page: 2 },
+      { file: 'b', page: 2 },
+    ]);
+    expect((await portia.storage.getToolCalls(done.id)).map(({ callId, status }) => [callId, status])).toEqual([
+      ['0.0.1', 'NEED_CLARIFICATION'],
+      ['0.0.2', 'SUCCESS'],
+    ]);
   });
 
   it('to the agent comes back as the result of its question, and no model is asked again for what it said', async () => {
-    const mailer = tool({ id: 'asker', description: 'x', argsJsonSchema: { type: 'object', properties: { to: { type: 'string' } } }, run: ({ to }) => `sent to ${to}` });
-    const model = scriptedModel([toolCall('clarification_tool', { argument_name: 'to', user_guidance: 'To whom?' }), toolCall('asker', { to: 'bob' })]);
+    const mailer = tool({
+      id: 'asker',
+      description: 'x',
+      argsJsonSchema: { type: 'object', properties: { to: { type: 'string' } } },
+      run: ({ to }) => `sent to ${to}`,
+    });
+    const model = scriptedModel([
+      toolCall('clarification_tool', { argument_name: 'to', user_guidance: 'To whom?' }),
+      toolCall('asker', { to: 'bob' }),
+    ]);
     const portia = clientOf({ tools: [mailer], model });
     const waiting = await portia.runPlan(plan);
-    expect(questionOf(waiting)).toMatchObject({ category: 'Input', argumentName: 'to', userGuidance: 'To whom?', source: 'Clarification tool' });
+    expect(questionOf(waiting)).toMatchObject({
+      category: 'Input',
+      argumentName: 'to',
+      userGuidance: 'To whom?',
+      source: 'Clarification tool',
+    });
     const done = await answerAndResume(portia, waiting, 'bob');
     expect(done.outputs.finalOutput).toEqual({ value: 'sent to bob', summary: null });
     expect(model.requests).toHaveLength(2);
@@ -197,10 +282,18 @@ describe('a tool that gives the same question object every time', () => {
 });
 
 describe('who may answer', () => {
-  const answerAs = async (request: () => ClarificationRequest | Clarification, resolvedBy: Parameters<Portia['resolveClarification']>[0]['resolvedBy']): Promise<unknown> => {
-    const portia = clientOf({ tools: [tool({ id: 'asker', description: 'x', run: () => 'done' })], hooks: { beforeToolCall: () => request() } });
+  const answerAs = async (
+    request: () => ClarificationRequest | Clarification,
+    resolvedBy: Parameters<Portia['resolveClarification']>[0]['resolvedBy'],
+  ): Promise<unknown> => {
+    const portia = clientOf({
+      tools: [tool({ id: 'asker', description: 'x', run: () => 'done' })],
+      hooks: { beforeToolCall: () => request() },
+    });
     const waiting = await portia.runPlan(plan, { endUser: 'ada' });
-    return codeOf(portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: true, resolvedBy }));
+    return codeOf(
+      portia.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: true, resolvedBy }),
+    );
   };
   const question = (): Clarification => InputClarification({ userGuidance: '?', argumentName: 'a' });
   const approval = (): Clarification => UserVerificationClarification({ userGuidance: '?' });
@@ -226,14 +319,19 @@ describe('who may answer', () => {
 });
 
 describe('a question with an expiry', () => {
-  const approving = (onExpiry?: ClarificationRequest['onExpiry'], clarification: () => Clarification = () => UserVerificationClarification({ userGuidance: 'ok?' })) => {
+  const approving = (
+    onExpiry?: ClarificationRequest['onExpiry'],
+    clarification: () => Clarification = () => UserVerificationClarification({ userGuidance: 'ok?' }),
+  ) => {
     const clock = fakeClock();
     let calls = 0;
     const refund = tool({ id: 'asker', description: 'x', run: () => (calls += 1) });
     let asked = 0;
     const beforeToolCall = (): ClarificationRequest | undefined => {
       asked += 1;
-      return asked === 1 ? { clarification: clarification(), expiresIn: 1_000, ...(onExpiry !== undefined && { onExpiry }) } : undefined;
+      return asked === 1
+        ? { clarification: clarification(), expiresIn: 1_000, ...(onExpiry !== undefined && { onExpiry }) }
+        : undefined;
     };
     return { portia: clientOf({ tools: [refund], clock, hooks: { beforeToolCall } }), clock, calls: () => calls };
   };
@@ -255,7 +353,11 @@ describe('a question with an expiry', () => {
     const waiting = await portia.runPlan(plan);
     expect((await portia.resume({ planRun: waiting })).state).toBe('NEED_CLARIFICATION');
     await clock.advance(1_000);
-    expect((await portia.resume({ planRun: waiting })).error).toMatchObject({ code: 'CLARIFICATION_EXPIRED', step: 0, message: expect.stringContaining('ok?') });
+    expect((await portia.resume({ planRun: waiting })).error).toMatchObject({
+      code: 'CLARIFICATION_EXPIRED',
+      step: 0,
+      message: expect.stringContaining('ok?'),
+    });
     expect(calls()).toBe(0);
   });
 
@@ -278,7 +380,8 @@ describe('a question with an expiry', () => {
   });
 
   it('fails the run where the default is no answer, or there is nothing to refuse', async () => {
-    const choice = (): Clarification => MultipleChoiceClarification({ userGuidance: 'which?', argumentName: 'a', options: [1, 2] });
+    const choice = (): Clarification =>
+      MultipleChoiceClarification({ userGuidance: 'which?', argumentName: 'a', options: [1, 2] });
     for (const policy of [{ default: 3 }, 'refuse'] as const) {
       const { portia, clock } = approving(policy, choice);
       const waiting = await portia.runPlan(plan);
@@ -304,7 +407,10 @@ describe('a question with an expiry', () => {
       tools: [tool({ id: 'asker', description: 'x', run: () => 'done' })],
       clock,
       hooks: {
-        beforeToolCall: () => ({ clarification: UserVerificationClarification({ userGuidance: 'ok?' }), expiresIn: 1_000 }),
+        beforeToolCall: () => ({
+          clarification: UserVerificationClarification({ userGuidance: 'ok?' }),
+          expiresIn: 1_000,
+        }),
         clarificationHandler: {
           handleUserVerification(clarification, onResolution) {
             answer = () => onResolution(clarification, true);
@@ -377,8 +483,15 @@ describe('a clarification handler', () => {
     const [found] = open;
     if (!found) throw new Error('no run waits');
     const waiting = await elsewhere.storage.getPlanRun(found.header.id);
-    await elsewhere.resolveClarification({ planRun: waiting, clarification: questionOf(waiting), response: 'from outside' });
-    expect((await running).toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $told: { value: ['from outside'] } } } });
+    await elsewhere.resolveClarification({
+      planRun: waiting,
+      clarification: questionOf(waiting),
+      response: 'from outside',
+    });
+    expect((await running).toJSON()).toMatchObject({
+      state: 'COMPLETE',
+      outputs: { step_outputs: { $told: { value: ['from outside'] } } },
+    });
   });
 
   it('may answer after the run was let go; the answer is on record then', async () => {

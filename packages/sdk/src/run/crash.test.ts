@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, normalised, planOf } from '../../test/lib/engine.ts';
-import { driveToEnd, everyClient, everyPlan, everyTool, expectedEffects, type Habit, results, World } from '../../test/lib/every-kind.ts';
+import {
+  driveToEnd,
+  everyClient,
+  everyPlan,
+  everyTool,
+  expectedEffects,
+  type Habit,
+  results,
+  World,
+} from '../../test/lib/every-kind.ts';
 import type { ConfigOptions } from '../config/config-options.ts';
 import type { JsonObject } from '../core/json.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
@@ -52,7 +61,11 @@ async function whole(stores: Stores): Promise<Whole> {
 }
 
 /** Runs the plan in a process that dies at a point, and to its end in another one. */
-async function crashed(open: () => Promise<StorageBackend>, point: CrashPoint, habit: Habit): Promise<{ world: World; document: JsonObject; died: boolean }> {
+async function crashed(
+  open: () => Promise<StorageBackend>,
+  point: CrashPoint,
+  habit: Habit,
+): Promise<{ world: World; document: JsonObject; died: boolean }> {
   const world = new World();
   const doomed = crashingStorage(await open(), point);
   try {
@@ -130,12 +143,19 @@ describe('a run whose process dies at any write', () => {
 
   it('never asks about tools that are marked or can look up their calls', async () => {
     await everyPoint(memory, 'looks it up', (world, where) => {
-      expect([...world.askedAbout].filter((tool) => tool === 'stamper' || tool === 'payer'), where).toEqual([]);
+      expect(
+        [...world.askedAbout].filter((tool) => tool === 'stamper' || tool === 'payer'),
+        where,
+      ).toEqual([]);
     });
   });
 
   it('never goes on after a condition has ended the run', async () => {
-    const plan = planOf({ toolId: 'mailer', output: '$a' }, { toolId: 'mailer', output: '$b', condition: 'enough' }, { toolId: 'mailer', output: '$c' });
+    const plan = planOf(
+      { toolId: 'mailer', output: '$a' },
+      { toolId: 'mailer', output: '$b', condition: 'enough' },
+      { toolId: 'mailer', output: '$c' },
+    );
     const models = (): ConfigOptions['models'] => ({
       introspection: scriptedModel(() => object({ outcome: 'COMPLETE', reason: 'enough' })),
       summarizer: scriptedModel(() => text('mailed')),
@@ -147,7 +167,9 @@ describe('a run whose process dies at any write', () => {
         const world = new World();
         const storage = memoryStorage();
         const doomed = crashingStorage(storage, { write, when });
-        await clientOf({ storage: doomed, tools: everyTool(world), models: models() }).runPlan(plan).catch(() => undefined);
+        await clientOf({ storage: doomed, tools: everyTool(world), models: models() })
+          .runPlan(plan)
+          .catch(() => undefined);
         const portia = clientOf({ storage, tools: everyTool(world), models: models() });
         const [stored] = (await portia.storage.listRuns()).items;
         if (!stored) throw new Error('no run was stored');

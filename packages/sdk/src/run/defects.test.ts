@@ -1,51 +1,26 @@
 // What builder plans of Portia 0.9 got wrong, each with the right behaviour.
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { clientOf, finalOf, recorded, toEnd } from '../../test/lib/builder-runs.ts';
 import { answerAndResume, codeOf, questionOf } from '../../test/lib/engine.ts';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
-import { InputClarification, MultipleChoiceClarification, UserVerificationClarification } from '../core/clarification.ts';
+import {
+  InputClarification,
+  MultipleChoiceClarification,
+  UserVerificationClarification,
+} from '../core/clarification.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
-import type { AnyTool, ToolResult } from '../core/tool.ts';
+import type { ToolResult } from '../core/tool.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import type { AnyPlanV2 } from '../plan/builder-programs.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
-import type { StorageBackend } from '../storage/storage-backend.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { tool } from '../tool/tool.ts';
 import { clarifyOnToolCalls } from './approval-hooks.ts';
-import { BeforeStepExecutionOutcome, type ExecutionHooks } from './hooks.ts';
-
-type Given = { readonly storage?: StorageBackend; readonly plans?: readonly AnyPlanV2[]; readonly hooks?: ExecutionHooks; readonly tools?: readonly AnyTool[] };
-
-/** A client that has no model to ask. */
-const clientOf = ({ storage = memoryStorage(), plans = [], hooks = {}, tools = [] }: Given = {}): Portia =>
-  new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }), plans, executionHooks: hooks, tools });
-
-const finalOf = (run: PlanRun<unknown>): unknown => {
-  if (run.error) throw new Error(`${run.error.code}: ${run.error.message}`);
-  return run.outputs.finalOutput?.value;
-};
-
-/** Answers whatever a run asks, each time in a client that shares nothing but the store; gives what was asked, too. */
-async function toEnd(client: () => Portia, begun: PlanRun<unknown>, answer: (guidance: string) => JsonValue): Promise<{ run: PlanRun; asked: string[] }> {
-  let run = begun as PlanRun;
-  const asked: string[] = [];
-  while (run.state === 'NEED_CLARIFICATION' && asked.length < 50) {
-    const question = questionOf(run);
-    asked.push(question.userGuidance);
-    run = await answerAndResume(client(), run, answer(question.userGuidance));
-  }
-  return { run, asked };
-}
-
-/** The steps whose output was recorded, in order. */
-async function recorded(portia: Portia, run: PlanRun<unknown>): Promise<JsonValue[]> {
-  const events = await portia.storage.getEvents(run.id);
-  return events.flatMap((event) => (event.type === 'step-end' && event.output && 'value' in event.output ? [event.output.value] : []));
-}
+import { BeforeStepExecutionOutcome } from './hooks.ts';
 
 const branching = new PlanBuilderV2('branching')
   .functionStep({ stepName: 'kind', readOnly: true, function: () => 'small' })
@@ -53,17 +28,29 @@ const branching = new PlanBuilderV2('branching')
   .functionStep({ stepName: 'big', readOnly: true, function: () => 'it is big' })
   .elseIf({ condition: ({ kind }) => kind === 'small', args: { kind: StepOutput('kind') } })
   .userInput({ stepName: 'name', message: 'Who?' })
-  .functionStep({ stepName: 'small', readOnly: true, args: { name: StepOutput('name') }, function: ({ name }) => `${String(name)} is small` })
+  .functionStep({
+    stepName: 'small',
+    readOnly: true,
+    args: { name: StepOutput('name') },
+    function: ({ name }) => `${String(name)} is small`,
+  })
   .else()
   .functionStep({ stepName: 'neither', readOnly: true, function: () => 'neither' })
   .endIf()
-  .functionStep({ stepName: 'last', readOnly: true, args: { kind: StepOutput('kind'), small: StepOutput('small', { optional: true }) }, function: (args) => args })
+  .functionStep({
+    stepName: 'last',
+    readOnly: true,
+    args: { kind: StepOutput('kind'), small: StepOutput('small', { optional: true }) },
+    function: (args) => args,
+  })
   .build();
 
 describe('branches', () => {
   it('are gone on with after a question inside one, inline and in a new client (D1)', async () => {
     const expected = { kind: 'small', small: 'Ada is small' };
-    const inline = clientOf({ hooks: { clarificationHandler: { handleInput: (asked, resolve) => resolve(asked, 'Ada') } } });
+    const inline = clientOf({
+      hooks: { clarificationHandler: { handleInput: (asked, resolve) => resolve(asked, 'Ada') } },
+    });
     expect(finalOf(await inline.runPlan(branching))).toEqual(expected);
     const storage = memoryStorage();
     const client = (): Portia => clientOf({ storage, plans: [branching] });
@@ -92,12 +79,21 @@ describe('branches', () => {
 describe('a cold resume', () => {
   const plan = new PlanBuilderV2('cold')
     .input({ name: 'who', schema: z.string() })
-    .functionStep({ stepName: 'made', readOnly: true, args: { who: Input('who') }, function: ({ who }) => ({ who, list: [1, 2] }) })
+    .functionStep({
+      stepName: 'made',
+      readOnly: true,
+      args: { who: Input('who') },
+      function: ({ who }) => ({ who, list: [1, 2] }),
+    })
     .userInput({ stepName: 'q', message: 'And?' })
     .functionStep({
       stepName: 'all',
       readOnly: true,
-      args: { who: StepOutput('made', { path: 'who' }), second: StepOutput('made', { path: 'list.1' }), q: StepOutput('q') },
+      args: {
+        who: StepOutput('made', { path: 'who' }),
+        second: StepOutput('made', { path: 'list.1' }),
+        q: StepOutput('q'),
+      },
       function: (args) => args,
     })
     .build();
@@ -128,7 +124,8 @@ describe('a cold resume', () => {
     const storage = memoryStorage();
     let begun = 0;
     const asking = new PlanBuilderV2('first').userInput({ stepName: 'q', message: 'q?' }).build();
-    const client = (): Portia => clientOf({ storage, plans: [asking], hooks: { beforePlanRun: () => void (begun += 1) } });
+    const client = (): Portia =>
+      clientOf({ storage, plans: [asking], hooks: { beforePlanRun: () => void (begun += 1) } });
     const { run } = await toEnd(client, await client().runPlan(asking), () => 'a');
     expect(finalOf(run)).toBe('a');
     expect(begun).toBe(1);
@@ -140,10 +137,20 @@ describe('a for-each', () => {
     .input({ name: 'list', schema: z.array(z.number()) })
     .loop({ stepName: 'outer', over: Input('list') })
     .loop({ stepName: 'inner', over: ['a', 'b'] })
-    .functionStep({ stepName: 'pair', readOnly: true, args: { n: StepOutput('outer'), c: StepOutput('inner') }, function: ({ n, c }) => `${n}${c}` })
+    .functionStep({
+      stepName: 'pair',
+      readOnly: true,
+      args: { n: StepOutput('outer'), c: StepOutput('inner') },
+      function: ({ n, c }) => `${n}${c}`,
+    })
     .endLoop()
     .endLoop()
-    .functionStep({ stepName: 'all', readOnly: true, args: { all: StepOutput('pair', { full: true }) }, function: ({ all }) => all.join(' ') })
+    .functionStep({
+      stepName: 'all',
+      readOnly: true,
+      args: { all: StepOutput('pair', { full: true }) },
+      function: ({ all }) => all.join(' '),
+    })
     .build();
 
   it('begins anew in every run, in every round of a loop around it, and in runs at once (D3)', async () => {
@@ -155,12 +162,33 @@ describe('a for-each', () => {
     expect(runs.map(finalOf)).toEqual(lists.map((list) => list.flatMap((n) => [`${n}a`, `${n}b`]).join(' ')));
   });
 
-  it.each([[[1, 2, 3]], [['a', 'b', 'c']], [[[1, 2], [3, 4]]], [[]], [['one']]])('goes over the literal list %j as it is (D4)', async (list) => {
+  it.each([
+    [[1, 2, 3]],
+    [['a', 'b', 'c']],
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+    [[]],
+    [['one']],
+  ])('goes over the literal list %j as it is (D4)', async (list) => {
     const plan = new PlanBuilderV2('literal')
       .loop({ stepName: 'each', over: list as readonly (string | number | readonly number[])[] })
-      .functionStep({ stepName: 'got', readOnly: true, args: { item: StepOutput('each') }, function: ({ item }) => item })
+      .functionStep({
+        stepName: 'got',
+        readOnly: true,
+        args: { item: StepOutput('each') },
+        function: ({ item }) => item,
+      })
       .endLoop()
-      .functionStep({ stepName: 'all', readOnly: true, args: { all: StepOutput('got', { full: true }) }, function: ({ all }) => all })
+      .functionStep({
+        stepName: 'all',
+        readOnly: true,
+        args: { all: StepOutput('got', { full: true }) },
+        function: ({ all }) => all,
+      })
       .build();
     expect(finalOf(await clientOf().runPlan(plan))).toEqual(list);
   });
@@ -169,9 +197,19 @@ describe('a for-each', () => {
     const plan = new PlanBuilderV2('null')
       .functionStep({ stepName: 'list', readOnly: true, function: () => ['x', null, 'z'] })
       .loop({ stepName: 'each', over: StepOutput('list') })
-      .functionStep({ stepName: 'got', readOnly: true, args: { item: StepOutput('each') }, function: ({ item }) => item })
+      .functionStep({
+        stepName: 'got',
+        readOnly: true,
+        args: { item: StepOutput('each') },
+        function: ({ item }) => item,
+      })
       .endLoop()
-      .functionStep({ stepName: 'all', readOnly: true, args: { all: StepOutput('got', { full: true }) }, function: ({ all }) => all })
+      .functionStep({
+        stepName: 'all',
+        readOnly: true,
+        args: { all: StepOutput('got', { full: true }) },
+        function: ({ all }) => all,
+      })
       .build();
     expect(finalOf(await clientOf().runPlan(plan))).toEqual(['x', null, 'z']);
   });
@@ -193,12 +231,20 @@ describe('a for-each', () => {
       .userVerify({ message: text`${StepOutput('sum')} for ${StepOutput('who')}?` })
       .invokeToolStep({ stepName: 'paid', tool: 'pay', args: { to: StepOutput('who') } })
       .endLoop()
-      .functionStep({ stepName: 'all', readOnly: true, args: { sums: StepOutput('sum', { full: true }), paid: StepOutput('paid', { full: true }) }, function: (args) => args })
+      .functionStep({
+        stepName: 'all',
+        readOnly: true,
+        args: { sums: StepOutput('sum', { full: true }), paid: StepOutput('paid', { full: true }) },
+        function: (args) => args,
+      })
       .build();
     const storage = memoryStorage();
-    const client = (): Portia => clientOf({ storage, plans: [plan], tools: [pay], hooks: { beforeToolCall: clarifyOnToolCalls('pay') } });
+    const client = (): Portia =>
+      clientOf({ storage, plans: [plan], tools: [pay], hooks: { beforeToolCall: clarifyOnToolCalls('pay') } });
     const sums: JsonValue[] = [10, 20];
-    const { run, asked } = await toEnd(client, await client().runPlan(plan), (guidance) => (guidance.startsWith('How much') ? (sums.shift() ?? null) : true));
+    const { run, asked } = await toEnd(client, await client().runPlan(plan), (guidance) =>
+      guidance.startsWith('How much') ? (sums.shift() ?? null) : true,
+    );
     expect(finalOf(run)).toEqual({ sums: [10, 20], paid: ['paid Ada', 'paid Bob'] });
     expect(asked.map((guidance) => guidance.split('\n')[0])).toEqual([
       'How much for Ada?',
@@ -248,7 +294,12 @@ describe('a sub-plan', () => {
   const inner = new PlanBuilderV2('inner')
     .input({ name: 'order', schema: z.object({ id: z.number() }) })
     .userInput({ stepName: 'colour', message: text`Which colour for ${Input('order')}?` })
-    .functionStep({ stepName: 'made', readOnly: true, args: { order: Input('order'), colour: StepOutput('colour') }, function: (args) => args })
+    .functionStep({
+      stepName: 'made',
+      readOnly: true,
+      args: { order: Input('order'), colour: StepOutput('colour') },
+      function: (args) => args,
+    })
     .build();
   const outer = new PlanBuilderV2('outer')
     .functionStep({ stepName: 'order', readOnly: true, function: () => ({ id: 7 }) })
@@ -294,7 +345,12 @@ describe('a question', () => {
     const storage = memoryStorage();
     const plan = new PlanBuilderV2('elsewhere')
       .userInput({ stepName: 'q', message: 'q?' })
-      .functionStep({ stepName: 'got', readOnly: true, args: { q: StepOutput('q') }, function: ({ q }) => `got ${String(q)}` })
+      .functionStep({
+        stepName: 'got',
+        readOnly: true,
+        args: { q: StepOutput('q') },
+        function: ({ q }) => `got ${String(q)}`,
+      })
       .build();
     const handled = clientOf({
       storage,
@@ -312,25 +368,41 @@ describe('a question', () => {
     expect((await clientOf({ storage }).storage.getPlanRun(run.id)).toJSON()).toEqual(run.toJSON());
   });
 
-  it.each(['no', 'n', 'yes', 'true', null, 0, 1, {}])('of yes or no is not answered by %j, and is still open then (D13a)', async (response) => {
-    const storage = memoryStorage();
-    const paid: string[] = [];
-    const pay = tool({ id: 'pay', description: 'pays', run: () => paid.push('paid') });
-    const verify = new PlanBuilderV2('verify').userVerify({ message: 'Sure?' }).functionStep({ function: () => paid.push('done') }).build();
-    const call = new PlanBuilderV2('call').invokeToolStep({ tool: 'pay' }).build();
-    for (const plan of [verify, call]) {
-      const portia = clientOf({ storage, plans: [plan], tools: [pay], hooks: { beforeToolCall: ({ id }) => (id === 'pay' ? UserVerificationClarification({ userGuidance: 'Pay?' }) : undefined) } });
-      const run = await portia.runPlan(plan);
-      const clarification = questionOf(run as PlanRun);
-      expect(await codeOf(portia.resolveClarification({ planRun: run, clarification, response }))).toBe('CLARIFICATION_RESPONSE_INVALID');
-      const still = await portia.resume({ planRun: run });
-      expect(still.state).toBe('NEED_CLARIFICATION');
-      expect(questionOf(still).resolved).toBe(false);
-      const refused = await answerAndResume(portia, still, false);
-      expect(refused.error).toMatchObject({ code: 'APPROVAL_REFUSED' });
-    }
-    expect(paid).toEqual([]);
-  });
+  it.each(['no', 'n', 'yes', 'true', null, 0, 1, {}])(
+    'of yes or no is not answered by %j, and is still open then (D13a)',
+    async (response) => {
+      const storage = memoryStorage();
+      const paid: string[] = [];
+      const pay = tool({ id: 'pay', description: 'pays', run: () => paid.push('paid') });
+      const verify = new PlanBuilderV2('verify')
+        .userVerify({ message: 'Sure?' })
+        .functionStep({ function: () => paid.push('done') })
+        .build();
+      const call = new PlanBuilderV2('call').invokeToolStep({ tool: 'pay' }).build();
+      for (const plan of [verify, call]) {
+        const portia = clientOf({
+          storage,
+          plans: [plan],
+          tools: [pay],
+          hooks: {
+            beforeToolCall: ({ id }) =>
+              id === 'pay' ? UserVerificationClarification({ userGuidance: 'Pay?' }) : undefined,
+          },
+        });
+        const run = await portia.runPlan(plan);
+        const clarification = questionOf(run as PlanRun);
+        expect(await codeOf(portia.resolveClarification({ planRun: run, clarification, response }))).toBe(
+          'CLARIFICATION_RESPONSE_INVALID',
+        );
+        const still = await portia.resume({ planRun: run });
+        expect(still.state).toBe('NEED_CLARIFICATION');
+        expect(questionOf(still).resolved).toBe(false);
+        const refused = await answerAndResume(portia, still, false);
+        expect(refused.error).toMatchObject({ code: 'APPROVAL_REFUSED' });
+      }
+      expect(paid).toEqual([]);
+    },
+  );
 
   it('of any size is asked, one or several at once (8.2 11)', async () => {
     const long = 'Which of these? '.repeat(1_000);
@@ -343,11 +415,20 @@ describe('a question', () => {
           if (answers.length === 2) return answers.map(String);
           return [
             InputClarification({ userGuidance: long, argumentName: 'a' }),
-            MultipleChoiceClarification({ userGuidance: 'and', argumentName: 'b', options: Array.from({ length: 2_000 }, (_, n) => `option ${n}`) }),
+            MultipleChoiceClarification({
+              userGuidance: 'and',
+              argumentName: 'b',
+              options: Array.from({ length: 2_000 }, (_, n) => `option ${n}`),
+            }),
           ];
         },
       })
-      .functionStep({ stepName: 'all', readOnly: true, args: { asked: StepOutput('asked') }, function: ({ asked }) => asked })
+      .functionStep({
+        stepName: 'all',
+        readOnly: true,
+        args: { asked: StepOutput('asked') },
+        function: ({ asked }) => asked,
+      })
       .build();
     const storage = memoryStorage();
     const client = (): Portia => clientOf({ storage, plans: [plan] });
@@ -355,7 +436,11 @@ describe('a question', () => {
     expect(run.state).toBe('NEED_CLARIFICATION');
     expect(run.getOutstandingClarifications().map(({ userGuidance }) => userGuidance)).toEqual([long, 'and']);
     for (const clarification of run.getOutstandingClarifications()) {
-      await client().resolveClarification({ planRun: run, clarification, response: clarification.category === 'Input' ? 'this one' : 'option 1999' });
+      await client().resolveClarification({
+        planRun: run,
+        clarification,
+        response: clarification.category === 'Input' ? 'this one' : 'option 1999',
+      });
     }
     expect(finalOf(await client().resume({ planRun: run }))).toEqual(['this one', 'option 1999']);
   });
@@ -381,7 +466,12 @@ describe('steps', () => {
       .functionStep({ stepName: 'b', readOnly: true, args: { n: StepOutput('n') }, function: ({ n }) => meet(n) })
       .endLoop()
       .endParallel()
-      .functionStep({ stepName: 'all', readOnly: true, args: { a: StepOutput('a'), b: StepOutput('b', { full: true }) }, function: (args) => args })
+      .functionStep({
+        stepName: 'all',
+        readOnly: true,
+        args: { a: StepOutput('a'), b: StepOutput('b', { full: true }) },
+        function: (args) => args,
+      })
       .build();
     expect(finalOf(await clientOf().runPlan(plan))).toEqual({ a: 1, b: [2, 3, 4] });
   });

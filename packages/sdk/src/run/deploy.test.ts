@@ -19,7 +19,12 @@ const greeting = (greet: (name: string) => string): AnyPlanV2 =>
     .functionStep({ stepName: 'first', readOnly: true, function: () => 'first' })
     .functionStep({ stepName: 'second', readOnly: true, function: () => 'second' })
     .userInput({ stepName: 'name', message: 'Who?' })
-    .functionStep({ stepName: 'greeting', readOnly: true, args: { name: StepOutput('name') }, function: ({ name }) => greet(String(name)) })
+    .functionStep({
+      stepName: 'greeting',
+      readOnly: true,
+      args: { name: StepOutput('name') },
+      function: ({ name }) => greet(String(name)),
+    })
     .build();
 
 /** The program with two steps, which all runs have visited, the other way round. */
@@ -28,7 +33,12 @@ const reordered = (): AnyPlanV2 =>
     .functionStep({ stepName: 'second', readOnly: true, function: () => 'second' })
     .functionStep({ stepName: 'first', readOnly: true, function: () => 'first' })
     .userInput({ stepName: 'name', message: 'Who?' })
-    .functionStep({ stepName: 'greeting', readOnly: true, args: { name: StepOutput('name') }, function: ({ name }) => `Welcome, ${String(name)}` })
+    .functionStep({
+      stepName: 'greeting',
+      readOnly: true,
+      args: { name: StepOutput('name') },
+      function: ({ name }) => `Welcome, ${String(name)}`,
+    })
     .build();
 
 const before = greeting((name) => `Helo ${name}`);
@@ -54,7 +64,12 @@ async function answered(storage: StorageBackend): Promise<PlanRunUUID[]> {
 /** All that a store holds of these runs and of the plans. */
 async function holds(storage: StorageBackend, ids: readonly PlanRunUUID[]): Promise<string> {
   const runs = await Promise.all(ids.map(async (id) => storage.loadRun(id)));
-  const commits = runs.map((run) => ({ commits: run?.commits, commands: run?.commands, status: run?.status, header: run?.header }));
+  const commits = runs.map((run) => ({
+    commits: run?.commits,
+    commands: run?.commands,
+    status: run?.status,
+    header: run?.header,
+  }));
   return JSON.stringify([commits, (await storage.listPlans({})).items]);
 }
 
@@ -75,14 +90,18 @@ describe('200 runs that wait over a deploy', () => {
     const stored = await holds(storage, ids);
     const portia = clientOf(storage, [reordered()]);
     const resume = (acceptPlanChange: boolean): Promise<unknown[]> =>
-      Promise.all(ids.map((planRunId) => portia.resume({ planRunId, acceptPlanChange }).catch((error: unknown) => error)));
+      Promise.all(
+        ids.map((planRunId) => portia.resume({ planRunId, acceptPlanChange }).catch((error: unknown) => error)),
+      );
     const refusals = [...(await resume(false)), ...(await resume(true))];
     expect(refusals).toHaveLength(2 * count);
     for (const refusal of refusals) {
       if (!PortiaError.isInstance(refusal)) throw new Error('it was not refused');
       expect(refusal.code).toBe('PLAN_CHANGED');
       expect(refusal.message).toMatch(/step "(first|second)" moved from \d to \d/);
-      expect(refusal.details).toMatchObject({ changes: [{ change: 'moved', step: expect.stringMatching(/first|second/) as string }] });
+      expect(refusal.details).toMatchObject({
+        changes: [{ change: 'moved', step: expect.stringMatching(/first|second/) as string }],
+      });
     }
     expect(await holds(storage, ids)).toBe(stored);
     // With the old version back, nothing was lost.
@@ -95,7 +114,10 @@ describe('200 runs that wait over a deploy', () => {
     const now = reordered();
     expect(now.id).not.toBe(before.id);
     const portia = clientOf(storage, [before, now]);
-    const [runs, fresh] = await Promise.all([Promise.all(ids.map((planRunId) => portia.resume({ planRunId }))), portia.runPlan(now)]);
+    const [runs, fresh] = await Promise.all([
+      Promise.all(ids.map((planRunId) => portia.resume({ planRunId }))),
+      portia.runPlan(now),
+    ]);
     expect(runs.map(({ outputs }) => outputs.finalOutput?.value)).toEqual(ids.map((_, n) => `Helo person ${n}`));
     const [clarification] = fresh.getOutstandingClarifications();
     await portia.resolveClarification({ planRun: fresh, clarification, response: 'Ada' });
@@ -110,7 +132,11 @@ describe('200 runs that wait over a deploy', () => {
     const portia = clientOf(storage, [greeting((name) => `Hello ${name}`)]);
     const stop = new AbortController();
     const working = portia.work({ concurrency: 20, signal: stop.signal });
-    await expect.poll(async () => (await storage.listRuns({ states: ['COMPLETE'], limit: 1000 })).items.length, { timeout: 15_000 }).toBe(ids.length);
+    await expect
+      .poll(async () => (await storage.listRuns({ states: ['COMPLETE'], limit: 1000 })).items.length, {
+        timeout: 15_000,
+      })
+      .toBe(ids.length);
     stop.abort();
     await working;
   });

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 
 const driver = (owner: string): Parameters<typeof isAlive>[0] => ({ owner, epoch: 1, expiresAt: 0 });
-const parts = (owner: string): [host: string, process: string, thread: string, token: string] => owner.split('/') as [string, string, string, string];
+const parts = (owner: string): [host: string, process: string, thread: string, token: string] =>
+  owner.split('/') as [string, string, string, string];
 
 describe('whether a driver is alive', () => {
   it('is known of those of this process: until they are retired', () => {
@@ -36,7 +37,10 @@ describe('whether a driver is alive', () => {
 
   it('is not guessed by a thread that shares nothing with the driver but the process', async () => {
     const [, , thread] = parts(newOwner());
-    const worker = new Worker("require('node:worker_threads').parentPort.postMessage(require('node:worker_threads').threadId)", { eval: true });
+    const worker = new Worker(
+      "require('node:worker_threads').parentPort.postMessage(require('node:worker_threads').threadId)",
+      { eval: true },
+    );
     const other = await new Promise((resolve) => worker.once('message', resolve));
     await worker.terminate();
     expect(String(other)).not.toBe(thread);

@@ -14,19 +14,35 @@ export function expireClarifications(run: DrivenRun): RunError | undefined {
     const answer = answerFor(clarification, onExpiry);
     if ('problem' in answer) {
       const when = new Date(expiresAt).toISOString();
-      return { code: 'CLARIFICATION_EXPIRED', message: `nobody answered by ${when}${answer.problem}: ${clarification.userGuidance}`, step };
+      return {
+        code: 'CLARIFICATION_EXPIRED',
+        message: `nobody answered by ${when}${answer.problem}: ${clarification.userGuidance}`,
+        step,
+      };
     }
     const { response } = answer;
-    driver.emit({ type: 'clarification-resolved', id: clarification.id, response, resolvedBy: null, as: null, via: 'expiry' });
+    driver.emit({
+      type: 'clarification-resolved',
+      id: clarification.id,
+      response,
+      resolvedBy: null,
+      as: null,
+      via: 'expiry',
+    });
   }
   return undefined;
 }
 
 /** Only a question for a yes or a no can be refused, and a default has to be an answer: all else fails the run. */
-function answerFor(clarification: Clarification, policy: ExpiryPolicy): { readonly response: JsonValue } | { readonly problem: string } {
+function answerFor(
+  clarification: Clarification,
+  policy: ExpiryPolicy,
+): { readonly response: JsonValue } | { readonly problem: string } {
   if (policy === 'fail') return { problem: '' };
   if (policy === 'refuse') {
-    return clarification.category === 'User Verification' ? { response: false } : { problem: ', and there is nothing to refuse' };
+    return clarification.category === 'User Verification'
+      ? { response: false }
+      : { problem: ', and there is nothing to refuse' };
   }
   try {
     return { response: checkResponse(clarification, policy.default) };

@@ -12,7 +12,13 @@ import { tool } from '../tool/tool.ts';
 import type { ExecutionHooks } from './hooks.ts';
 
 const one = tool({ id: 'one', description: 'gives 1', readOnly: true, run: () => 1 });
-const broken = tool({ id: 'broken', description: 'fails', run: () => { throw new ToolHardError('broken'); } });
+const broken = tool({
+  id: 'broken',
+  description: 'fails',
+  run: () => {
+    throw new ToolHardError('broken');
+  },
+});
 const plan = planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b' });
 
 /** Hooks that write down when they are called; `but` does more. */
@@ -41,7 +47,9 @@ function noting(log: string[], but: Partial<ExecutionHooks> = {}): ExecutionHook
     },
     afterPlanRun: (...args) => {
       const output = args[2];
-      log.push(`after run ${args[1].state}: ${output && !isInMemory(output) ? JSON.stringify(output.value) : 'nothing'}`);
+      log.push(
+        `after run ${args[1].state}: ${output && !isInMemory(output) ? JSON.stringify(output.value) : 'nothing'}`,
+      );
       return but.afterPlanRun?.(...args);
     },
   };
@@ -60,7 +68,12 @@ describe('hooks', () => {
     await clientOf({ tools: [one], hooks: noting(log) }).runPlan(plan);
     expect(log).toEqual([
       'before run',
-      ...['$a', '$b'].flatMap((output) => [`before ${output}`, 'before call one', 'after call one: 1', `after ${output}: 1`]),
+      ...['$a', '$b'].flatMap((output) => [
+        `before ${output}`,
+        'before call one',
+        'after call one: 1',
+        `after ${output}: 1`,
+      ]),
       'after run COMPLETE: 1',
     ]);
   });
@@ -74,13 +87,29 @@ describe('hooks', () => {
     await clientOf({ tools: [one], model, hooks: noting(log) }).runPlan(
       planOf({ toolId: 'one', output: '$a', condition: 'yes' }, { toolId: 'one', output: '$b', condition: 'no' }),
     );
-    expect(log).toEqual(['before run', 'model 1', 'before $a', 'before call one', 'after call one: 1', 'after $a: 1', 'model 2', 'after run COMPLETE: 1']);
+    expect(log).toEqual([
+      'before run',
+      'model 1',
+      'before $a',
+      'before call one',
+      'after call one: 1',
+      'after $a: 1',
+      'model 2',
+      'after run COMPLETE: 1',
+    ]);
   });
 
   it('hear of a failed step with its error, and then of the end', async () => {
     const log: string[] = [];
-    await clientOf({ tools: [one, broken], hooks: noting(log) }).runPlan(planOf({ toolId: 'one', output: '$a' }, { toolId: 'broken', output: '$b' }));
-    expect(log.slice(-4)).toEqual(['before $b', 'before call broken', 'after $b: "broken"', 'after run FAILED: "broken"']);
+    await clientOf({ tools: [one, broken], hooks: noting(log) }).runPlan(
+      planOf({ toolId: 'one', output: '$a' }, { toolId: 'broken', output: '$b' }),
+    );
+    expect(log.slice(-4)).toEqual([
+      'before $b',
+      'before call broken',
+      'after $b: "broken"',
+      'after run FAILED: "broken"',
+    ]);
   });
 
   it('around tool calls are called for each call, soft failures with none after', async () => {
@@ -94,7 +123,11 @@ describe('hooks', () => {
         return a;
       },
     });
-    const model = scriptedModel([toolCall('add', { a: 1 }), together(toolCall('add', { a: 2 }), toolCall('add', { a: 3 })), text('sum')]);
+    const model = scriptedModel([
+      toolCall('add', { a: 1 }),
+      together(toolCall('add', { a: 2 }), toolCall('add', { a: 3 })),
+      text('sum'),
+    ]);
     await clientOf({ tools: [add], model, hooks: noting(log) }).runPlan(planOf({ toolId: 'add', output: '$a' }));
     expect(log).toEqual([
       'before run',
@@ -116,10 +149,19 @@ describe('hooks', () => {
     const model = scriptedModel([together(toolCall('charge', { n: 1 }), toolCall('charge', { n: 2 })), text('sum')]);
     const hooks = (): ExecutionHooks =>
       noting(log, {
-        beforeToolCall: (_tool, args) => (args['n'] === 2 ? UserVerificationClarification({ userGuidance: 'ok?' }) : undefined),
+        beforeToolCall: (_tool, args) =>
+          args['n'] === 2 ? UserVerificationClarification({ userGuidance: 'ok?' }) : undefined,
       });
-    const waiting = await clientOf({ tools: [charge], model, storage, hooks: hooks() }).runPlan(planOf({ toolId: 'charge', output: '$a' }));
-    expect(log).toEqual(['before run', 'before $a', 'before call charge', 'after call charge: 1', 'before call charge']);
+    const waiting = await clientOf({ tools: [charge], model, storage, hooks: hooks() }).runPlan(
+      planOf({ toolId: 'charge', output: '$a' }),
+    );
+    expect(log).toEqual([
+      'before run',
+      'before $a',
+      'before call charge',
+      'after call charge: 1',
+      'before call charge',
+    ]);
     log.length = 0;
     await answerAndResume(clientOf({ tools: [charge], model, storage, hooks: hooks() }), waiting, true);
     expect(log).toEqual(['after call charge: 2', 'after $a: [1,2]', 'after run COMPLETE: [1,2]']);
@@ -152,7 +194,12 @@ describe('hooks', () => {
 
   it('for the beginning are called once for a run that waits in its first step', async () => {
     const log: string[] = [];
-    const asker = tool<JsonObject, JsonValue>({ id: 'asker', description: 'x', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool<JsonObject, JsonValue>({
+      id: 'asker',
+      description: 'x',
+      run: (_args, { clarifications }) =>
+        clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }),
+    });
     const portia = clientOf({ tools: [asker], hooks: noting(log) });
     await answerAndResume(portia, await portia.runPlan(planOf({ toolId: 'asker', output: '$a' })), 1);
     expect(log.filter((line) => line === 'before run')).toHaveLength(1);
@@ -163,10 +210,45 @@ describe('hooks', () => {
 describe('a hook that throws', () => {
   it.each([
     ['beforePlanRun', ['before run', 'after run FAILED: "a hook threw Error: boom"'], undefined],
-    ['beforeStepExecution', ['before run', 'before $a', 'after $a: "a hook threw Error: boom"', 'after run FAILED: "a hook threw Error: boom"'], 0],
-    ['beforeToolCall', ['before run', 'before $a', 'before call one', 'after $a: "boom"', 'after run FAILED: "boom"'], 0],
-    ['afterToolCall', ['before run', 'before $a', 'before call one', 'after call one: 1', 'after $a: "boom"', 'after run FAILED: "boom"'], 0],
-    ['afterStepExecution', ['before run', 'before $a', 'before call one', 'after call one: 1', 'after $a: 1', 'after run FAILED: "a hook threw Error: boom"'], undefined],
+    [
+      'beforeStepExecution',
+      [
+        'before run',
+        'before $a',
+        'after $a: "a hook threw Error: boom"',
+        'after run FAILED: "a hook threw Error: boom"',
+      ],
+      0,
+    ],
+    [
+      'beforeToolCall',
+      ['before run', 'before $a', 'before call one', 'after $a: "boom"', 'after run FAILED: "boom"'],
+      0,
+    ],
+    [
+      'afterToolCall',
+      [
+        'before run',
+        'before $a',
+        'before call one',
+        'after call one: 1',
+        'after $a: "boom"',
+        'after run FAILED: "boom"',
+      ],
+      0,
+    ],
+    [
+      'afterStepExecution',
+      [
+        'before run',
+        'before $a',
+        'before call one',
+        'after call one: 1',
+        'after $a: 1',
+        'after run FAILED: "a hook threw Error: boom"',
+      ],
+      undefined,
+    ],
   ] as const)('in %s fails the run with HOOK_FAILED', async (name, expected, step) => {
     const log: string[] = [];
     const run = await clientOf({ tools: [one], hooks: noting(log, { [name]: boom }) }).runPlan(plan);
@@ -174,19 +256,31 @@ describe('a hook that throws', () => {
     expect(log).toEqual(expected);
   });
 
-  it.each(['beforePlanRun', 'beforeStepExecution', 'beforeToolCall', 'afterToolCall', 'afterStepExecution'] as const)('an error with a code in %s fails the run with that code', async (name) => {
-    const run = await clientOf({ tools: [one], hooks: { [name]: ownCode } }).runPlan(plan);
-    expect(run.error).toMatchObject({ code: 'INPUT_INVALID', message: 'not these' });
-  });
+  it.each(['beforePlanRun', 'beforeStepExecution', 'beforeToolCall', 'afterToolCall', 'afterStepExecution'] as const)(
+    'an error with a code in %s fails the run with that code',
+    async (name) => {
+      const run = await clientOf({ tools: [one], hooks: { [name]: ownCode } }).runPlan(plan);
+      expect(run.error).toMatchObject({ code: 'INPUT_INVALID', message: 'not these' });
+    },
+  );
 
   it('an error of the store fails the run, too: it says nothing about the store of the run', async () => {
-    const hooks: ExecutionHooks = { beforeStepExecution: () => { throw new PortiaError({ code: 'STORAGE_FAILED', message: 'my own database' }); } };
-    expect((await clientOf({ tools: [one], hooks }).runPlan(plan)).error).toMatchObject({ code: 'STORAGE_FAILED', message: 'my own database' });
+    const hooks: ExecutionHooks = {
+      beforeStepExecution: () => {
+        throw new PortiaError({ code: 'STORAGE_FAILED', message: 'my own database' });
+      },
+    };
+    expect((await clientOf({ tools: [one], hooks }).runPlan(plan)).error).toMatchObject({
+      code: 'STORAGE_FAILED',
+      message: 'my own database',
+    });
   });
 
   it('in afterPlanRun changes nothing any more', async () => {
     expect((await clientOf({ tools: [one], hooks: { afterPlanRun: boom } }).runPlan(plan)).state).toBe('COMPLETE');
-    const failed = await clientOf({ tools: [broken], hooks: { afterPlanRun: boom, afterStepExecution: boom } }).runPlan(planOf({ toolId: 'broken', output: '$a' }));
+    const failed = await clientOf({ tools: [broken], hooks: { afterPlanRun: boom, afterStepExecution: boom } }).runPlan(
+      planOf({ toolId: 'broken', output: '$a' }),
+    );
     expect(failed.error?.code).toBe('TOOL_FAILED');
   });
 
@@ -205,23 +299,39 @@ describe('a hook that throws', () => {
 describe('beforeStepExecution', () => {
   it('may leave a step out: no output, no hook after it', async () => {
     const log: string[] = [];
-    const hooks = noting(log, { beforeStepExecution: (_plan, _run, step) => (step.output === '$a' ? 'SKIP' : undefined) });
+    const hooks = noting(log, {
+      beforeStepExecution: (_plan, _run, step) => (step.output === '$a' ? 'SKIP' : undefined),
+    });
     const run = await clientOf({ tools: [one], hooks }).runPlan(plan);
     expect(run.outputs.stepOutputs).toEqual({ $b: { value: 1, summary: null } });
-    expect(log).toEqual(['before run', 'before $a', 'before $b', 'before call one', 'after call one: 1', 'after $b: 1', 'after run COMPLETE: 1']);
+    expect(log).toEqual([
+      'before run',
+      'before $a',
+      'before $b',
+      'before call one',
+      'after call one: 1',
+      'after $b: 1',
+      'after run COMPLETE: 1',
+    ]);
   });
 
   it('that leaves every step out leaves a run without a final output, and afterPlanRun is not called', async () => {
     const log: string[] = [];
-    const run = await clientOf({ tools: [one], hooks: noting(log, { beforeStepExecution: () => 'SKIP' }) }).runPlan(plan);
+    const run = await clientOf({ tools: [one], hooks: noting(log, { beforeStepExecution: () => 'SKIP' }) }).runPlan(
+      plan,
+    );
     expect(run.state).toBe('COMPLETE');
     expect(run.outputs.finalOutput).toBeNull();
     expect(log).toEqual(['before run', 'before $a', 'before $b']);
   });
 
   it('that leaves out what a later step needs makes that step fail early', async () => {
-    const hooks: ExecutionHooks = { beforeStepExecution: (_plan, _run, step) => (step.output === '$a' ? 'SKIP' : 'CONTINUE') };
-    const run = await clientOf({ tools: [one], hooks }).runPlan(planOf({ toolId: 'one', output: '$a' }, { output: '$b', inputs: ['$a'] }));
+    const hooks: ExecutionHooks = {
+      beforeStepExecution: (_plan, _run, step) => (step.output === '$a' ? 'SKIP' : 'CONTINUE'),
+    };
+    const run = await clientOf({ tools: [one], hooks }).runPlan(
+      planOf({ toolId: 'one', output: '$a' }, { output: '$b', inputs: ['$a'] }),
+    );
     expect(run.error).toMatchObject({ code: 'INPUT_MISSING', step: 1, message: expect.stringContaining('$a') });
   });
 });
@@ -229,7 +339,12 @@ describe('beforeStepExecution', () => {
 describe('beforeToolCall', () => {
   it('asked first and answered is asked again, and sees the answer', async () => {
     const calls: unknown[] = [];
-    const pay = tool({ id: 'pay', description: 'x', argsSchema: z.object({ to: z.string() }), run: (args) => calls.push(args) });
+    const pay = tool({
+      id: 'pay',
+      description: 'x',
+      argsSchema: z.object({ to: z.string() }),
+      run: (args) => calls.push(args),
+    });
     const hooks: ExecutionHooks = {
       beforeToolCall(_tool, args, planRun) {
         const answered = planRun.outputs.clarifications.find(({ resolved }) => resolved);
@@ -246,8 +361,17 @@ describe('beforeToolCall', () => {
 
   it('may change arguments in place; what does not fit any more never reaches the tool', async () => {
     const calls: unknown[] = [];
-    const pay = tool({ id: 'pay', description: 'x', argsSchema: z.object({ to: z.string() }), run: (args) => calls.push(args) });
-    const portia = clientOf({ tools: [pay], model: scriptedModel((_request, n) => toolCall('pay', { to: `x${n}` })), hooks: { beforeToolCall: (_tool, args) => void (args['to'] = 7) } });
+    const pay = tool({
+      id: 'pay',
+      description: 'x',
+      argsSchema: z.object({ to: z.string() }),
+      run: (args) => calls.push(args),
+    });
+    const portia = clientOf({
+      tools: [pay],
+      model: scriptedModel((_request, n) => toolCall('pay', { to: `x${n}` })),
+      hooks: { beforeToolCall: (_tool, args) => void (args['to'] = 7) },
+    });
     const run = await portia.runPlan(planOf({ toolId: 'pay', output: '$a' }));
     expect(run.error?.code).toBe('TOOL_ARGS_INVALID');
     expect(calls).toEqual([]);
@@ -274,14 +398,21 @@ describe('what hooks see', () => {
         attempt('output', () => void ((output as { value: unknown }).value = 'other'));
       },
     };
-    const list = tool({ id: 'list', description: 'x', readOnly: true, argsSchema: z.object({ n: z.number() }), run: ({ n }) => [n] });
+    const list = tool({
+      id: 'list',
+      description: 'x',
+      readOnly: true,
+      argsSchema: z.object({ n: z.number() }),
+      run: ({ n }) => [n],
+    });
     const model = scriptedModel([together(toolCall('list', { n: 1 }), toolCall('list', { n: 2 })), text('two')]);
     await clientOf({
       tools: [list],
       model,
       hooks: {
         ...hooks,
-        afterPlanRun: (_plan, run) => attempt('a list', () => void (run.outputs.stepOutputs['$a'] as unknown as { value: number[] }).value.push(3)),
+        afterPlanRun: (_plan, run) =>
+          attempt('a list', () => void (run.outputs.stepOutputs['$a'] as unknown as { value: number[] }).value.push(3)),
       },
     }).runPlan(planOf({ toolId: 'list', output: '$a' }));
     expect(attempts).toEqual(['plan', 'run', 'outputs', 'step', 'output', 'a list']);

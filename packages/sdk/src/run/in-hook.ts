@@ -9,7 +9,8 @@ export async function inHook<T>(hook: () => T | Promise<T>): Promise<T> {
     return await hook();
   } catch (thrown) {
     const cause = ensureError(thrown);
-    if (PortiaError.isInstance(cause)) throw new HookFailure({ code: cause.code, message: cause.message, hint: cause.hint, cause });
+    if (PortiaError.isInstance(cause))
+      throw new HookFailure({ code: cause.code, message: cause.message, hint: cause.hint, cause });
     throw new HookFailure({ code: 'HOOK_FAILED', message: `a hook threw ${cause.name}: ${cause.message}`, cause });
   }
 }

@@ -34,7 +34,13 @@ export async function handleInline(run: DrivenRun, tools: ReadonlyMap<string, An
   }
   const begun = performance.now();
   let looked = begun;
-  while (promised && driver.state.outstanding > 0 && !desk.failed && !driver.ending && performance.now() - begun < patienceMs) {
+  while (
+    promised &&
+    driver.state.outstanding > 0 &&
+    !desk.failed &&
+    !driver.ending &&
+    performance.now() - begun < patienceMs
+  ) {
     await desk.pause(lookMs);
     const expired = expireClarifications(run);
     if (expired) return expired;
@@ -62,12 +68,17 @@ class Desk {
       // Whoever waits for it hears of a refusal; whoever does not must not bring the process down.
       taken.catch((error: Error) => {
         const { logger } = this.#run.runtime;
-        logger.debug('an answer of the clarification handler was refused', { planRunId: this.#run.driver.id, error: error.message });
+        logger.debug('an answer of the clarification handler was refused', {
+          planRunId: this.#run.driver.id,
+          error: error.message,
+        });
       });
       return taken;
     };
     try {
-      return await handleClarification(handler, clarification, onResolution, (asked, error) => this.#giveUp(asked, error));
+      return await handleClarification(handler, clarification, onResolution, (asked, error) =>
+        this.#giveUp(asked, error),
+      );
     } catch (thrown) {
       if (isDriverTrouble(thrown)) throw thrown;
       this.#giveUp(clarification, ensureError(thrown));

@@ -14,7 +14,8 @@ import { scriptedModel } from '../testing/scripted-model.ts';
 import { scriptedModelServer } from '../testing/scripted-model-server.ts';
 import { tool } from '../tool/tool.ts';
 
-const giving = (value: unknown, more: object = {}): AnyTool => tool({ id: 'giver', description: 'gives', readOnly: true, run: () => value, ...more }) as AnyTool;
+const giving = (value: unknown, more: object = {}): AnyTool =>
+  tool({ id: 'giver', description: 'gives', readOnly: true, run: () => value, ...more }) as AnyTool;
 const plan = planOf({ toolId: 'giver', output: '$a' });
 
 describe('an output', () => {
@@ -29,28 +30,49 @@ describe('an output', () => {
     const storage = memoryStorage();
     const run = await clientOf({ tools: [giving(value)], storage, model: scriptedModel([text('sum')]) }).runPlan(plan);
     expect(run.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $a: { value } } } });
-    expect((await clientOf({ tools: [giving(value)], storage }).storage.getPlanRun(run.id)).toJSON()).toEqual(run.toJSON());
+    expect((await clientOf({ tools: [giving(value)], storage }).storage.getPlanRun(run.id)).toJSON()).toEqual(
+      run.toJSON(),
+    );
   });
 
   it('of nothing at all is null, and dates are texts', async () => {
     const model = scriptedModel([text('sum'), text('sum')]);
-    expect((await clientOf({ tools: [giving(undefined)] }).runPlan(plan)).outputs.finalOutput).toEqual({ value: null, summary: null });
+    expect((await clientOf({ tools: [giving(undefined)] }).runPlan(plan)).outputs.finalOutput).toEqual({
+      value: null,
+      summary: null,
+    });
     const run = await clientOf({ tools: [giving({ at: new Date(0), no: undefined })], model }).runPlan(plan);
-    expect(run.toJSON()).toMatchObject({ outputs: { step_outputs: { $a: { value: { at: '1970-01-01T00:00:00.000Z' } } } } });
+    expect(run.toJSON()).toMatchObject({
+      outputs: { step_outputs: { $a: { value: { at: '1970-01-01T00:00:00.000Z' } } } },
+    });
   });
 
   it('that JSON cannot hold fails the step, and says where it is', async () => {
     const run = await clientOf({ tools: [giving({ rows: [{ at: new Map() }] })] }).runPlan(plan);
-    expect(run.error).toMatchObject({ code: 'OUTPUT_NOT_JSON', step: 0, message: expect.stringContaining('giver.rows[0].at is a Map') });
+    expect(run.error).toMatchObject({
+      code: 'OUTPUT_NOT_JSON',
+      step: 0,
+      message: expect.stringContaining('giver.rows[0].at is a Map'),
+    });
   });
 
   it('is seen by later steps as it was stored, not as the tool left it', async () => {
     const seen: unknown[] = [];
     const mutable = { list: [1] };
-    const reader = tool({ id: 'reader', description: 'x', readOnly: true, argsSchema: z.object({ got: z.unknown() }), run: ({ got }) => seen.push(got) });
+    const reader = tool({
+      id: 'reader',
+      description: 'x',
+      readOnly: true,
+      argsSchema: z.object({ got: z.unknown() }),
+      run: ({ got }) => seen.push(got),
+    });
     const model = scriptedModel((_request, n) => (n === 1 ? toolCall('reader', { got: '{{$a}}' }) : text('sum')));
     const giver = tool({ id: 'giver', description: 'x', run: () => mutable });
-    const portia = clientOf({ tools: [giver, reader], model, hooks: { afterStepExecution: () => void mutable.list.push(2) } });
+    const portia = clientOf({
+      tools: [giver, reader],
+      model,
+      hooks: { afterStepExecution: () => void mutable.list.push(2) },
+    });
     await portia.runPlan(planOf({ toolId: 'giver', output: '$a' }, { toolId: 'reader', output: '$b', inputs: ['$a'] }));
     expect(seen).toEqual([{ list: [1] }]);
   });
@@ -76,26 +98,42 @@ describe('a large output', () => {
   it('counts as the JSON it is', async () => {
     const list = Array.from({ length: 3_000 }, (_, index) => index % 10);
     const run = await clientOf({ tools: [giving(list)], model: summaries() }).runPlan(plan);
-    expect(run.toJSON()).toMatchObject({ outputs: { step_outputs: { $a: { output_name: '$a', plan_run_id: run.id } }, final_output: { value: list } } });
+    expect(run.toJSON()).toMatchObject({
+      outputs: { step_outputs: { $a: { output_name: '$a', plan_run_id: run.id } }, final_output: { value: list } },
+    });
   });
 
   it('comes back whole where a later step uses it', async () => {
     const value = { text: 'x'.repeat(6_000) };
     const seen: unknown[] = [];
-    const reader = tool({ id: 'reader', description: 'x', argsSchema: z.object({ got: z.unknown() }), run: ({ got }) => (seen.push(got), 'read') });
+    const reader = tool({
+      id: 'reader',
+      description: 'x',
+      argsSchema: z.object({ got: z.unknown() }),
+      run: ({ got }) => (seen.push(got), 'read'),
+    });
     const model = scriptedModel(({ tools }) => (tools ? toolCall('reader', { got: '{{$a}}' }) : text('in short')));
-    await clientOf({ tools: [giving(value), reader], model }).runPlan(planOf({ toolId: 'giver', output: '$a' }, { toolId: 'reader', output: '$b', inputs: ['$a'] }));
+    await clientOf({ tools: [giving(value), reader], model }).runPlan(
+      planOf({ toolId: 'giver', output: '$a' }, { toolId: 'reader', output: '$b', inputs: ['$a'] }),
+    );
     expect(seen).toEqual([value]);
   });
 
   it('stays in the run where agent memory is off', async () => {
-    const portia = clientOf({ tools: [giving('x'.repeat(6_000))], model: summaries(), config: { featureFlags: { feature_flag_agent_memory_enabled: false } } });
+    const portia = clientOf({
+      tools: [giving('x'.repeat(6_000))],
+      model: summaries(),
+      config: { featureFlags: { feature_flag_agent_memory_enabled: false } },
+    });
     const output = (await portia.runPlan(plan)).outputs.stepOutputs['$a'];
     expect(output && isInMemory(output)).toBe(false);
   });
 
   it('is summarised by its beginning when no model can', async () => {
-    const run = await clientOf({ tools: [giving('y'.repeat(6_000))], model: scriptedModel(() => fails('overloaded')) }).runPlan(plan);
+    const run = await clientOf({
+      tools: [giving('y'.repeat(6_000))],
+      model: scriptedModel(() => fails('overloaded')),
+    }).runPlan(plan);
     expect(run.state).toBe('COMPLETE');
     expect(run.outputs.stepOutputs['$a']?.summary).toMatch(/^yyyy/);
   });
@@ -104,7 +142,10 @@ describe('a large output', () => {
 describe('the final output', () => {
   it('of a text that people can read costs no model call', async () => {
     const model = scriptedModel([]);
-    expect((await clientOf({ tools: [giving('short')], model }).runPlan(plan)).outputs.finalOutput).toEqual({ value: 'short', summary: null });
+    expect((await clientOf({ tools: [giving('short')], model }).runPlan(plan)).outputs.finalOutput).toEqual({
+      value: 'short',
+      summary: null,
+    });
     expect(model.requests).toEqual([]);
   });
 
@@ -120,22 +161,31 @@ describe('the final output', () => {
     ['throws what has no code', fails(new Error('socket hang up'))],
     ['says nothing', text('')],
   ])('is complete all the same when the summarizer %s', async (_how, answer) => {
-    const run = await clientOf({ tools: [giving([1])], models: { summarizer: scriptedModel(() => answer) } }).runPlan(plan);
+    const run = await clientOf({ tools: [giving([1])], models: { summarizer: scriptedModel(() => answer) } }).runPlan(
+      plan,
+    );
     expect(run.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { final_output: { value: [1], summary: null } } });
   });
 
   it('fits the schema the caller gave, without a model where the value fits already', async () => {
     const schema = z.object({ total: z.number(), note: z.string().default('none') });
     const summarizer = scriptedModel([text('a total')]);
-    const run = await clientOf({ tools: [giving('{"total": 3}')], models: { summarizer } }).runPlan(plan, { structuredOutputSchema: schema });
+    const run = await clientOf({ tools: [giving('{"total": 3}')], models: { summarizer } }).runPlan(plan, {
+      structuredOutputSchema: schema,
+    });
     expect(run.outputs.finalOutput).toMatchObject({ value: { total: 3, note: 'none' } });
   });
 
   it('is brought into the schema by the summarizer, which may try twice', async () => {
     const schema = z.object({ total: z.number() });
-    const answers = [object({ result: { total: 'three' }, summary: 's' }), object({ result: { total: 3 }, summary: 'a total of three' })];
+    const answers = [
+      object({ result: { total: 'three' }, summary: 's' }),
+      object({ result: { total: 3 }, summary: 'a total of three' }),
+    ];
     const summarizer = scriptedModel((_request, n) => answers[n - 1] ?? fails('no more'));
-    const run = await clientOf({ tools: [giving('three')], models: { summarizer } }).runPlan(plan, { structuredOutputSchema: schema });
+    const run = await clientOf({ tools: [giving('three')], models: { summarizer } }).runPlan(plan, {
+      structuredOutputSchema: schema,
+    });
     expect(summarizer.requests).toHaveLength(2);
     expect(run.error).toBeUndefined();
     expect(run.outputs.finalOutput).toMatchObject({ value: { total: 3 } });
@@ -163,7 +213,9 @@ describe('the final output', () => {
     const waiting = await clientOf({ tools: [giving('three')], storage }).createPlanRun(plan, options);
     const answers = [object({ result: { total: 'x' }, summary: 's' }), object({ result: { total: 3 }, summary: 's' })];
     const summarizer = scriptedModel((_request, n) => answers[n - 1] ?? fails('no more'));
-    const done = await clientOf({ tools: [giving('three')], storage, models: { summarizer } }).resume({ planRun: waiting });
+    const done = await clientOf({ tools: [giving('three')], storage, models: { summarizer } }).resume({
+      planRun: waiting,
+    });
     expect(done.error).toBeUndefined();
     expect(done.outputs.finalOutput).toMatchObject({ value: { total: 3 } });
     expect(summarizer.requests).toHaveLength(2);
@@ -176,13 +228,22 @@ describe('the schema of a step', () => {
 
   it('takes a value that fits as it is, or as the JSON it is the text of, without a model', async () => {
     for (const value of [{ rows: [1] }, '{"rows": [1]}']) {
-      const run = await clientOf({ tools: [giving(value)], models: { summarizer: scriptedModel([text('s')]) } }).runPlan(withSchema);
-      expect(run.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $a: { value: { rows: [1] } } } } });
+      const run = await clientOf({
+        tools: [giving(value)],
+        models: { summarizer: scriptedModel([text('s')]) },
+      }).runPlan(withSchema);
+      expect(run.toJSON()).toMatchObject({
+        state: 'COMPLETE',
+        outputs: { step_outputs: { $a: { value: { rows: [1] } } } },
+      });
     }
   });
 
   it('has a model bring the value into it otherwise, once with what was wrong', async () => {
-    const answers = [object({ result: { rows: 1 }, summary: 's' }), object({ result: { rows: [1] }, summary: 'one row' })];
+    const answers = [
+      object({ result: { rows: 1 }, summary: 's' }),
+      object({ result: { rows: [1] }, summary: 'one row' }),
+    ];
     const execution = scriptedModel((_request, n) => answers[n - 1] ?? fails('no more'));
     const run = await clientOf({ tools: [giving('one')], models: { execution } }).runPlan(withSchema);
     expect(run.error).toBeUndefined();
@@ -194,14 +255,24 @@ describe('the schema of a step', () => {
     const run = await clientOf({ tools: [giving('one')], storage }).createPlanRun(withSchema);
     const execution = scriptedModel([object({ result: { rows: [1] }, summary: 's' })]);
     const done = await clientOf({ tools: [giving('one')], storage, models: { execution } }).resume({ planRun: run });
-    expect(done.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $a: { value: { rows: [1] } } } } });
+    expect(done.toJSON()).toMatchObject({
+      state: 'COMPLETE',
+      outputs: { step_outputs: { $a: { value: { rows: [1] } } } },
+    });
   });
 });
 
 describe('a model', () => {
-  const add = tool({ id: 'add', description: 'adds', readOnly: true, argsSchema: z.object({ a: z.number() }), run: ({ a }) => a + 1 });
+  const add = tool({
+    id: 'add',
+    description: 'adds',
+    readOnly: true,
+    argsSchema: z.object({ a: z.number() }),
+    run: ({ a }) => a + 1,
+  });
   const addPlan = planOf({ toolId: 'add', output: '$a', task: 'add one to 1' });
-  const withModel = (model: Model): ReturnType<ReturnType<typeof clientOf>['runPlan']> => clientOf({ tools: [add], model }).runPlan(addPlan);
+  const withModel = (model: Model): ReturnType<ReturnType<typeof clientOf>['runPlan']> =>
+    clientOf({ tools: [add], model }).runPlan(addPlan);
 
   it.each([
     ['fails', fails('overloaded'), 'MODEL_FAILED'],
@@ -215,15 +286,23 @@ describe('a model', () => {
     expect(run.error).toMatchObject({ code, step: 0 });
   });
 
-  it('of one\'s own that gives no answer at all fails the step', async () => {
+  it("of one's own that gives no answer at all fails the step", async () => {
     for (const rubbish of [undefined, {}, { text: 7 }, { text: '', toolCalls: 'add' }]) {
       const model = { id: 'own/model', contextWindow: 1_000, generate: async () => rubbish } as unknown as Model;
-      expect((await withModel(model)).error).toMatchObject({ code: 'MODEL_ANSWER_INVALID', message: expect.stringContaining('own/model') });
+      expect((await withModel(model)).error).toMatchObject({
+        code: 'MODEL_ANSWER_INVALID',
+        message: expect.stringContaining('own/model'),
+      });
     }
   });
 
   it('is told what was wrong and may do better', async () => {
-    const model = scriptedModel([text('I would rather not'), toolCall('subtract', {}), toolCall('add', { a: 'one' }), toolCall('add', { a: 1 })]);
+    const model = scriptedModel([
+      text('I would rather not'),
+      toolCall('subtract', {}),
+      toolCall('add', { a: 'one' }),
+      toolCall('add', { a: 1 }),
+    ]);
     const run = await withModel(model);
     expect(run.outputs.finalOutput).toEqual({ value: 2, summary: null });
     expect(JSON.stringify(model.requests[3]?.messages)).toContain('do not fit');
@@ -278,16 +357,38 @@ describe('a model', () => {
 
 describe('a step', () => {
   it('that names an input nothing gives fails with what there is', async () => {
-    const portia = clientOf({ tools: [giving(1)], hooks: { beforeStepExecution: (_plan, _run, { output }) => (output === '$b' ? 'SKIP' : 'CONTINUE') } });
-    const run = await portia.runPlan(planOf({ toolId: 'giver', output: '$a' }, { toolId: 'giver', output: '$b' }, { output: '$c', inputs: ['$b'] }));
-    expect(run.error).toMatchObject({ code: 'INPUT_MISSING', step: 2, message: 'step 2 needs $b, which nothing has given; there is: $a' });
+    const portia = clientOf({
+      tools: [giving(1)],
+      hooks: { beforeStepExecution: (_plan, _run, { output }) => (output === '$b' ? 'SKIP' : 'CONTINUE') },
+    });
+    const run = await portia.runPlan(
+      planOf({ toolId: 'giver', output: '$a' }, { toolId: 'giver', output: '$b' }, { output: '$c', inputs: ['$b'] }),
+    );
+    expect(run.error).toMatchObject({
+      code: 'INPUT_MISSING',
+      step: 2,
+      message: 'step 2 needs $b, which nothing has given; there is: $a',
+    });
   });
 
   it('that fails beside others that ran at once leaves no output of those after it', async () => {
-    const slow = tool({ id: 'slow', description: 'x', readOnly: true, run: async () => { await new Promise((resolve) => setTimeout(resolve, 20)); throw new ToolHardError('slow and broken'); } });
+    const slow = tool({
+      id: 'slow',
+      description: 'x',
+      readOnly: true,
+      run: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        throw new ToolHardError('slow and broken');
+      },
+    });
     const told: string[] = [];
-    const portia = clientOf({ tools: [giving(1), slow], hooks: { afterStepExecution: (_plan, _run, { output }) => void told.push(output) } });
-    const run = await portia.runPlan(planOf({ toolId: 'giver', output: '$a' }, { toolId: 'slow', output: '$b' }, { toolId: 'giver', output: '$c' }));
+    const portia = clientOf({
+      tools: [giving(1), slow],
+      hooks: { afterStepExecution: (_plan, _run, { output }) => void told.push(output) },
+    });
+    const run = await portia.runPlan(
+      planOf({ toolId: 'giver', output: '$a' }, { toolId: 'slow', output: '$b' }, { toolId: 'giver', output: '$c' }),
+    );
     expect(run.error).toMatchObject({ message: 'slow and broken', step: 1 });
     expect(Object.keys(run.outputs.stepOutputs)).toEqual(['$a', '$b']);
     expect(told).toEqual(['$a', '$b']);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { normalised, planOf } from '../../test/lib/engine.ts';
-import { driveToEnd, everyClient, type Person, World } from '../../test/lib/every-kind.ts';
+import { brokenForOnce, driveToEnd, everyClient, type Person, World } from '../../test/lib/every-kind.ts';
 import { fold } from '../core/apply.ts';
 import { ToolHardError, ToolSoftError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
@@ -29,9 +29,15 @@ beforeAll(() => {
 });
 afterAll(() => vi.restoreAllMocks());
 
-/** Tools that fail: for good, or softly before the third call of a visit; and one whose every call is lost at first. */
+/** Tools that fail: for good, softly before the third call of a visit, until the run is retried, or in what they give. */
 const failing: readonly AnyTool[] = [
-  tool({ id: 'breaker', description: 'breaks', run: () => { throw new ToolHardError('broken'); } }),
+  tool({
+    id: 'breaker',
+    description: 'breaks',
+    run: () => {
+      throw new ToolHardError('broken');
+    },
+  }),
   tool({
     id: 'flaky',
     description: 'works at the third try',
@@ -40,11 +46,19 @@ const failing: readonly AnyTool[] = [
       return 'at last';
     },
   }),
+  tool({
+    id: 'stumbler',
+    description: 'works once the run was retried',
+    run(_args, { callId }) {
+      if (callId.split('.')[1] === '0') throw new ToolHardError(brokenForOnce);
+      return 'up again';
+    },
+  }),
   tool({ id: 'hollow', description: 'gives what JSON cannot hold', readOnly: true, run: () => new Map() }),
 ];
 
 const acting = ['stamper', 'mailer', 'mailer', 'payer', 'asker', 'refunder'] as const;
-const other = ['reader', 'reader', 'adder', 'lister', 'reporter', 'flaky', 'llm'] as const;
+const other = ['reader', 'reader', 'adder', 'lister', 'reporter', 'flaky', 'stumbler', 'llm'] as const;
 const ending = ['breaker', 'hollow'] as const;
 
 interface Line {
@@ -62,7 +76,10 @@ const line: fc.Arbitrary<Line> = fc.record({
   condition: fc.option(fc.constantFrom('if it is over 100', 'if it is 3'), { freq: 4 }),
   uses: fc.nat(6),
 });
-const crash: fc.Arbitrary<CrashPoint> = fc.record({ write: fc.integer({ min: 1, max: 16 }), when: fc.constantFrom('before', 'after') });
+const crash: fc.Arbitrary<CrashPoint> = fc.record({
+  write: fc.integer({ min: 1, max: 16 }),
+  when: fc.constantFrom('before', 'after'),
+});
 const story = fc.record({
   lines: fc.array(line, { minLength: 1, maxLength: 7 }),
   crashes: fc.array(crash, { minLength: 1, maxLength: 4 }),
@@ -81,7 +98,13 @@ function toPlan(lines: readonly Line[]): Plan {
   );
 }
 
-async function toEnd(plan: Plan, person: Person, approves: boolean, storages: readonly StorageBackend[], world: World): Promise<PlanRun> {
+async function toEnd(
+  plan: Plan,
+  person: Person,
+  approves: boolean,
+  storages: readonly StorageBackend[],
+  world: World,
+): Promise<PlanRun> {
   for (const [index, storage] of storages.entries()) {
     const portia = everyClient(storage, world, { tools: failing, approves });
     try {
@@ -101,7 +124,9 @@ function essence(run: PlanRun): JsonObject {
 }
 
 describe('a random plan', () => {
-  it('ends the same however often its process dies on the way, and makes every effect once', { timeout: 120_000 }, async () => {
+  it('ends the same however often its process dies on the way, and makes every effect once', {
+    timeout: 120_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(story, async ({ lines, crashes, refuses, approves }) => {
         const plan = toPlan(lines);

@@ -13,12 +13,19 @@ const one = tool({ id: 'one', description: 'gives 1', readOnly: true, run: () =>
 
 describe('a retry', () => {
   it('is for failed runs only', async () => {
-    const asker = tool({ id: 'asker', description: 'x', run: () => InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool({
+      id: 'asker',
+      description: 'x',
+      run: () => InputClarification({ userGuidance: '?', argumentName: 'a' }),
+    });
     const portia = clientOf({ tools: [one, asker] });
     const done = await portia.runPlan(planOf({ toolId: 'one', output: '$a' }));
     const waiting = await portia.runPlan(planOf({ toolId: 'asker', output: '$a' }));
     for (const run of [done, waiting]) {
-      await expect(portia.retry({ planRun: run })).rejects.toMatchObject({ code: 'RUN_STATE_INVALID', message: expect.stringContaining(run.state) });
+      await expect(portia.retry({ planRun: run })).rejects.toMatchObject({
+        code: 'RUN_STATE_INVALID',
+        message: expect.stringContaining(run.state),
+      });
       expect((await portia.storage.getPlanRun(run.id)).toJSON()).toEqual(run.toJSON());
     }
   });
@@ -41,16 +48,22 @@ describe('a retry', () => {
       }),
     ];
     const execution = scriptedModel([together(toolCall('second', { n: 1 }), toolCall('second', { n: 2 }))]);
-    const make = (): ReturnType<typeof clientOf> => clientOf({ tools, storage, models: { execution, summarizer: scriptedModel(() => text('s')) } });
+    const make = (): ReturnType<typeof clientOf> =>
+      clientOf({ tools, storage, models: { execution, summarizer: scriptedModel(() => text('s')) } });
     const failed = await make().runPlan(planOf({ toolId: 'first', output: '$a' }, { toolId: 'second', output: '$b' }));
     expect(failed.state).toBe('FAILED');
     down = false;
     const portia = make();
     const done = await portia.retry({ planRun: failed, by: 'ada' });
-    expect(done.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $a: { value: 'done' }, $b: { value: [1, 2] } } } });
+    expect(done.toJSON()).toMatchObject({
+      state: 'COMPLETE',
+      outputs: { step_outputs: { $a: { value: 'done' }, $b: { value: [1, 2] } } },
+    });
     expect(log).toEqual(['first', 'second 1', 'second 2', 'second 2']);
     expect(execution.requests).toHaveLength(1);
-    expect(await portia.storage.getEvents(done.id)).toContainEqual(expect.objectContaining({ type: 'run-retry', by: 'ada' }));
+    expect(await portia.storage.getEvents(done.id)).toContainEqual(
+      expect.objectContaining({ type: 'run-retry', by: 'ada' }),
+    );
     expect((await portia.storage.getToolCalls(done.id)).map(({ callId, status }) => `${callId} ${status}`)).toEqual([
       '0.0.1 SUCCESS',
       '1.0.1 SUCCESS',
@@ -73,7 +86,10 @@ describe('a retry', () => {
         return n;
       },
     });
-    const execution = scriptedModel([toolCall('charge', { n: 1 }), together(toolCall('charge', { n: 2 }), toolCall('charge', { n: 3 }))]);
+    const execution = scriptedModel([
+      toolCall('charge', { n: 1 }),
+      together(toolCall('charge', { n: 2 }), toolCall('charge', { n: 3 })),
+    ]);
     const portia = clientOf({ tools: [charge], models: { execution, summarizer: scriptedModel(() => text('s')) } });
     const failed = await portia.runPlan(planOf({ toolId: 'charge', output: '$a' }));
     down = false;
@@ -85,7 +101,15 @@ describe('a retry', () => {
 
   it('begins the failed step from nothing where nothing of it is to be kept', async () => {
     let down = true;
-    const charge = tool({ id: 'charge', description: 'x', argsSchema: z.object({ n: z.number() }), run: ({ n }) => { if (down) throw new ToolHardError('down'); return n; } });
+    const charge = tool({
+      id: 'charge',
+      description: 'x',
+      argsSchema: z.object({ n: z.number() }),
+      run: ({ n }) => {
+        if (down) throw new ToolHardError('down');
+        return n;
+      },
+    });
     const model = scriptedModel((_request, n) => toolCall('charge', { n }));
     const portia = clientOf({ tools: [charge], model });
     const failed = await portia.runPlan(planOf({ toolId: 'charge', output: '$a' }));
@@ -97,7 +121,9 @@ describe('a retry', () => {
     let down = true;
     const model = scriptedModel(() => (down ? fails('overloaded') : object({ outcome: 'CONTINUE', reason: 'yes' })));
     const portia = clientOf({ tools: [one], model });
-    const failed = await portia.runPlan(planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b', condition: 'if' }));
+    const failed = await portia.runPlan(
+      planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b', condition: 'if' }),
+    );
     expect(failed.error).toMatchObject({ code: 'MODEL_FAILED', step: 1 });
     down = false;
     const done = await portia.retry({ planRun: failed });
@@ -106,7 +132,15 @@ describe('a retry', () => {
 
   it('can be made again and again', async () => {
     let calls = 0;
-    const flaky = tool({ id: 'flaky', description: 'x', run: () => { calls += 1; if (calls < 4) throw new ToolHardError(`down ${calls}`); return 'up'; } });
+    const flaky = tool({
+      id: 'flaky',
+      description: 'x',
+      run: () => {
+        calls += 1;
+        if (calls < 4) throw new ToolHardError(`down ${calls}`);
+        return 'up';
+      },
+    });
     const portia = clientOf({ tools: [flaky] });
     let run = await portia.runPlan(planOf({ toolId: 'flaky', output: '$a' }));
     for (const words of ['down 1', 'down 2', 'down 3']) {
@@ -117,7 +151,13 @@ describe('a retry', () => {
   });
 
   it('of a cancelled run goes on; it can be cancelled again', async () => {
-    const asker = tool<JsonObject, JsonValue>({ id: 'asker', description: 'x', run: (_args, { clarifications }) => clarifications.find(({ resolved }) => resolved)?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool<JsonObject, JsonValue>({
+      id: 'asker',
+      description: 'x',
+      run: (_args, { clarifications }) =>
+        clarifications.find(({ resolved }) => resolved)?.response ??
+        InputClarification({ userGuidance: '?', argumentName: 'a' }),
+    });
     const portia = clientOf({ tools: [asker] });
     const waiting = await portia.runPlan(planOf({ toolId: 'asker', output: '$a' }));
     const cancelled = await portia.cancel({ planRun: waiting });
@@ -132,7 +172,16 @@ describe('a retry', () => {
   it('of a run that is driven elsewhere is refused', async () => {
     let release: (() => void) | undefined;
     let failing = true;
-    const slow = tool({ id: 'slow', description: 'x', run: () => { if (failing) throw new ToolHardError('x'); return new Promise<number>((resolve) => { release = () => resolve(1); }); } });
+    const slow = tool({
+      id: 'slow',
+      description: 'x',
+      run: () => {
+        if (failing) throw new ToolHardError('x');
+        return new Promise<number>((resolve) => {
+          release = () => resolve(1);
+        });
+      },
+    });
     const portia = clientOf({ tools: [slow] });
     const failed = await portia.runPlan(planOf({ toolId: 'slow', output: '$a' }));
     failing = false;

@@ -54,7 +54,8 @@ const compare = planOf(
 function model(): ScriptedModel {
   return scriptedModel(({ messages, tools = [] }) => {
     const all = JSON.stringify(messages);
-    if (tools.length > 0) return toolCall('search_tool', { search_query: all.includes('search Amazon') ? 'Amazon' : 'Google' });
+    if (tools.length > 0)
+      return toolCall('search_tool', { search_query: all.includes('search Amazon') ? 'Amazon' : 'Google' });
     log.push(all.includes('Amazon grew') && all.includes('Google grew') ? 'compared both' : 'compared too early');
     return text('Amazon');
   });

@@ -45,7 +45,10 @@ describe('the state of a run', () => {
 
   it('is IN_PROGRESS while steps execute', async () => {
     const states: string[] = [];
-    const portia = clientOf({ tools: [one], hooks: { afterStepExecution: (_plan, run) => void states.push(run.state) } });
+    const portia = clientOf({
+      tools: [one],
+      hooks: { afterStepExecution: (_plan, run) => void states.push(run.state) },
+    });
     await portia.runPlan(plan);
     expect(states).toEqual(['IN_PROGRESS', 'IN_PROGRESS']);
   });
@@ -86,22 +89,39 @@ describe('the state of a run', () => {
   });
 
   it('is FAILED with the error as output of the step and of the run', async () => {
-    const broken = tool({ id: 'broken', description: 'fails', run: () => { throw new ToolHardError('no such customer'); } });
-    const run = await clientOf({ tools: [one, broken] }).runPlan(planOf({ toolId: 'one', output: '$a' }, { toolId: 'broken', output: '$b' }));
+    const broken = tool({
+      id: 'broken',
+      description: 'fails',
+      run: () => {
+        throw new ToolHardError('no such customer');
+      },
+    });
+    const run = await clientOf({ tools: [one, broken] }).runPlan(
+      planOf({ toolId: 'one', output: '$a' }, { toolId: 'broken', output: '$b' }),
+    );
     expect(run.toJSON()).toMatchObject({
       state: 'FAILED',
       current_step_index: 1,
-      outputs: { step_outputs: { $a: { value: 1 }, $b: { value: 'no such customer' } }, final_output: { value: 'no such customer' } },
+      outputs: {
+        step_outputs: { $a: { value: 1 }, $b: { value: 'no such customer' } },
+        final_output: { value: 'no such customer' },
+      },
     });
   });
 });
 
 describe('the condition of a step', () => {
-  const conditional = planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b', condition: 'if $a is 2' }, { toolId: 'one', output: '$c' });
+  const conditional = planOf(
+    { toolId: 'one', output: '$a' },
+    { toolId: 'one', output: '$b', condition: 'if $a is 2' },
+    { toolId: 'one', output: '$c' },
+  );
 
   it('skips it, with a marker that is never the final output', async () => {
     const model = scriptedModel([object({ outcome: 'SKIP', reason: 'it is 1' })]);
-    const run = await clientOf({ tools: [one], model }).runPlan(planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b', condition: 'if $a is 2' }));
+    const run = await clientOf({ tools: [one], model }).runPlan(
+      planOf({ toolId: 'one', output: '$a' }, { toolId: 'one', output: '$b', condition: 'if $a is 2' }),
+    );
     expect(run.outputs.stepOutputs['$b']).toEqual({ value: 'Tool execution skipped', summary: 'it is 1' });
     expect(run.outputs.finalOutput).toEqual({ value: 1, summary: null });
   });
@@ -109,11 +129,18 @@ describe('the condition of a step', () => {
   it('ends the run, with what the steps before it gave', async () => {
     const model = scriptedModel([object({ outcome: 'COMPLETE', reason: 'nothing left' })]);
     const ended: unknown[] = [];
-    const portia = clientOf({ tools: [one], model, hooks: { afterPlanRun: (_plan, run, output) => void ended.push([run.state, output]) } });
+    const portia = clientOf({
+      tools: [one],
+      model,
+      hooks: { afterPlanRun: (_plan, run, output) => void ended.push([run.state, output]) },
+    });
     const run = await portia.runPlan(conditional);
     expect(run.state).toBe('COMPLETE');
     expect(Object.keys(run.outputs.stepOutputs)).toEqual(['$a', '$b']);
-    expect(run.outputs.stepOutputs['$b']).toEqual({ value: 'Tool execution skipped and completed the plan run', summary: 'nothing left' });
+    expect(run.outputs.stepOutputs['$b']).toEqual({
+      value: 'Tool execution skipped and completed the plan run',
+      summary: 'nothing left',
+    });
     expect(run.outputs.finalOutput).toEqual({ value: 1, summary: null });
     expect(ended).toEqual([['COMPLETE', { value: 1, summary: null }]]);
   });
@@ -122,7 +149,9 @@ describe('the condition of a step', () => {
     const model = scriptedModel([object({ outcome: 'COMPLETE', reason: 'nothing to do' })]);
     let ended = 0;
     const portia = clientOf({ tools: [one], model, hooks: { afterPlanRun: () => void (ended += 1) } });
-    const run = await portia.runPlan(planOf({ toolId: 'one', output: '$a', condition: 'never' }, { toolId: 'one', output: '$b' }));
+    const run = await portia.runPlan(
+      planOf({ toolId: 'one', output: '$a', condition: 'never' }, { toolId: 'one', output: '$b' }),
+    );
     expect(run.state).toBe('COMPLETE');
     expect(run.outputs.finalOutput).toBeNull();
     expect(ended).toBe(0);
@@ -132,7 +161,10 @@ describe('the condition of a step', () => {
 describe('resuming', () => {
   it('a finished run gives it back as it is, with a warning', async () => {
     const warnings: string[] = [];
-    const logger: Logger = { ...silentLogger, warn: (message: string, _fields?: LogFields) => void warnings.push(message) };
+    const logger: Logger = {
+      ...silentLogger,
+      warn: (message: string, _fields?: LogFields) => void warnings.push(message),
+    };
     const storage = memoryStorage();
     const portia = clientOf({ tools: [one], storage, logger });
     const done = await portia.runPlan(plan);
@@ -151,7 +183,11 @@ describe('resuming', () => {
   });
 
   it('a waiting run again and again changes nothing', async () => {
-    const asker = tool({ id: 'asker', description: 'asks', run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }) });
+    const asker = tool({
+      id: 'asker',
+      description: 'asks',
+      run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }),
+    });
     const portia = clientOf({ tools: [asker] });
     const waiting = await portia.runPlan(planOf({ toolId: 'asker', output: '$a' }));
     const events = await portia.storage.getEvents(waiting.id);
@@ -175,7 +211,9 @@ describe('resuming', () => {
     const portia = clientOf({ tools: [slow] });
     const run = await portia.createPlanRun(planOf({ toolId: 'slow', output: '$a' }));
     const both = await Promise.allSettled([portia.resume({ planRun: run }), portia.resume({ planRun: run })]);
-    const outcomes = both.map((one) => (one.status === 'fulfilled' ? one.value.state : (one.reason as { code: string }).code));
+    const outcomes = both.map((one) =>
+      one.status === 'fulfilled' ? one.value.state : (one.reason as { code: string }).code,
+    );
     expect(outcomes.sort()).toEqual(['COMPLETE', 'RUN_BUSY']);
     expect(calls).toBe(1);
   });
@@ -184,20 +222,30 @@ describe('resuming', () => {
     const storage = memoryStorage();
     const run = await clientOf({ tools: [one], storage }).createPlanRun(plan);
     const elsewhere = clientOf({ storage });
-    await expect(elsewhere.resume({ planRun: run })).rejects.toMatchObject({ code: 'TOOL_NOT_FOUND', message: expect.stringContaining('"one"') });
+    await expect(elsewhere.resume({ planRun: run })).rejects.toMatchObject({
+      code: 'TOOL_NOT_FOUND',
+      message: expect.stringContaining('"one"'),
+    });
     expect((await elsewhere.storage.getPlanRun(run.id)).state).toBe('NOT_STARTED');
     expect((await clientOf({ tools: [one], storage }).resume({ planRun: run })).state).toBe('COMPLETE');
   });
 
   it('refuses a plan with an unknown tool before anything is stored', async () => {
     const portia = clientOf({ tools: [one] });
-    await expect(portia.runPlan(planOf({ toolId: 'onne', output: '$a' }))).rejects.toMatchObject({ code: 'PLAN_INVALID', message: expect.stringContaining('did you mean "one"') });
+    await expect(portia.runPlan(planOf({ toolId: 'onne', output: '$a' }))).rejects.toMatchObject({
+      code: 'PLAN_INVALID',
+      message: expect.stringContaining('did you mean "one"'),
+    });
     expect((await portia.storage.listRuns()).items).toEqual([]);
   });
 });
 
 describe('the readiness of tools', () => {
-  const mailPlan = planOf({ toolId: 'one', output: '$a' }, { toolId: 'mail', output: '$b' }, { toolId: 'mail', output: '$c' });
+  const mailPlan = planOf(
+    { toolId: 'one', output: '$a' },
+    { toolId: 'mail', output: '$b' },
+    { toolId: 'mail', output: '$c' },
+  );
 
   it('is asked for before anything runs, once per tool, and what they need is a question of the step that needs it', async () => {
     const world = { response: askToSignIn(), asked: 0 };
@@ -212,7 +260,10 @@ describe('the readiness of tools', () => {
   it('does not keep hooks from being asked before the step that waits', async () => {
     const world = { response: askToSignIn(), asked: 0 };
     const steps: number[] = [];
-    const portia = clientOf({ tools: [one, signIn(world)], hooks: { beforeStepExecution: (_plan, run) => void steps.push(run.currentStepIndex) } });
+    const portia = clientOf({
+      tools: [one, signIn(world)],
+      hooks: { beforeStepExecution: (_plan, run) => void steps.push(run.currentStepIndex) },
+    });
     const waiting = await portia.runPlan(mailPlan);
     world.response = { ready: true };
     const done = await answerAndResume(portia, waiting, 'done');
@@ -232,7 +283,11 @@ describe('the readiness of tools', () => {
   });
 
   it('never confirms for a person what asks for confirmation', async () => {
-    const asking = ActionClarification({ userGuidance: 'Sign in', actionUrl: 'https://auth.example.org/', requireConfirmation: true });
+    const asking = ActionClarification({
+      userGuidance: 'Sign in',
+      actionUrl: 'https://auth.example.org/',
+      requireConfirmation: true,
+    });
     const world = { response: { ready: false, clarifications: [asking] } as ReadyResponse, asked: 0 };
     const portia = clientOf({ tools: [one, signIn(world)] });
     const waiting = await portia.runPlan(mailPlan);
@@ -255,17 +310,43 @@ describe('the readiness of tools', () => {
   });
 
   it('that cannot be told is no readiness: an error, or no answer in time', async () => {
-    const throwing = tool({ id: 'mail', description: 'x', ready: () => { throw new Error('offline'); }, run: () => 1 });
-    const hanging = tool({ id: 'mail', description: 'x', timeoutMs: 20, ready: () => new Promise<ReadyResponse>(() => {}), run: () => 1 });
-    expect((await clientOf({ tools: [one, throwing] }).runPlan(mailPlan)).error).toMatchObject({ code: 'TOOL_NOT_READY', message: 'mail is not ready: offline' });
-    expect((await clientOf({ tools: [one, hanging] }).runPlan(mailPlan)).error).toMatchObject({ code: 'TOOL_NOT_READY', message: expect.stringContaining('20 ms') });
+    const throwing = tool({
+      id: 'mail',
+      description: 'x',
+      ready: () => {
+        throw new Error('offline');
+      },
+      run: () => 1,
+    });
+    const hanging = tool({
+      id: 'mail',
+      description: 'x',
+      timeoutMs: 20,
+      ready: () => new Promise<ReadyResponse>(() => {}),
+      run: () => 1,
+    });
+    expect((await clientOf({ tools: [one, throwing] }).runPlan(mailPlan)).error).toMatchObject({
+      code: 'TOOL_NOT_READY',
+      message: 'mail is not ready: offline',
+    });
+    expect((await clientOf({ tools: [one, hanging] }).runPlan(mailPlan)).error).toMatchObject({
+      code: 'TOOL_NOT_READY',
+      message: expect.stringContaining('20 ms'),
+    });
   });
 
   it('is asked for again when the run is resumed, only of the steps that are left', async () => {
     const world = { response: { ready: true } as ReadyResponse, asked: 0 };
-    const asker = tool<JsonObject, JsonValue>({ id: 'asker', description: 'asks', run: (_args, { clarifications }) => clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }) });
+    const asker = tool<JsonObject, JsonValue>({
+      id: 'asker',
+      description: 'asks',
+      run: (_args, { clarifications }) =>
+        clarifications[0]?.response ?? InputClarification({ userGuidance: '?', argumentName: 'a' }),
+    });
     const portia = clientOf({ tools: [one, asker, signIn(world)] });
-    const waiting = await portia.runPlan(planOf({ toolId: 'mail', output: '$a' }, { toolId: 'asker', output: '$b' }, { toolId: 'one', output: '$c' }));
+    const waiting = await portia.runPlan(
+      planOf({ toolId: 'mail', output: '$a' }, { toolId: 'asker', output: '$b' }, { toolId: 'one', output: '$c' }),
+    );
     expect(world.asked).toBe(1);
     expect((await answerAndResume(portia, waiting, 'x')).state).toBe('COMPLETE');
     expect(world.asked).toBe(1);
@@ -278,14 +359,19 @@ describe('the readiness of tools', () => {
     const ready = portia.waitForReady({ planRun: waiting, backoffTimeSeconds: 0.01 });
     world.response = { ready: true };
     expect((await ready).state).toBe('READY_TO_RESUME');
-    await expect(portia.waitForReady({ planRun: (await portia.resume({ planRun: waiting })) as PlanRun })).rejects.toMatchObject({ code: 'RUN_STATE_INVALID' });
+    await expect(
+      portia.waitForReady({ planRun: (await portia.resume({ planRun: waiting })) as PlanRun }),
+    ).rejects.toMatchObject({ code: 'RUN_STATE_INVALID' });
   });
 
   it('is given up by waitForReady after its retries', async () => {
     const portia = clientOf({ tools: [one, signIn({ response: askToSignIn(), asked: 0 })] });
     const waiting = await portia.runPlan(mailPlan);
     const options = { planRun: waiting, backoffTimeSeconds: 0.001, backoffStartTimeSeconds: 0, maxRetries: 3 };
-    await expect(portia.waitForReady(options)).rejects.toMatchObject({ code: 'RUN_STATE_INVALID', message: expect.stringContaining('max retries') });
+    await expect(portia.waitForReady(options)).rejects.toMatchObject({
+      code: 'RUN_STATE_INVALID',
+      message: expect.stringContaining('max retries'),
+    });
     expect((await portia.storage.getPlanRun(waiting.id)).state).toBe('NEED_CLARIFICATION');
   });
 });

@@ -5,6 +5,7 @@ import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import { type CallState, isFinished } from '../core/run-state.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
+import type { Awaitable } from '../storage/storage-backend.ts';
 import { type Settled, defaultTimeoutMs, settle } from './call-outcome.ts';
 import { putOnRecord } from './drive.ts';
 import { type Guarded, guard } from './guard.ts';
@@ -31,22 +32,24 @@ const maxAttempts = 3;
  * not made again; one of which only the intent is known is looked up, repeated with the same key where the tool
  * allows it, or put before a person. After a soft error a new call is made, until there were `tries`.
  */
-export async function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries = 1): Promise<CallResult> {
-  let given = args;
-  for (let left = tries; ; ) {
-    visit.called += 1;
-    const n = visit.called;
-    const stored = visit.stored?.calls[n - 1];
-    const result = stored ? await continueCall(visit, tool, stored, n) : await beginCall(visit, tool, given, n);
-    if (result === waiting) return waiting;
-    if ('ok' in result) {
-      left -= 1;
-      if (left > 0 && mayTryAgain(visit, result)) continue;
-      return result;
-    }
-    // The tool asked for something and has its answer: the next call carries it.
-    given = result.args;
-  }
+export function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries = 1): Awaitable<CallResult> {
+  visit.called += 1;
+  const n = visit.called;
+  const stored = visit.stored?.calls[n - 1];
+  const result = stored ? continueCall(visit, tool, stored, n) : beginCall(visit, tool, args, n);
+  return next(result, (known) => afterCall(visit, tool, args, tries, known));
+}
+
+function afterCall(visit: VisitRun, tool: AnyTool, args: JsonObject, tries: number, result: CallResult | Answered): Awaitable<CallResult> {
+  if (result === waiting) return waiting;
+  // The tool asked for something and has its answer: the next call carries it.
+  if (!('ok' in result)) return callTool(visit, tool, result.args, tries);
+  return tries > 1 && mayTryAgain(visit, result) ? callTool(visit, tool, args, tries - 1) : result;
+}
+
+/** Goes on with a value, at once where it is there already: most calls of a run have nothing to wait for but their tool. */
+function next<T, U>(value: Awaitable<T>, goOn: (value: T) => Awaitable<U>): Awaitable<U> {
+  return value instanceof Promise ? value.then(goOn) : goOn(value);
 }
 
 function mayTryAgain(visit: VisitRun, result: Exclude<CallResult, Waiting>): boolean {
@@ -58,7 +61,7 @@ interface Answered {
   readonly args: JsonObject;
 }
 
-async function continueCall(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
+function continueCall(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
   switch (call.status) {
     case 'ended':
       return finishCall(visit, tool, call);
@@ -76,7 +79,7 @@ function whyUnknown({ outcome }: CallState): string {
   return outcome?.status === 'FAILED' ? outcome.error.message : 'the process ended between the call and its receipt';
 }
 
-function beginCall(visit: VisitRun, tool: AnyTool, args: JsonObject, n: number): Promise<CallResult | Answered> {
+function beginCall(visit: VisitRun, tool: AnyTool, args: JsonObject, n: number): Awaitable<CallResult | Answered> {
   const settled = !tool.argsSchema && !visit.run.runtime.hooks.beforeToolCall;
   return settled ? perform(visit, tool, proposed(visit, tool, args, n), n) : settleArgs(visit, tool, args, n);
 }
@@ -118,7 +121,7 @@ async function checkArgs(visit: VisitRun, tool: AnyTool, args: JsonObject, callI
   return { error: visit.error('TOOL_ARGS_INVALID', message, callId) };
 }
 
-function afterApproval(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> | CallResult {
+function afterApproval(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
   const approval = visit.questions(approvalKey(call.call)).find(({ approves }) => approves?.call === call.call);
   if (!approval) return beginAgain(visit, tool, call, n);
   if (!approval.clarification.resolved) return waiting;
@@ -131,13 +134,16 @@ function afterApproval(visit: VisitRun, tool: AnyTool, call: CallState, n: numbe
 }
 
 /** A call that was proposed without a question on record never happened. */
-function beginAgain(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
+function beginAgain(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
   return beginCall(visit, tool, call.args, n);
 }
 
 /** Hands the call to its tool as soon as the tool's limits allow it. */
-async function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
-  if (!ToolLimits.limits(tool)) return performNow(visit, tool, call, n);
+function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
+  return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n) : performNow(visit, tool, call, n);
+}
+
+async function performInTurn(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
   const { runtime } = visit.run;
   let leave: () => void;
   try {
@@ -153,24 +159,36 @@ async function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: numbe
 }
 
 /** Intent before, receipt after. */
-async function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
-  for (let attempt = 1; ; attempt += 1) {
-    const announced = announce(visit, tool, call, attempt);
-    if (announced) await announced;
+function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: number, attempt = 1): Awaitable<CallResult | Answered> {
+  return next(announce(visit, tool, call, attempt), () => {
     const context = new CallContext(visit, call.call, n);
     const started = performance.now();
-    const guarded = invoke(visit, tool, call, context);
-    const settling = settle(visit, tool, call.call, guarded instanceof Promise ? await guarded : guarded);
-    const settled = settling instanceof Promise ? await settling : settling;
-    if (context.changedEndUser) await context.saveEndUser();
-    // What an ending run broke off is left as it is on record: whoever drives it next decides.
-    if (visit.ending && !isCertain(settled)) return waiting;
-    if (settled.kind === 'again') {
-      if (attempt < maxAttempts) continue;
-      return leaveUnknown(visit, call, settled);
-    }
-    if (settled.kind === 'unknown') return resolveUnknown(visit, tool, { ...call, status: 'started' }, n, settled.reason);
-    return finishCall(visit, tool, record(visit, tool, call, settled, Math.round(performance.now() - started)));
+    return next(invoke(visit, tool, call, context), (guarded) =>
+      next(settle(visit, tool, call.call, guarded), (settled) => {
+        const ms = Math.round(performance.now() - started);
+        const saved = context.changedEndUser ? context.saveEndUser() : undefined;
+        return next(saved, () => afterAttempt(visit, tool, call, n, { settled, ms, attempt }));
+      }),
+    );
+  });
+}
+
+interface Attempt {
+  readonly settled: Settled;
+  readonly ms: number;
+  readonly attempt: number;
+}
+
+function afterAttempt(visit: VisitRun, tool: AnyTool, call: CallState, n: number, { settled, ms, attempt }: Attempt): Awaitable<CallResult | Answered> {
+  // What an ending run broke off is left as it is on record: whoever drives it next decides.
+  if (visit.ending && !isCertain(settled)) return waiting;
+  switch (settled.kind) {
+    case 'again':
+      return attempt < maxAttempts ? performNow(visit, tool, call, n, attempt + 1) : leaveUnknown(visit, call, settled);
+    case 'unknown':
+      return resolveUnknown(visit, tool, { ...call, status: 'started' }, n, settled.reason);
+    case 'ended':
+      return finishCall(visit, tool, record(visit, tool, call, settled, ms));
   }
 }
 
@@ -261,7 +279,7 @@ function hasMembers(object: JsonObject): boolean {
 }
 
 /** What a call that is on record means for whoever made it. */
-function finishCall(visit: VisitRun, tool: AnyTool, call: CallState): CallResult | Answered | Promise<CallResult> {
+function finishCall(visit: VisitRun, tool: AnyTool, call: CallState): Awaitable<CallResult | Answered> {
   const { outcome } = call;
   if (outcome === undefined) return waiting;
   if (outcome.status === 'FAILED') return { ok: false, error: outcome.error, soft: outcome.soft ?? false };
@@ -298,7 +316,7 @@ async function resolveUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n
   }
   return perform(visit, tool, { ...call, status: 'started' }, n);
 
-  function finish(outcome: CallOutcome): CallResult | Answered | Promise<CallResult> {
+  function finish(outcome: CallOutcome): Awaitable<CallResult | Answered> {
     return finishCall(visit, tool, record(visit, tool, call, { kind: 'ended', outcome }, 0));
   }
 }

@@ -24,7 +24,12 @@ export interface Refusal {
 }
 
 /** Lets the hook see and change the arguments. Questions that are no approval are answered before it is asked again. */
-export async function askBeforeHook(visit: VisitRun, tool: AnyTool, args: JsonObject, callId: string): Promise<Asked | Refusal | Waiting> {
+export async function askBeforeHook(
+  visit: VisitRun,
+  tool: AnyTool,
+  args: JsonObject,
+  callId: string,
+): Promise<Asked | Refusal | Waiting> {
   const { hooks } = visit.run.runtime;
   if (!hooks.beforeToolCall) return { args, approval: undefined };
   const key = `before:${callId}`;
@@ -87,8 +92,17 @@ function hookError(visit: VisitRun, thrown: unknown, callId: string): Refusal {
 
 /** A person said no. */
 export function refused(visit: VisitRun, toolId: string, approval: ClarificationRecord, callId: string): Refusal {
-  const by = approval.via === 'expiry' ? ': nobody approved it in time' : approval.resolvedBy === null ? '' : ` by ${approval.resolvedBy}`;
-  return { ok: false, error: visit.error('APPROVAL_REFUSED', `the call of ${toolId} was refused${by}`, callId), soft: false };
+  const by =
+    approval.via === 'expiry'
+      ? ': nobody approved it in time'
+      : approval.resolvedBy === null
+        ? ''
+        : ` by ${approval.resolvedBy}`;
+  return {
+    ok: false,
+    error: visit.error('APPROVAL_REFUSED', `the call of ${toolId} was refused${by}`, callId),
+    soft: false,
+  };
 }
 
 /** The read-only view of the run that hooks get. */

@@ -11,7 +11,10 @@ import { tool, type ToolInit } from '../tool/tool.ts';
 const plan = planOf({ toolId: 'charge', output: '$c' });
 
 /** A tool that does as its world says, call after call; the last behaviour stays. */
-function charging(behaviours: readonly ((context: ToolRunContext) => unknown)[], more: Partial<ToolInit<never, unknown>> = {}): { made: AnyTool; keys: string[] } {
+function charging(
+  behaviours: readonly ((context: ToolRunContext) => unknown)[],
+  more: Partial<ToolInit<never, unknown>> = {},
+): { made: AnyTool; keys: string[] } {
   const keys: string[] = [];
   const made = tool({
     id: 'charge',
@@ -39,7 +42,14 @@ async function run(made: AnyTool): Promise<{ portia: Portia; first: PlanRun }> {
 describe('a call of an unmarked tool that may have happened', () => {
   it.each([
     ['threw', lost, {}, 'charge threw Error: connection lost'],
-    ['threw an error of the library that says nothing about it', () => { throw new PortiaError({ code: 'STORAGE_FAILED', message: 'disk full' }); }, {}, 'disk full'],
+    [
+      'threw an error of the library that says nothing about it',
+      () => {
+        throw new PortiaError({ code: 'STORAGE_FAILED', message: 'disk full' });
+      },
+      {},
+      'disk full',
+    ],
     ['did not answer in time', never, { timeoutMs: 15 }, 'did not answer within 15 ms'],
   ] as const)('because it %s is put before a person', async (_how, behaviour, more, reason) => {
     const { made, keys } = charging([behaviour, charged], more);
@@ -53,7 +63,9 @@ describe('a call of an unmarked tool that may have happened', () => {
       userGuidance: expect.stringContaining(reason),
     });
     expect(await portia.storage.getClarifications(first.id)).toMatchObject([{ audience: 'operator' }]);
-    expect(await portia.storage.getToolCalls(first.id)).toMatchObject([{ status: 'UNKNOWN', reason: expect.stringContaining(reason), attempts: 1 }]);
+    expect(await portia.storage.getToolCalls(first.id)).toMatchObject([
+      { status: 'UNKNOWN', reason: expect.stringContaining(reason), attempts: 1 },
+    ]);
     expect(keys).toHaveLength(1);
   });
 
@@ -92,7 +104,8 @@ describe('a call of an unmarked tool that may have happened', () => {
     const { made } = charging([lost], { outputSchema: z.object({ id: z.number() }) });
     const { portia, first } = await run(made);
     const second = await answerAndResume(portia, first, 'use a given result');
-    const answer = (response: unknown): Promise<unknown> => codeOf(portia.resolveClarification({ planRun: first, clarification: questionOf(second), response }));
+    const answer = (response: unknown): Promise<unknown> =>
+      codeOf(portia.resolveClarification({ planRun: first, clarification: questionOf(second), response }));
     expect(await answer('no json')).toBe('CLARIFICATION_RESPONSE_INVALID');
     expect(await answer('{"id": "7"}')).toBe('CLARIFICATION_RESPONSE_INVALID');
     expect(await answer({ id: 7 })).toBe('nothing was thrown');
@@ -100,7 +113,10 @@ describe('a call of an unmarked tool that may have happened', () => {
 
     const plain = await run(charging([lost]).made);
     const asked = await answerAndResume(plain.portia, plain.first, 'use a given result');
-    expect((await answerAndResume(plain.portia, asked, 'no json')).outputs.finalOutput).toEqual({ value: 'no json', summary: null });
+    expect((await answerAndResume(plain.portia, asked, 'no json')).outputs.finalOutput).toEqual({
+      value: 'no json',
+      summary: null,
+    });
   });
 
   it('stops the run when the person says so, and is asked about again when it is retried', async () => {
@@ -116,7 +132,15 @@ describe('a call of an unmarked tool that may have happened', () => {
 
   it('takes a receipt that comes late, and withdraws the question', async () => {
     let give: (value: unknown) => void = () => {};
-    const { made, keys } = charging([() => new Promise((resolve) => { give = resolve; })], { timeoutMs: 15 });
+    const { made, keys } = charging(
+      [
+        () =>
+          new Promise((resolve) => {
+            give = resolve;
+          }),
+      ],
+      { timeoutMs: 15 },
+    );
     const { portia, first } = await run(made);
     expect(first.state).toBe('NEED_CLARIFICATION');
     give('charged after all');
@@ -129,18 +153,32 @@ describe('a call of an unmarked tool that may have happened', () => {
 
   it('takes a late receipt also while the person is being asked for the result', async () => {
     let give: (value: unknown) => void = () => {};
-    const { made } = charging([() => new Promise((resolve) => { give = resolve; })], { timeoutMs: 15 });
+    const { made } = charging(
+      [
+        () =>
+          new Promise((resolve) => {
+            give = resolve;
+          }),
+      ],
+      { timeoutMs: 15 },
+    );
     const { portia, first } = await run(made);
     const second = await answerAndResume(portia, first, 'use a given result');
     expect(second.state).toBe('NEED_CLARIFICATION');
     give('charged after all');
     await expect.poll(async () => (await portia.storage.getPlanRun(first.id)).state).toBe('READY_TO_RESUME');
-    expect((await portia.resume({ planRun: first })).outputs.finalOutput).toEqual({ value: 'charged after all', summary: null });
+    expect((await portia.resume({ planRun: first })).outputs.finalOutput).toEqual({
+      value: 'charged after all',
+      summary: null,
+    });
   });
 
   it('aborts the signal of the tool when its time is over', async () => {
     let aborted: unknown;
-    const { made } = charging([({ signal }) => new Promise(() => signal.addEventListener('abort', () => (aborted = signal.reason)))], { timeoutMs: 15 });
+    const { made } = charging(
+      [({ signal }) => new Promise(() => signal.addEventListener('abort', () => (aborted = signal.reason)))],
+      { timeoutMs: 15 },
+    );
     await run(made);
     expect(String(aborted)).toContain('timed out');
   });
@@ -148,9 +186,14 @@ describe('a call of an unmarked tool that may have happened', () => {
 
 describe('a tool that can look up its calls', () => {
   it('gives the receipt itself', async () => {
-    const { made, keys } = charging([lost], { reconcile: (_args: never, { idempotencyKey }: ToolRunContext) => ({ found: idempotencyKey.length }) });
+    const { made, keys } = charging([lost], {
+      reconcile: (_args: never, { idempotencyKey }: ToolRunContext) => ({ found: idempotencyKey.length }),
+    });
     const { first } = await run(made);
-    expect(first.toJSON()).toMatchObject({ state: 'COMPLETE', outputs: { step_outputs: { $c: { value: { found: 43 } } } } });
+    expect(first.toJSON()).toMatchObject({
+      state: 'COMPLETE',
+      outputs: { step_outputs: { $c: { value: { found: 43 } } } },
+    });
     expect(keys).toHaveLength(1);
   });
 
@@ -176,7 +219,11 @@ describe('a tool that can look up its calls', () => {
     ['does not answer', never],
   ];
   it.each(lookUps)('leaves it to a person when it %s', async (_how, reconcile) => {
-    const { made } = charging([lost], { reconcile: reconcile as never, outputSchema: z.object({ id: z.number() }), timeoutMs: 30 });
+    const { made } = charging([lost], {
+      reconcile: reconcile as never,
+      outputSchema: z.object({ id: z.number() }),
+      timeoutMs: 30,
+    });
     const { first } = await run(made);
     expect(questionOf(first)).toMatchObject({ argumentName: 'unknown_call' });
   });
@@ -194,7 +241,11 @@ describe('a tool that is marked', () => {
   it('idempotent fails after that, and a retry of the run goes on with the same key', async () => {
     const { made, keys } = charging([lost, lost, lost, charged], { idempotent: true });
     const { portia, first } = await run(made);
-    expect(first.error).toMatchObject({ code: 'TOOL_FAILED', message: expect.stringContaining('connection lost'), toolCallId: '0.0.1' });
+    expect(first.error).toMatchObject({
+      code: 'TOOL_FAILED',
+      message: expect.stringContaining('connection lost'),
+      toolCallId: '0.0.1',
+    });
     expect(await portia.storage.getToolCalls(first.id)).toMatchObject([{ status: 'UNKNOWN', attempts: 3 }]);
     const done = await portia.retry({ planRun: first });
     expect(done.state).toBe('COMPLETE');
@@ -216,6 +267,17 @@ describe('a tool that is marked', () => {
   });
 });
 
+describe('a tool that needs a long time', () => {
+  it('may have as much as it says', async () => {
+    for (const timeoutMs of [Number.POSITIVE_INFINITY, 2 ** 40]) {
+      const { made } = charging([() => new Promise((resolve) => setTimeout(() => resolve('at last'), 15))], {
+        timeoutMs,
+      });
+      expect((await run(made)).first.outputs.finalOutput).toEqual({ value: 'at last', summary: null });
+    }
+  });
+});
+
 describe('what a tool says for sure', () => {
   it('a soft error: nothing happened, so it may be tried again as a new call, up to four times', async () => {
     const soft = (): never => {
@@ -231,7 +293,11 @@ describe('what a tool says for sure', () => {
   });
 
   it('a hard error: it failed for good', async () => {
-    const { made, keys } = charging([() => { throw new ToolHardError('no such card'); }]);
+    const { made, keys } = charging([
+      () => {
+        throw new ToolHardError('no such card');
+      },
+    ]);
     const { first } = await run(made);
     expect(first.error).toEqual({ code: 'TOOL_FAILED', message: 'no such card', step: 0, toolCallId: '0.0.1' });
     expect(keys).toHaveLength(1);
@@ -240,7 +306,12 @@ describe('what a tool says for sure', () => {
   it('also when another copy of the library made the error', async () => {
     const foreign = new PortiaError({ code: 'TOOL_RETRIES_EXHAUSTED', message: 'not yet' });
     foreign.name = 'ToolSoftError';
-    const { made, keys } = charging([() => { throw foreign; }, charged]);
+    const { made, keys } = charging([
+      () => {
+        throw foreign;
+      },
+      charged,
+    ]);
     expect((await run(made)).first.state).toBe('COMPLETE');
     expect(keys).toHaveLength(2);
   });
@@ -255,7 +326,10 @@ describe('what a tool says for sure', () => {
       expect(first.error).toMatchObject({ code, message: expect.stringContaining(words) });
       expect(first.error?.message).toContain('the call itself was made');
       const again = await portia.retry({ planRun: first });
-      expect(questionOf(again)).toMatchObject({ argumentName: 'unknown_call', userGuidance: expect.stringContaining('the call itself was made') });
+      expect(questionOf(again)).toMatchObject({
+        argumentName: 'unknown_call',
+        userGuidance: expect.stringContaining('the call itself was made'),
+      });
       expect(keys).toHaveLength(1);
       expect((await answerAndResume(portia, again, 'call again')).state).toBe('COMPLETE');
       expect(new Set(keys).size).toBe(1);
@@ -269,7 +343,12 @@ describe('a receipt', () => {
     const { made, keys } = charging([lost]);
     const portia = clientOf({ tools: [made], storage });
     const waiting = await portia.runPlan(plan);
-    await storage.putCommand(waiting.id, { type: 'receipt', key: '0.0.1', at: 1, outcome: { status: 'SUCCESS', value: 'from the other one' } });
+    await storage.putCommand(waiting.id, {
+      type: 'receipt',
+      key: '0.0.1',
+      at: 1,
+      outcome: { status: 'SUCCESS', value: 'from the other one' },
+    });
     const done = await portia.resume({ planRun: waiting });
     expect(done.outputs.finalOutput).toEqual({ value: 'from the other one', summary: null });
     expect(keys).toHaveLength(1);

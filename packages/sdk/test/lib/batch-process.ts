@@ -53,7 +53,11 @@ if (side === 'bad') {
   const counts = await portia.runMany(plan, items(), { concurrency: 20, onItem });
   process.stdout.write(`${JSON.stringify({ counts, memory })}\n`);
 } else {
-  const { items: failed } = await portia.storage.listRuns({ labels: { batch: 'nightly' }, codes: ['TOOL_FAILED'], limit: 1000 });
+  const { items: failed } = await portia.storage.listRuns({
+    labels: { batch: 'nightly' },
+    codes: ['TOOL_FAILED'],
+    limit: 1000,
+  });
   for (const { header } of failed) await portia.retry({ planRunId: header.id });
   process.stdout.write(`${JSON.stringify({ retried: failed.length })}\n`);
 }

@@ -24,7 +24,16 @@ export interface ClientOptions extends Pick<PortiaOptions, 'clock' | 'logger'> {
 
 /** A client with everything given; a model that is asked although none was expected fails the run. */
 export function clientOf(options: ClientOptions = {}): Portia {
-  const { tools = [], storage = memoryStorage(), model = scriptedModel([]), models, hooks = {}, config, clock, logger } = options;
+  const {
+    tools = [],
+    storage = memoryStorage(),
+    model = scriptedModel([]),
+    models,
+    hooks = {},
+    config,
+    clock,
+    logger,
+  } = options;
   return new Portia({
     config: new Config({ storage, models: { default: model, ...models }, ...config }),
     tools,
@@ -70,7 +79,10 @@ export async function answerAndResume(portia: Portia, run: PlanRun, response: Js
 
 /** A run's document without what differs from run to run, and without questions about unknown calls. */
 export function normalised(run: PlanRun): JsonObject {
-  const document = JSON.parse(JSON.stringify(run)) as { id: string; outputs: { clarifications: { id: string; source: string }[] } } & JsonObject;
+  const document = JSON.parse(JSON.stringify(run)) as {
+    id: string;
+    outputs: { clarifications: { id: string; source: string }[] };
+  } & JsonObject;
   document.outputs.clarifications = document.outputs.clarifications.filter(({ source }) => source !== 'Effects ledger');
   document.outputs.clarifications.forEach((clarification, index) => {
     clarification.id = `clarification ${index}`;

@@ -72,7 +72,9 @@ export function everyTool(world: World): AnyTool[] {
       },
     }),
     acting('mailer'),
-    acting('payer', { reconcile: (_args, { idempotencyKey }) => (world.has(idempotencyKey) ? resultOf('payer') : 'not-happened') }),
+    acting('payer', {
+      reconcile: (_args, { idempotencyKey }) => (world.has(idempotencyKey) ? resultOf('payer') : 'not-happened'),
+    }),
     tool({
       id: 'asker',
       description: 'paints, once it knows the colour',
@@ -115,10 +117,17 @@ export const everyPlan: Plan = planOf(
 );
 
 /** How often each tool's effect is made by the plan. */
-export const expectedEffects: Readonly<Record<string, number>> = { stamper: 1, mailer: 2, payer: 1, asker: 1, refunder: 1 };
+export const expectedEffects: Readonly<Record<string, number>> = {
+  stamper: 1,
+  mailer: 2,
+  payer: 1,
+  asker: 1,
+  refunder: 1,
+};
 
 const approving: ExecutionHooks = {
-  beforeToolCall: ({ id }) => (id === 'refunder' ? UserVerificationClarification({ userGuidance: 'May it be refunded?' }) : undefined),
+  beforeToolCall: ({ id }) =>
+    id === 'refunder' ? UserVerificationClarification({ userGuidance: 'May it be refunded?' }) : undefined,
 };
 
 function everyModel(world: World): Model {
@@ -137,9 +146,18 @@ function everyModel(world: World): Model {
 }
 
 /** A client as any process of the same program would make it. Without approvals, steps without effects run at once. */
-export function everyClient(storage: StorageBackend, world: World, options: { readonly tools?: readonly AnyTool[]; readonly approves?: boolean } = {}): Portia {
+export function everyClient(
+  storage: StorageBackend,
+  world: World,
+  options: { readonly tools?: readonly AnyTool[]; readonly approves?: boolean } = {},
+): Portia {
   const { tools = [], approves = true } = options;
-  return clientOf({ storage, tools: [...everyTool(world), ...tools], model: everyModel(world), hooks: approves ? approving : {} });
+  return clientOf({
+    storage,
+    tools: [...everyTool(world), ...tools],
+    model: everyModel(world),
+    hooks: approves ? approving : {},
+  });
 }
 
 /**
@@ -153,11 +171,16 @@ export interface Person {
   readonly refuses?: ReadonlySet<number>;
 }
 
-/** Goes on with a run and answers what it asks until it is finished. */
+/** Goes on with a run, answers what it asks, and retries what was only broken for once, until it is finished. */
 export async function driveToEnd(portia: Portia, id: PlanRunUUID, world: World, person: Person): Promise<PlanRun> {
   let run = await portia.resume({ planRunId: id });
-  for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
-    if (round > 30) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
+  for (let round = 0; run.state !== 'COMPLETE'; round += 1) {
+    if (round > 40) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
+    if (run.state === 'FAILED') {
+      if (run.error.message !== brokenForOnce) return run;
+      run = await portia.retry({ planRunId: id });
+      continue;
+    }
     for (const clarification of run.getOutstandingClarifications()) {
       const response = await answerTo(portia, id, world, person, clarification);
       await portia.resolveClarification({ planRunId: id, clarification, response });
@@ -167,7 +190,16 @@ export async function driveToEnd(portia: Portia, id: PlanRunUUID, world: World, 
   return run;
 }
 
-async function answerTo(portia: Portia, id: PlanRunUUID, world: World, person: Person, clarification: Clarification): Promise<JsonValue> {
+/** What a tool says that works after a retry of the run. */
+export const brokenForOnce = 'broken for once';
+
+async function answerTo(
+  portia: Portia,
+  id: PlanRunUUID,
+  world: World,
+  person: Person,
+  clarification: Clarification,
+): Promise<JsonValue> {
   const { habit, refuses } = person;
   if (clarification.category === 'User Verification') return !refuses?.has(clarification.step ?? -1);
   if (clarification.category === 'Input' && clarification.argumentName === 'colour') return 'blue';

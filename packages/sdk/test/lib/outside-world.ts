@@ -7,7 +7,7 @@ import { tool } from '../../src/tool/tool.ts';
 import type { AnyTool, ToolRunContext } from '../../src/core/tool.ts';
 
 /** Something that happened. */
-export interface Effect {
+interface Effect {
   readonly kind: string;
   readonly key: string;
   readonly body: JsonValue;
@@ -52,7 +52,12 @@ export async function startWorlds(pages: Pages = () => undefined): Promise<World
       const body = JSON.parse(Buffer.concat(chunks).toString()) as JsonValue;
       const made = `${kind}_${new Set(world.effects.map((effect) => effect.key)).size + 1}`;
       const known = world.effects.find((effect) => effect.key === request.headers['idempotency-key']);
-      const effect = { kind, key: String(request.headers['idempotency-key']), body, result: known?.result ?? { id: made } };
+      const effect = {
+        kind,
+        key: String(request.headers['idempotency-key']),
+        body,
+        result: known?.result ?? { id: made },
+      };
       world.effects.push(effect);
       return effect.result;
     }
@@ -87,7 +92,12 @@ export async function read(url: string, path: string): Promise<JsonValue> {
 }
 
 /** Makes something happen in a world. */
-export async function act(url: string, kind: string, body: JsonValue, { idempotencyKey, signal }: Pick<ToolRunContext, 'idempotencyKey' | 'signal'>): Promise<JsonObject> {
+export async function act(
+  url: string,
+  kind: string,
+  body: JsonValue,
+  { idempotencyKey, signal }: Pick<ToolRunContext, 'idempotencyKey' | 'signal'>,
+): Promise<JsonObject> {
   const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey };
   const response = await fetch(`${url}/${kind}`, { method: 'POST', body: JSON.stringify(body), headers, signal });
   return (await response.json()) as JsonObject;
@@ -101,6 +111,15 @@ export async function lookUp(url: string, key: string): Promise<JsonValue | unde
 }
 
 /** A tool whose call is one effect in a world; it is not marked, so that nobody may repeat it in silence. */
-export function acting<Args extends JsonObject>(url: string, id: string, argsSchema: NonNullable<Parameters<typeof tool<Args, JsonObject>>[0]['argsSchema']>): AnyTool {
-  return tool<Args, JsonObject>({ id, description: `does what ${id} says`, argsSchema, run: (args, context) => act(url, id, args, context) });
+export function acting<Args extends JsonObject>(
+  url: string,
+  id: string,
+  argsSchema: NonNullable<Parameters<typeof tool<Args, JsonObject>>[0]['argsSchema']>,
+): AnyTool {
+  return tool<Args, JsonObject>({
+    id,
+    description: `does what ${id} says`,
+    argsSchema,
+    run: (args, context) => act(url, id, args, context),
+  });
 }

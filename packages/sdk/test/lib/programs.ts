@@ -1,13 +1,12 @@
 // Random builder programs: as a tree that fast-check makes and shrinks, as steps of a plan, and as an expectation that is
-// worked out by walking the tree, without the engine.
+// worked out without the engine in `program-expectation.ts`.
 import fc from 'fast-check';
 import { InputClarification } from '../../src/core/clarification.ts';
 import { ToolHardError, ToolSoftError } from '../../src/core/errors.ts';
 import type { JsonValue } from '../../src/core/json.ts';
-import { textOf } from '../../src/core/output.ts';
 import type { StepV2 } from '../../src/core/plan-v2-steps.ts';
 import { PlanV2 } from '../../src/core/plan-v2.ts';
-import { at, Input, StepOutput, text } from '../../src/core/reference.ts';
+import { Input, StepOutput, text } from '../../src/core/reference.ts';
 import type { AnyTool, ToolRunContext } from '../../src/core/tool.ts';
 import { tool } from '../../src/tool/tool.ts';
 
@@ -51,14 +50,14 @@ function listOf(depth: number): fc.Arbitrary<readonly Raw[]> {
 /** A program, small enough to be run many thousand times. */
 export const programs: fc.Arbitrary<readonly Raw[]> = listOf(2);
 
-type Mode = 'latest' | 'optional' | 'full' | 'path' | 'text';
-interface Ref {
+export type Mode = 'latest' | 'optional' | 'full' | 'path' | 'text';
+export interface Ref {
   readonly name: string;
   readonly mode: Mode;
 }
 
 /** A step or block with its name, its place in the record, and what it refers to. */
-type Named =
+export type Named =
   | { readonly t: 'fn'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'fn' }>; readonly refs: readonly Ref[] }
   | { readonly t: 'ask'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'ask' }>; readonly refs: readonly Ref[] }
   | { readonly t: 'tool'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'tool' }>; readonly refs: readonly Ref[] }
@@ -70,9 +69,8 @@ type Named =
   | { readonly t: 'exit'; readonly name: string; readonly out: string; readonly error: boolean }
   | { readonly t: 'stop'; readonly name: string; readonly kind: 'hard' | 'soft' | 'refused' };
 
-/** What the outside sees of a process: whether it has died, and what it does there. */
+/** What the outside sees of a process: what it does there. */
 export interface Process {
-  readonly dead: boolean;
   effect(label: string, call: string, mark: 'idempotent' | 'effect', value: JsonValue): JsonValue;
 }
 
@@ -94,7 +92,7 @@ export function hashOf(value: unknown): number {
 }
 
 /** What a step makes of its arguments. */
-const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({ n: name, v: hashOf([name, args]) });
+export const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({ n: name, v: hashOf([name, args]) });
 
 /** What a person says to a question, whoever asks it and when. */
 export function answerTo(guidance: string, options: readonly JsonValue[] | undefined): JsonValue {
@@ -122,7 +120,6 @@ interface Where {
 class Layout {
   racy = false;
   #number = 0;
-  #terminals = 0;
   readonly #only: boolean;
 
   constructor(terminals: number) {
@@ -140,7 +137,6 @@ class Layout {
     const forked = leavesSub ? where.forkedInSub : where.forked;
     if (forked && !this.#only) return false;
     this.racy ||= forked;
-    this.#terminals += 1;
     return true;
   }
 }
@@ -398,163 +394,4 @@ function terminalsIn(raws: readonly Raw[]): number {
     if (raw.t === 'par') return sum + raw.branches.reduce((all, branch) => all + terminalsIn(branch), 0);
     return 'body' in raw ? sum + terminalsIn(raw.body) : sum;
   }, 0);
-}
-
-/** How a program is to end. */
-export interface Expected {
-  readonly code: string | undefined;
-  readonly final: JsonValue | undefined;
-  /** The effects, as `<step> <hash of what it made>`. Of a racy program: all that may happen. */
-  readonly effects: readonly string[];
-  /** What the record shows of steps that do something. */
-  readonly outputs: ReadonlyMap<string, JsonValue>;
-}
-
-/** What a walk has seen; that of a strand lies over what there was when it began. */
-class Env {
-  readonly parent: Env | undefined;
-  readonly values = new Map<string, JsonValue[]>();
-  last: JsonValue | undefined;
-  readonly given: JsonValue;
-
-  constructor(given: JsonValue, parent?: Env) {
-    this.given = given;
-    this.parent = parent;
-  }
-
-  all(name: string): readonly JsonValue[] {
-    return [...(this.parent?.all(name) ?? []), ...(this.values.get(name) ?? [])];
-  }
-
-  keep(name: string, value: JsonValue): void {
-    this.values.set(name, [...(this.values.get(name) ?? []), value]);
-  }
-
-  join(strand: Env): void {
-    for (const [name, values] of strand.values) for (const value of values) this.keep(name, value);
-    if (strand.last !== undefined) this.last = strand.last;
-  }
-}
-
-type Ended = { readonly by: 'exit' | 'leave' | 'fail'; readonly code?: string; readonly message: JsonValue } | undefined;
-
-/** Works out how a program ends, step by step and one strand after the other. */
-export function expectationOf({ tree }: Program): Expected {
-  const effects: string[] = [];
-  const outputs = new Map<string, JsonValue>();
-
-  const record = (env: Env, name: string, out: string, value: JsonValue): void => {
-    env.keep(name, value);
-    env.last = value;
-    outputs.set(out, value);
-  };
-  const walk = (nodes: readonly Named[], env: Env, inSub: boolean): Ended => {
-    for (const node of nodes) {
-      const ended = step(node, env, inSub);
-      if (ended) return ended;
-    }
-    return undefined;
-  };
-  const strands = (bodies: readonly { readonly nodes: readonly Named[]; readonly env: Env }[], env: Env, inSub: boolean): Ended => {
-    const ends = bodies.map((strand) => walk(strand.nodes, strand.env, inSub));
-    for (const strand of bodies) env.join(strand.env);
-    return ends.find((ended) => ended !== undefined);
-  };
-  const step = (node: Named, env: Env, inSub: boolean): Ended => {
-    switch (node.t) {
-      case 'fn': {
-        const made = madeOf(node.name, resolved(env, node.refs));
-        if (node.raw.mark !== 'readOnly') effects.push(`${node.name} ${made.v}`);
-        return void record(env, node.name, node.out, made as unknown as JsonValue);
-      }
-      case 'tool': {
-        const given = resolved(env, node.refs);
-        const made = madeOf(node.name, [given, node.raw.asks ? answerTo(`${node.name} ${JSON.stringify(given)}`, undefined) : null]);
-        effects.push(`${node.name} ${made.v}`);
-        return void record(env, node.name, node.out, made as unknown as JsonValue);
-      }
-      case 'ask': {
-        const parts = node.refs.map(({ name, mode }) => textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)));
-        const guidance = `${node.name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
-        const options = node.raw.kind === 'options' ? ['red', 'green', 7] : undefined;
-        return void record(env, node.name, node.out, node.raw.kind === 'verify' ? true : answerTo(guidance, options));
-      }
-      case 'if': {
-        let ended: Ended;
-        let isTaken = false;
-        for (const [index, arm] of node.arms.entries()) {
-          if (isTaken) break;
-          isTaken = hashOf([index, resolved(env, arm.refs)]) % 2 === arm.parity;
-          env.keep(arm.name, isTaken);
-          if (isTaken) ended = walk(arm.body, env, inSub);
-        }
-        if (!isTaken && node.last) ended = walk(node.last, env, inSub);
-        if (ended || node.merge.length === 0) return ended;
-        const first = node.merge.find((name) => env.all(name).length > 0);
-        return void record(env, node.end, node.out, first === undefined ? null : (env.all(first).at(-1) as JsonValue));
-      }
-      case 'for': {
-        const items = typeof node.over === 'number' ? [...Array(node.over).keys()] : [...env.all(node.over.name)];
-        if (node.concurrency > 1) {
-          const bodies = items.map((item) => {
-            const strand = new Env(env.given, env);
-            strand.keep(node.name, item);
-            return { nodes: node.body, env: strand };
-          });
-          return strands(bodies, env, inSub);
-        }
-        for (const item of items) {
-          env.keep(node.name, item);
-          const ended = walk(node.body, env, inSub);
-          if (ended) return ended;
-        }
-        return undefined;
-      }
-      case 'while': {
-        for (let first = true; ; first = false) {
-          const again = node.kind === 'while' ? first ? node.times > 0 : env.all(node.tick).length < node.times : true;
-          if (node.kind === 'while') env.keep(node.name, again);
-          if (!again) return undefined;
-          env.keep(node.tick, 'tick');
-          env.last = 'tick';
-          const ended = walk(node.body, env, inSub);
-          if (ended) return ended;
-          if (node.kind === 'while') continue;
-          const more = env.all(node.tick).length < node.times;
-          env.keep(node.end, more);
-          if (!more) return undefined;
-        }
-      }
-      case 'par':
-        return strands(node.branches.map((nodes) => ({ nodes, env: new Env(env.given, env) })), env, inSub);
-      case 'sub': {
-        const inner = new Env(resolved(env, node.refs));
-        const ended = walk(node.body, inner, true);
-        if (ended && ended.by !== 'leave') return ended;
-        return void record(env, node.name, node.out, ended ? ended.message : (inner.last ?? null));
-      }
-      case 'exit': {
-        const message = `bye from ${node.name}`;
-        if (node.error) return { by: 'fail', code: 'RUN_EXITED', message };
-        outputs.set(node.out, message);
-        return { by: inSub ? 'leave' : 'exit', message };
-      }
-      case 'stop':
-        return { by: 'fail', code: { hard: 'TOOL_FAILED', soft: 'TOOL_RETRIES_EXHAUSTED', refused: 'APPROVAL_REFUSED' }[node.kind], message: '' };
-    }
-  };
-  const env = new Env(0);
-  const ended = walk(tree, env, false);
-  return { code: ended?.by === 'fail' ? ended.code : undefined, final: ended ? ended.message : env.last, effects: effects.sort(), outputs };
-}
-
-function resolved(env: Env, refs: readonly Ref[]): JsonValue {
-  const args: Record<string, JsonValue> = {};
-  for (const [index, { name, mode }] of refs.entries()) {
-    const all = name === '' ? [env.given] : env.all(name);
-    const latest = all.at(-1);
-    const value = mode === 'full' ? [...all] : mode === 'path' ? latest === undefined ? undefined : at(latest, 'v') : mode === 'text' ? `<${textOf(latest ?? null)}>` : latest;
-    if (value !== undefined) args[`a${index}`] = value;
-  }
-  return args;
 }

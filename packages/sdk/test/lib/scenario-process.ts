@@ -6,7 +6,16 @@ import { refund } from '../scenarios/refund.ts';
 import { oneRound } from './scenario-round.ts';
 
 const [name, path = '', url = '', killBefore = '0'] = process.argv.slice(2);
-const writes = new Set(['savePlan', 'createRun', 'claimRun', 'append', 'putCommand', 'saveOutput', 'saveEndUser', 'releaseRun']);
+const writes = new Set([
+  'savePlan',
+  'createRun',
+  'claimRun',
+  'append',
+  'putCommand',
+  'saveOutput',
+  'saveEndUser',
+  'releaseRun',
+]);
 let count = 0;
 
 /** The store of a process that really dies before its n-th write. */

@@ -12,7 +12,9 @@ export function transpileScenarios(dir: string): void {
   transpileInto(dir);
   for (const folder of ['lib', 'scenarios']) {
     mkdirSync(join(dir, 'test', folder), { recursive: true });
-    for (const name of readdirSync(join(tests, folder)).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))) {
+    for (const name of readdirSync(join(tests, folder)).filter(
+      (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+    )) {
       const { outputText } = ts.transpileModule(readFileSync(join(tests, folder, name), 'utf8'), {
         compilerOptions: {
           module: ts.ModuleKind.ESNext,
@@ -21,7 +23,10 @@ export function transpileScenarios(dir: string): void {
           rewriteRelativeImportExtensions: true,
         },
       });
-      writeFileSync(join(dir, 'test', folder, name.replace(/\.ts$/, '.js')), outputText.replaceAll('../../src/', '../../dist/'));
+      writeFileSync(
+        join(dir, 'test', folder, name.replace(/\.ts$/, '.js')),
+        outputText.replaceAll('../../src/', '../../dist/'),
+      );
     }
   }
 }
@@ -30,7 +35,13 @@ export function transpileScenarios(dir: string): void {
  * One round in a process of its own: begins the run of the store, or answers what it asks and goes on. Gives the state
  * it left the run in; `killed` when it killed itself before its n-th write. `dir`: where the scenarios were written.
  */
-export function inProcess(dir: string, scenario: 'gold' | 'refund', path: string, url: string, killBefore = 0): Promise<string> {
+export function inProcess(
+  dir: string,
+  scenario: 'gold' | 'refund',
+  path: string,
+  url: string,
+  killBefore = 0,
+): Promise<string> {
   const args = [join(dir, 'test/lib/scenario-process.js'), scenario, path, url, String(killBefore)];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, (error, stdout, stderr) => {

@@ -8,7 +8,11 @@ export async function oneRound(scenario: Scenario, url: string, storage: Storage
   if (!stored) return (await scenario.begin(portia)).state;
   const planRunId = stored.header.id;
   for (const clarification of (await portia.storage.getPlanRun(planRunId)).getOutstandingClarifications()) {
-    await portia.resolveClarification({ planRunId, clarificationId: clarification.id, response: scenario.answer(clarification) });
+    await portia.resolveClarification({
+      planRunId,
+      clarificationId: clarification.id,
+      response: scenario.answer(clarification),
+    });
   }
   return (await portia.resume({ planRunId })).state;
 }

@@ -32,20 +32,38 @@ export interface Ended {
 const isOver = ({ state }: PlanRun): boolean => state === 'COMPLETE' || state === 'FAILED';
 
 /** A handler that answers at once what it is asked. */
-export function answering(answer: (clarification: Clarification) => JsonValue): ClarificationHandler {
-  const reply = (clarification: Clarification, resolve: OnResolution): void | Promise<void> => resolve(clarification, answer(clarification));
-  return { handleAction: reply, handleInput: reply, handleMultipleChoice: reply, handleValueConfirmation: reply, handleUserVerification: reply, handleCustom: reply };
+function answering(answer: (clarification: Clarification) => JsonValue): ClarificationHandler {
+  const reply = (clarification: Clarification, resolve: OnResolution): void | Promise<void> =>
+    resolve(clarification, answer(clarification));
+  return {
+    handleAction: reply,
+    handleInput: reply,
+    handleMultipleChoice: reply,
+    handleValueConfirmation: reply,
+    handleUserVerification: reply,
+    handleCustom: reply,
+  };
 }
 
 /** Answered where the run is: it never comes back waiting. */
-export async function inline(scenario: Scenario, world: World, storage: StorageBackend = memoryStorage()): Promise<Ended> {
-  const run = await scenario.begin(scenario.client(storage, world.url, { clarificationHandler: answering((asked) => scenario.answer(asked)) }));
+export async function inline(
+  scenario: Scenario,
+  world: World,
+  storage: StorageBackend = memoryStorage(),
+): Promise<Ended> {
+  const run = await scenario.begin(
+    scenario.client(storage, world.url, { clarificationHandler: answering((asked) => scenario.answer(asked)) }),
+  );
   expect(isOver(run), run.prettyPrint()).toBe(true);
   return { run, document: normalised(run) };
 }
 
 /** Every answer and every resume in a client of its own. */
-export async function cold(scenario: Scenario, world: World, storage: StorageBackend = memoryStorage()): Promise<Ended> {
+export async function cold(
+  scenario: Scenario,
+  world: World,
+  storage: StorageBackend = memoryStorage(),
+): Promise<Ended> {
   const client = (): Portia => scenario.client(storage, world.url);
   const begun = await scenario.begin(client());
   const run = await goOn(scenario, world, client, begun);
@@ -69,7 +87,12 @@ async function goOn(scenario: Scenario, world: World, client: () => Portia, begu
 }
 
 /** Who is asked about a call that may have happened looks whether it did. */
-async function answerTo(scenario: Scenario, world: World, portia: Portia, clarification: Clarification): Promise<JsonValue> {
+async function answerTo(
+  scenario: Scenario,
+  world: World,
+  portia: Portia,
+  clarification: Clarification,
+): Promise<JsonValue> {
   if (clarification.source !== 'Effects ledger') return scenario.answer(clarification);
   const { planRunId } = clarification;
   if (planRunId === null) throw new Error('a clarification of no run');
@@ -93,7 +116,11 @@ export async function takenUp(scenario: Scenario, world: World, storage: Storage
  * Killed at every write and taken up by another client: before and after each write of a run that is answered between
  * resumes, and after each write of one that is answered inline. Gives how often a person was asked what became of a call.
  */
-export async function killedEverywhere(scenario: Scenario, fresh: () => World, check: (ended: Ended, world: World, where: string) => void): Promise<number> {
+export async function killedEverywhere(
+  scenario: Scenario,
+  fresh: () => World,
+  check: (ended: Ended, world: World, where: string) => void,
+): Promise<number> {
   const ways = [
     { way: cold, when: 'before' },
     { way: cold, when: 'after' },

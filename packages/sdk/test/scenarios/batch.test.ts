@@ -23,19 +23,29 @@ async function everyRun(storage: StorageBackend): Promise<RunSummary[]> {
   const all: RunSummary[] = [];
   let cursor: string | undefined;
   do {
-    const page = await storage.listRuns({ labels: { batch: 'nightly' }, limit: 1000, ...(cursor !== undefined && { cursor }) });
+    const page = await storage.listRuns({
+      labels: { batch: 'nightly' },
+      limit: 1000,
+      ...(cursor !== undefined && { cursor }),
+    });
     all.push(...page.items);
     cursor = page.cursor;
   } while (cursor !== undefined);
   return all;
 }
 
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
-it('a batch of 5,000 that is killed half-way and started again gives every item exactly one run', { timeout: 120_000 }, async () => {
+it('a batch of 5,000 that is killed half-way and started again gives every item exactly one run', {
+  timeout: 120_000,
+}, async () => {
   const path = join(folder, 'store.db');
   const start = (side: 'bad' | 'good'): ReturnType<typeof startCommand> =>
-    startCommand([process.execPath, '--expose-gc', join(folder, 'test/lib/batch-process.js'), path, side, String(size)], { cwd: folder });
+    startCommand(
+      [process.execPath, '--expose-gc', join(folder, 'test/lib/batch-process.js'), path, side, String(size)],
+      { cwd: folder },
+    );
   const first = start('bad');
   await first.written(/done 2500/);
   first.child.kill('SIGKILL');
@@ -44,12 +54,24 @@ it('a batch of 5,000 that is killed half-way and started again gives every item 
   const half = await everyRun(storage);
   expect(half.length).toBeGreaterThanOrEqual(2_500);
   expect(half.length).toBeLessThan(size);
-  const finished = new Map(half.filter(({ status }) => status.state === 'COMPLETE').map((run) => [run.header.runKey, run]));
+  const finished = new Map(
+    half.filter(({ status }) => status.state === 'COMPLETE').map((run) => [run.header.runKey, run]),
+  );
 
   const second = await start('bad').ended;
   expect(second.stderr).toBe('');
-  const { counts, memory } = JSON.parse(second.stdout.trim().split('\n').at(-1) ?? '') as { counts: BatchCounts; memory: number[] };
-  expect(counts).toEqual({ complete: size - failing, failed: failing, waiting: 0, unfinished: 0, refused: 0, total: size });
+  const { counts, memory } = JSON.parse(second.stdout.trim().split('\n').at(-1) ?? '') as {
+    counts: BatchCounts;
+    memory: number[];
+  };
+  expect(counts).toEqual({
+    complete: size - failing,
+    failed: failing,
+    waiting: 0,
+    unfinished: 0,
+    refused: 0,
+    total: size,
+  });
   const runs = await everyRun(storage);
   expect(runs).toHaveLength(size);
   expect(new Set(runs.map(({ header }) => header.runKey)).size).toBe(size);

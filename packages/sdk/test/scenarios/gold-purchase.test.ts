@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { sqliteStorage } from '../../src/storage/sqlite/index.ts';
 import { answerAndResume, normalised, questionOf } from '../lib/engine.ts';
@@ -9,6 +9,8 @@ import { startWorlds, type World, type Worlds } from '../lib/outside-world.ts';
 import { cold, inline, killedEverywhere } from '../lib/scenario.ts';
 import { inProcess, transpileScenarios } from '../lib/scenario-processes.ts';
 import { gold, goldModel } from './gold-purchase.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let worlds: Worlds;
 let folder: string;
@@ -32,9 +34,16 @@ describe('a gold purchase', () => {
     const portia = scenario.client(memoryStorage(), world.url);
     const first = await scenario.begin(portia);
     expect(searches[0]).toBe('What is the currency in Spain?');
-    expect(questionOf(first)).toMatchObject({ category: 'Multiple Choice', argumentName: '$step_2_output', options: [50, 100, 200] });
+    expect(questionOf(first)).toMatchObject({
+      category: 'Multiple Choice',
+      argumentName: '$step_2_output',
+      options: [50, 100, 200],
+    });
     const second = await answerAndResume(portia, first, 50);
-    expect(questionOf(second)).toMatchObject({ category: 'User Verification', userGuidance: 'Buy 50 ounces for 100000?' });
+    expect(questionOf(second)).toMatchObject({
+      category: 'User Verification',
+      userGuidance: 'Buy 50 ounces for 100000?',
+    });
     const before = model.requests.length;
     const done = await answerAndResume(portia, second, true);
     expect(done.error).toBeUndefined();
@@ -63,16 +72,23 @@ describe('a gold purchase', () => {
     ['cheap', { price: 1 }, { orders: 1, mails: 1 }],
     ['too expensive', { price: 2000 }, { orders: 0, mails: 0 }],
     ['refused', { price: 1, accepted: false }, { orders: 0, mails: 0 }],
-  ])('comes to the same inline, after cold resumes, and killed at every write, when it is %s', async (_how, options, effects) => {
-    const expected = (await inline(gold(options), worlds.fresh())).document;
-    expect((await cold(gold(options), worlds.fresh())).document).toEqual(expected);
-    const asked = await killedEverywhere(gold(options), () => worlds.fresh(), ({ document }, world, where) => {
-      expect(document, where).toEqual(expected);
-      expect(made(world), where).toEqual(effects);
-    });
-    if (effects.orders > 0) expect(asked).toBeGreaterThanOrEqual(2);
-    else expect(asked).toBe(0);
-  });
+  ])(
+    'comes to the same inline, after cold resumes, and killed at every write, when it is %s',
+    async (_how, options, effects) => {
+      const expected = (await inline(gold(options), worlds.fresh())).document;
+      expect((await cold(gold(options), worlds.fresh())).document).toEqual(expected);
+      const asked = await killedEverywhere(
+        gold(options),
+        () => worlds.fresh(),
+        ({ document }, world, where) => {
+          expect(document, where).toEqual(expected);
+          expect(made(world), where).toEqual(effects);
+        },
+      );
+      if (effects.orders > 0) expect(asked).toBeGreaterThanOrEqual(2);
+      else expect(asked).toBe(0);
+    },
+  );
 
   it('comes to the same when every answer is taken up by a new process', async () => {
     transpileScenarios(folder);
@@ -80,7 +96,8 @@ describe('a gold purchase', () => {
     const path = join(folder, 'store.db');
     const expected = (await inline(gold({ price: 1 }), worlds.fresh())).document;
     const states: string[] = [];
-    for (let round = 0; states.at(-1) !== 'COMPLETE' && round < 5; round += 1) states.push(await inProcess(folder, 'gold', path, world.url));
+    for (let round = 0; states.at(-1) !== 'COMPLETE' && round < 5; round += 1)
+      states.push(await inProcess(folder, 'gold', path, world.url));
     expect(states).toEqual(['NEED_CLARIFICATION', 'NEED_CLARIFICATION', 'COMPLETE']);
     const storage = await sqliteStorage(path);
     const portia = gold({ price: 1 }).client(storage, world.url);
@@ -89,5 +106,5 @@ describe('a gold purchase', () => {
     expect(normalised(await portia.storage.getPlanRun(stored.header.id))).toEqual(expected);
     expect(made(world)).toEqual({ orders: 1, mails: 1 });
     await portia.close();
-  }, 60_000);
+  });
 });

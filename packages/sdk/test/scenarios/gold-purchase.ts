@@ -20,7 +20,11 @@ const Receipt = z.object({ paid: z.number(), words: z.string() });
 export const goldPlan = (url: string): PlanV2 =>
   new PlanBuilderV2('Buy some gold')
     .input({ name: 'country', description: 'where to buy', schema: z.string(), defaultValue: 'UK' })
-    .invokeToolStep({ stepName: 'currency', tool: 'search_tool', args: { search_query: text`What is the currency in ${Input('country')}?` } })
+    .invokeToolStep({
+      stepName: 'currency',
+      tool: 'search_tool',
+      args: { search_query: text`What is the currency in ${Input('country')}?` },
+    })
     .reactAgentStep({
       stepName: 'price',
       tools: ['search_tool', 'calculator_tool'],
@@ -39,9 +43,17 @@ export const goldPlan = (url: string): PlanV2 =>
     .if({ condition: ({ total }) => total > 100, args: { total: StepOutput('total') } })
     .exit({ message: text`${StepOutput('total')} is too expensive` })
     .else()
-    .functionStep({ stepName: 'order', args: { ounces: StepOutput('ounces') }, function: (args, context) => act(url, 'order', args, context) })
+    .functionStep({
+      stepName: 'order',
+      args: { ounces: StepOutput('ounces') },
+      function: (args, context) => act(url, 'order', args, context),
+    })
     .endIf()
-    .llmStep({ stepName: 'receipt', task: 'Write a receipt', inputs: [StepOutput('total'), StepOutput('order', { optional: true })] })
+    .llmStep({
+      stepName: 'receipt',
+      task: 'Write a receipt',
+      inputs: [StepOutput('total'), StepOutput('order', { optional: true })],
+    })
     .singleToolAgentStep({ stepName: 'mail', tool: 'email', task: 'Send the receipt', inputs: [StepOutput('receipt')] })
     .finalOutput({ outputSchema: Receipt })
     .build();
@@ -52,7 +64,9 @@ export function goldModel(price: number): ScriptedModel {
     const names = tools.map(({ name }) => name);
     if (names.includes('final_result')) {
       const found = messages.some(({ role }) => role === 'tool');
-      return found ? toolCall('final_result', { result: { price, currency: 'EUR' } }) : toolCall('search_tool', { search_query: 'price of gold' });
+      return found
+        ? toolCall('final_result', { result: { price, currency: 'EUR' } })
+        : toolCall('search_tool', { search_query: 'price of gold' });
     }
     if (names.includes('email')) return toolCall('email', { to: 'ada@example.com', body: 'Paid: 50' });
     if (schema) return object({ result: { paid: 50, words: 'Paid: 50' }, summary: 'Gold was bought.' });
@@ -78,7 +92,13 @@ export function gold({ price, accepted = true, searches = [], model = goldModel(
       return `found: ${search_query}`;
     },
   });
-  const calculator = tool({ id: 'calculator_tool', description: 'calculates', readOnly: true, argsSchema: z.object({ math_question: z.string() }), run: () => 1 });
+  const calculator = tool({
+    id: 'calculator_tool',
+    description: 'calculates',
+    readOnly: true,
+    argsSchema: z.object({ math_question: z.string() }),
+    run: () => 1,
+  });
   let where = '';
   return {
     client(storage, url, executionHooks = {}) {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { sqliteStorage } from '../../src/storage/sqlite/index.ts';
 import { answerAndResume, codeOf, questionOf } from '../lib/engine.ts';
@@ -10,6 +10,8 @@ import { cold, inline, killedEverywhere, takenUp } from '../lib/scenario.ts';
 import { oneRound } from '../lib/scenario-round.ts';
 import { inProcess, transpileScenarios } from '../lib/scenario-processes.ts';
 import { payments, refund } from './refund.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let worlds: Worlds;
 beforeAll(async () => {
@@ -34,13 +36,21 @@ describe.each(['planned', 'built'] as const)('a refund, %s', (kind) => {
     if (kind === 'planned') expect(question.userGuidance).toContain('pi_of_cus_7');
     expect(world.effects).toEqual([]);
     for (const unclear of ['yes', 'no', null, 0, 1]) {
-      expect(await codeOf(portia.resolveClarification({ planRun: waiting, clarification: question, response: unclear }))).toBe('CLARIFICATION_RESPONSE_INVALID');
+      expect(
+        await codeOf(portia.resolveClarification({ planRun: waiting, clarification: question, response: unclear })),
+      ).toBe('CLARIFICATION_RESPONSE_INVALID');
     }
     const done = await answerAndResume(scenario.client(storage, world.url), waiting, true);
     expect(done.error).toBeUndefined();
     expect(world.effects.map(({ kind: made, body }) => [made, body])).toEqual([
       ['create_refund', { payment_intent: 'pi_of_cus_7', amount: 4200 }],
-      ['email', { to: 'ada@example.com', body: kind === 'planned' ? 'Your money is on its way' : 'Our answer: APPROVED: as the policy says' }],
+      [
+        'email',
+        {
+          to: 'ada@example.com',
+          body: kind === 'planned' ? 'Your money is on its way' : 'Our answer: APPROVED: as the policy says',
+        },
+      ],
     ]);
     expect(new Set(world.effects.map(({ key }) => key)).size).toBe(2);
   });
@@ -65,10 +75,14 @@ describe.each(['planned', 'built'] as const)('a refund, %s', (kind) => {
     const expected = (await inline(scenario, worlds.fresh())).document;
     expect(expected).toMatchObject({ state: 'COMPLETE' });
     expect((await cold(scenario, worlds.fresh())).document).toEqual(expected);
-    const asked = await killedEverywhere(scenario, () => worlds.fresh(), ({ document }, world, where) => {
-      expect(document, where).toEqual(expected);
-      expect(once(world), where).toEqual({ refunds: 1, mails: 1 });
-    });
+    const asked = await killedEverywhere(
+      scenario,
+      () => worlds.fresh(),
+      ({ document }, world, where) => {
+        expect(document, where).toEqual(expected);
+        expect(once(world), where).toEqual({ refunds: 1, mails: 1 });
+      },
+    );
     // The refund and the mail are not marked: of each, a call without a receipt is asked about, on either side of it.
     expect(asked).toBeGreaterThanOrEqual(2);
   });
@@ -76,10 +90,15 @@ describe.each(['planned', 'built'] as const)('a refund, %s', (kind) => {
 
 it('asks about no refund that can be looked up, only about the mail', async () => {
   const asked = new Set<string>();
-  await killedEverywhere(refund({ kind: 'built', findsRefunds: true }), () => worlds.fresh(), ({ run }, world, where) => {
-    expect(once(world), where).toEqual({ refunds: 1, mails: 1 });
-    for (const { source, userGuidance } of run.outputs.clarifications) if (source === 'Effects ledger') asked.add(userGuidance);
-  });
+  await killedEverywhere(
+    refund({ kind: 'built', findsRefunds: true }),
+    () => worlds.fresh(),
+    ({ run }, world, where) => {
+      expect(once(world), where).toEqual({ refunds: 1, mails: 1 });
+      for (const { source, userGuidance } of run.outputs.clarifications)
+        if (source === 'Effects ledger') asked.add(userGuidance);
+    },
+  );
   expect([...asked].filter((guidance) => /call of email/i.test(guidance)).length).toBeGreaterThan(0);
   expect([...asked].filter((guidance) => /refund/i.test(guidance))).toEqual([]);
 });
@@ -89,7 +108,7 @@ describe('a refund in a process that is really killed', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'portia-refund-'));
     transpileScenarios(folder);
-  }, 60_000);
+  });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('comes to the same wherever it dies, on SQLite', async () => {

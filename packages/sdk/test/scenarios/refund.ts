@@ -64,7 +64,12 @@ function tools(url: string, findsRefunds: boolean): AnyTool[] {
       argsSchema: z.object({ customer: z.string() }),
       run: ({ customer }) => read(url, `/payment_intents?customer=${customer}`),
     }),
-    findsRefunds ? { ...refund, reconcile: async (_args: never, { idempotencyKey }) => (await lookUp(url, idempotencyKey)) ?? 'not-happened' } : refund,
+    findsRefunds
+      ? {
+          ...refund,
+          reconcile: async (_args: never, { idempotencyKey }) => (await lookUp(url, idempotencyKey)) ?? 'not-happened',
+        }
+      : refund,
     acting(url, 'email', z.object({ to: z.string(), body: z.string() })),
   ];
 }
@@ -84,7 +89,10 @@ function model(verdict: string): Model {
       list_customers: { email: found(/[a-z]+@example\.com/) },
       list_payment_intents: { customer: found(/cus_\d+/) },
       create_refund: { payment_intent: found(/pi_of_cus_\d+/), amount: 4200 },
-      email: { to: found(/[a-z]+@example\.com/), body: all.includes('create_refund_1') ? 'Your money is on its way' : 'We are sorry' },
+      email: {
+        to: found(/[a-z]+@example\.com/),
+        body: all.includes('create_refund_1') ? 'Your money is on its way' : 'We are sorry',
+      },
     };
     const [first] = offered;
     return first ? toolCall(first.name, args[first.name] ?? {}) : words('nothing to say');
@@ -96,9 +104,27 @@ const whenApproved = 'if the $review is APPROVED';
 export const refundPlan: Plan = planOf(
   { toolId: 'file_reader', task: 'read inbox.txt', output: '$mail' },
   { toolId: 'refund_reviewer', task: 'review the claim', output: '$review', inputs: ['$mail'] },
-  { toolId: 'list_customers', task: 'find the customer', output: '$customers', inputs: ['$mail', '$review'], condition: whenApproved },
-  { toolId: 'list_payment_intents', task: 'find the payment', output: '$payments', inputs: ['$customers', '$review'], condition: whenApproved },
-  { toolId: 'create_refund', task: 'refund it', output: '$refund', inputs: ['$payments', '$review'], condition: whenApproved },
+  {
+    toolId: 'list_customers',
+    task: 'find the customer',
+    output: '$customers',
+    inputs: ['$mail', '$review'],
+    condition: whenApproved,
+  },
+  {
+    toolId: 'list_payment_intents',
+    task: 'find the payment',
+    output: '$payments',
+    inputs: ['$customers', '$review'],
+    condition: whenApproved,
+  },
+  {
+    toolId: 'create_refund',
+    task: 'refund it',
+    output: '$refund',
+    inputs: ['$payments', '$review'],
+    condition: whenApproved,
+  },
   { toolId: 'email', task: 'tell the customer', output: '$told', inputs: ['$mail', '$refund'] },
 );
 
@@ -110,16 +136,35 @@ export const refundBuilderPlan: PlanV2 = new PlanBuilderV2('Refund')
   .invokeToolStep({ stepName: 'mail', tool: 'file_reader', args: { filename: 'inbox.txt' } })
   .invokeToolStep({ stepName: 'review', tool: 'refund_reviewer', args: { claim: StepOutput('mail') } })
   .if({ condition: ({ review }) => String(review).startsWith('APPROVED'), args: { review: StepOutput('review') } })
-  .invokeToolStep({ stepName: 'customers', tool: 'list_customers', args: { email: 'ada@example.com' }, outputSchema: Customers })
-  .invokeToolStep({ stepName: 'payments', tool: 'list_payment_intents', args: { customer: StepOutput('customers', { path: '0.id' }) }, outputSchema: Payments })
+  .invokeToolStep({
+    stepName: 'customers',
+    tool: 'list_customers',
+    args: { email: 'ada@example.com' },
+    outputSchema: Customers,
+  })
+  .invokeToolStep({
+    stepName: 'payments',
+    tool: 'list_payment_intents',
+    args: { customer: StepOutput('customers', { path: '0.id' }) },
+    outputSchema: Payments,
+  })
   .invokeToolStep({
     stepName: 'refund',
     tool: 'create_refund',
-    args: { payment_intent: StepOutput('payments', { path: '0.id' }), amount: StepOutput('payments', { path: '0.amount' }) },
-    approval: { message: text`Refund ${StepOutput('payments', { path: '0.amount' })} to ${StepOutput('customers', { path: '0.email' })}?` },
+    args: {
+      payment_intent: StepOutput('payments', { path: '0.id' }),
+      amount: StepOutput('payments', { path: '0.amount' }),
+    },
+    approval: {
+      message: text`Refund ${StepOutput('payments', { path: '0.amount' })} to ${StepOutput('customers', { path: '0.email' })}?`,
+    },
   })
   .endIf()
-  .invokeToolStep({ stepName: 'told', tool: 'email', args: { to: 'ada@example.com', body: text`Our answer: ${StepOutput('review')}` } })
+  .invokeToolStep({
+    stepName: 'told',
+    tool: 'email',
+    args: { to: 'ada@example.com', body: text`Our answer: ${StepOutput('review')}` },
+  })
   .build();
 
 export interface RefundOptions {
@@ -132,11 +177,15 @@ export interface RefundOptions {
 export function refund({ kind, verdict = 'APPROVED', approved = true, findsRefunds = false }: RefundOptions): Scenario {
   return {
     client(storage: StorageBackend, url: string, hooks: ExecutionHooks = {}): Portia {
-      const executionHooks = kind === 'planned' ? combineHooks({ beforeToolCall: clarifyOnToolCalls('create_refund') }, hooks) : hooks;
+      const executionHooks =
+        kind === 'planned' ? combineHooks({ beforeToolCall: clarifyOnToolCalls('create_refund') }, hooks) : hooks;
       const config = new Config({ storage, models: { default: model(verdict) } });
       return new Portia({ config, tools: tools(url, findsRefunds), executionHooks, plans: [refundBuilderPlan] });
     },
-    begin: (portia) => (kind === 'planned' ? portia.runPlan(refundPlan, { runKey: 'refund' }) : portia.runPlan(refundBuilderPlan, { runKey: 'refund' })),
+    begin: (portia) =>
+      kind === 'planned'
+        ? portia.runPlan(refundPlan, { runKey: 'refund' })
+        : portia.runPlan(refundBuilderPlan, { runKey: 'refund' }),
     answer: () => approved,
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { PlanRun } from '../../src/core/plan-run.ts';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
@@ -6,7 +6,19 @@ import { crashingStorage } from '../../src/testing/crashing-storage.ts';
 import { normalised } from '../lib/engine.ts';
 import { startWorlds, type Worlds } from '../lib/outside-world.ts';
 import { cold, inline, killedEverywhere } from '../lib/scenario.ts';
-import { createAll, pages, profileOf, scrapeAll, scrapeEach, scraper, scraperClient, scraperModel, scraperPlan } from './scraper.ts';
+import {
+  createAll,
+  pages,
+  profileOf,
+  scrapeAll,
+  scrapeEach,
+  scraper,
+  scraperClient,
+  scraperModel,
+  scraperPlan,
+} from './scraper.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let worlds: Worlds;
 beforeAll(async () => {
@@ -68,8 +80,12 @@ it.each([0, 1])('page %i comes to the same inline, cold, and killed at every wri
   const clean = (document: JsonObject): unknown => JSON.parse(JSON.stringify(document).replaceAll(place, '/page'));
   const expected = clean((await inline(scraper(page), worlds.fresh())).document);
   expect(clean((await cold(scraper(page), worlds.fresh())).document)).toEqual(expected);
-  const asked = await killedEverywhere(scraper(page), () => worlds.fresh(), ({ document }, _world, where) => {
-    expect(clean(document), where).toEqual(expected);
-  });
+  const asked = await killedEverywhere(
+    scraper(page),
+    () => worlds.fresh(),
+    ({ document }, _world, where) => {
+      expect(clean(document), where).toEqual(expected);
+    },
+  );
   expect(asked).toBe(0);
 });

@@ -27,13 +27,38 @@ export const pages: Pages = (path) => {
 
 export const scraperPlan: PlanV2 = new PlanBuilderV2('Scrape a scientist')
   .input({ name: 'url', schema: z.string() })
-  .functionStep({ stepName: 'html', args: { url: Input('url') }, readOnly: true, function: async ({ url }) => String(await read(url, '')) })
-  .functionStep({ stepName: 'words', args: { html: StepOutput('html') }, readOnly: true, function: ({ html }) => html.replaceAll(/<[^>]+>/g, ' ').trim() })
+  .functionStep({
+    stepName: 'html',
+    args: { url: Input('url') },
+    readOnly: true,
+    function: async ({ url }) => String(await read(url, '')),
+  })
+  .functionStep({
+    stepName: 'words',
+    args: { html: StepOutput('html') },
+    readOnly: true,
+    function: ({ html }) => html.replaceAll(/<[^>]+>/g, ' ').trim(),
+  })
   .if({ condition: ({ html }) => html.includes('id="papers"'), args: { html: StepOutput('html') } })
-  .functionStep({ stepName: 'papers', args: { html: StepOutput('html') }, readOnly: true, function: ({ html }) => /<ul.*<\/ul>/.exec(html)?.[0] ?? '' })
-  .llmStep({ stepName: 'publications', task: 'List the publications', inputs: [StepOutput('papers')], outputSchema: Publications })
+  .functionStep({
+    stepName: 'papers',
+    args: { html: StepOutput('html') },
+    readOnly: true,
+    function: ({ html }) => /<ul.*<\/ul>/.exec(html)?.[0] ?? '',
+  })
+  .llmStep({
+    stepName: 'publications',
+    task: 'List the publications',
+    inputs: [StepOutput('papers')],
+    outputSchema: Publications,
+  })
   .endIf()
-  .llmStep({ stepName: 'profile', task: 'Write a profile', inputs: [StepOutput('words'), StepOutput('publications', { optional: true })], outputSchema: Profile })
+  .llmStep({
+    stepName: 'profile',
+    task: 'Write a profile',
+    inputs: [StepOutput('words'), StepOutput('publications', { optional: true })],
+    outputSchema: Profile,
+  })
   .build();
 
 export function scraperModel(): ScriptedModel {
@@ -41,22 +66,38 @@ export function scraperModel(): ScriptedModel {
     const all = messages.map(({ content }) => content).join('\n');
     const number = /(?:scientist|paper) (\d)/.exec(all)?.[1] ?? '?';
     if (all.includes('List the publications')) return object([`paper ${number}`]);
-    return object({ name: `scientist ${number}`, known: all.includes('paper') ? `for paper ${number}` : 'for nothing' });
+    return object({
+      name: `scientist ${number}`,
+      known: all.includes('paper') ? `for paper ${number}` : 'for nothing',
+    });
   });
 }
 
-export function scraperClient(storage: StorageBackend, model: ScriptedModel = scraperModel(), executionHooks: ExecutionHooks = {}): Portia {
-  return new Portia({ config: new Config({ storage, models: { default: model } }), executionHooks, plans: [scraperPlan] });
+export function scraperClient(
+  storage: StorageBackend,
+  model: ScriptedModel = scraperModel(),
+  executionHooks: ExecutionHooks = {},
+): Portia {
+  return new Portia({
+    config: new Config({ storage, models: { default: model } }),
+    executionHooks,
+    plans: [scraperPlan],
+  });
 }
 
 /** What a run over page n gives. */
-export const profileOf = (n: number): unknown => ({ name: `scientist ${n}`, known: n % 2 === 0 ? `for paper ${n}` : 'for nothing' });
+export const profileOf = (n: number): unknown => ({
+  name: `scientist ${n}`,
+  known: n % 2 === 0 ? `for paper ${n}` : 'for nothing',
+});
 
 const numbers = Array.from({ length: 8 }, (_, n) => n);
 
 /** Runs of page 0 to 7, all at once, begun or gone on with. */
 export function scrapeEach(portia: Portia, url: string): Promise<PlanRun>[] {
-  return numbers.map((n) => portia.runPlan(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` }));
+  return numbers.map((n) =>
+    portia.runPlan(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` }),
+  );
 }
 
 /** The same runs, when all are over. */
@@ -66,7 +107,13 @@ export function scrapeAll(portia: Portia, url: string): Promise<PlanRun[]> {
 
 /** The same runs, not begun. */
 export function createAll(portia: Portia, url: string): Promise<PlanRunUUID[]> {
-  return Promise.all(numbers.map(async (n) => (await portia.createPlanRun(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` })).id));
+  return Promise.all(
+    numbers.map(
+      async (n) =>
+        (await portia.createPlanRun(scraperPlan, { planRunInputs: { url: `${url}/page${n}` }, runKey: `page ${n}` }))
+          .id,
+    ),
+  );
 }
 
 /** One page of it. */
@@ -78,7 +125,8 @@ export function scraper(page: number): Scenario {
       where = url;
       return scraperClient(storage, model, hooks);
     },
-    begin: (portia) => portia.runPlan(scraperPlan, { planRunInputs: { url: `${where}/page${page}` }, runKey: `page ${page}` }),
+    begin: (portia) =>
+      portia.runPlan(scraperPlan, { planRunInputs: { url: `${where}/page${page}` }, runKey: `page ${page}` }),
     answer: () => null,
   };
 }

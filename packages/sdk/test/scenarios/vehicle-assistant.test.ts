@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { PlanRun } from '../../src/core/plan-run.ts';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { answerAndResume, questionOf } from '../lib/engine.ts';
 import { startWorlds, type World, type Worlds } from '../lib/outside-world.ts';
 import { cold, inline, killedEverywhere } from '../lib/scenario.ts';
 import { vehicle } from './vehicle-assistant.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let worlds: Worlds;
 beforeAll(async () => {
@@ -15,13 +17,20 @@ afterAll(() => worlds.close());
 const made = (world: World): unknown => world.effects.map(({ kind, body }) => [kind, body]);
 /** Outputs of steps that did something; markers of control steps are left out. */
 const outputs = (run: PlanRun): unknown =>
-  Object.fromEntries(Object.entries(run.outputs.stepOutputs).flatMap(([name, output]) => ('value' in output && typeof output.value !== 'boolean' ? [[name, output.value]] : [])));
+  Object.fromEntries(
+    Object.entries(run.outputs.stepOutputs).flatMap(([name, output]) =>
+      'value' in output && typeof output.value !== 'boolean' ? [[name, output.value]] : [],
+    ),
+  );
 
 describe('a vehicle assistant', () => {
   it('answers a question, and runs no other branch', async () => {
     const { run } = await inline(vehicle({ said: 'How do I renew my licence?' }), worlds.fresh());
     expect(run.state).toBe('COMPLETE');
-    expect(outputs(run)).toEqual({ $step_0_output: 'instructions', $step_2_output: 'Here is how: found renew a licence' });
+    expect(outputs(run)).toEqual({
+      $step_0_output: 'instructions',
+      $step_2_output: 'Here is how: found renew a licence',
+    });
     expect(run.outputs.finalOutput?.value).toBe('Here is how: found renew a licence');
   });
 
@@ -30,12 +39,20 @@ describe('a vehicle assistant', () => {
     const scenario = vehicle({ said: 'other' });
     const storage = memoryStorage();
     const first = await scenario.begin(scenario.client(storage, world.url));
-    expect(questionOf(first)).toMatchObject({ category: 'Input', userGuidance: 'Do you want a licence, or to pay tax?', step: 0 });
+    expect(questionOf(first)).toMatchObject({
+      category: 'Input',
+      userGuidance: 'Do you want a licence, or to pay tax?',
+      step: 0,
+    });
     const second = await answerAndResume(scenario.client(storage, world.url), first, 'I want a licence');
     expect(questionOf(second)).toMatchObject({ userGuidance: 'What is your name?', step: 4 });
     const done = await answerAndResume(scenario.client(storage, world.url), second, 'Ada');
     expect(done.error).toBeUndefined();
-    expect(outputs(done)).toEqual({ $step_0_output: 'licence', $step_4_output: { name: 'Ada' }, $step_5_output: { id: 'licence_1' } });
+    expect(outputs(done)).toEqual({
+      $step_0_output: 'licence',
+      $step_4_output: { name: 'Ada' },
+      $step_5_output: { id: 'licence_1' },
+    });
     // The run has passed the end of the block, and no other branch was begun.
     const events = await scenario.client(storage, world.url).storage.getEvents(done.id);
     const ended = events.flatMap((event) => (event.type === 'step-end' ? [event.step] : []));
@@ -53,10 +70,14 @@ describe('a vehicle assistant', () => {
     const expected = (await inline(vehicle(options), worlds.fresh())).document;
     expect(expected).toMatchObject({ state: 'COMPLETE' });
     expect((await cold(vehicle(options), worlds.fresh())).document).toEqual(expected);
-    const asked = await killedEverywhere(vehicle(options), () => worlds.fresh(), ({ document }, world, where) => {
-      expect(document, where).toEqual(expected);
-      expect(made(world), where).toEqual(effects);
-    });
+    const asked = await killedEverywhere(
+      vehicle(options),
+      () => worlds.fresh(),
+      ({ document }, world, where) => {
+        expect(document, where).toEqual(expected);
+        expect(made(world), where).toEqual(effects);
+      },
+    );
     expect(asked > 0).toBe(effects.length > 0);
   });
 });

@@ -27,13 +27,35 @@ export const vehiclePlan = (url: string): PlanV2 =>
       outputSchema: Wish,
     })
     .if({ condition: ({ wish }) => wish === 'instructions', args: { wish: StepOutput('wish') } })
-    .reactAgentStep({ stepName: 'answer', task: text`Answer: ${Input('previous_conversation')}`, tools: ['search_tool'] })
+    .reactAgentStep({
+      stepName: 'answer',
+      task: text`Answer: ${Input('previous_conversation')}`,
+      tools: ['search_tool'],
+    })
     .elseIf({ condition: ({ wish }) => wish === 'licence', args: { wish: StepOutput('wish') } })
-    .reactAgentStep({ stepName: 'licence_form', task: 'Collect the licence form', allowAgentClarifications: true, outputSchema: Form })
-    .functionStep({ stepName: 'licence', args: { form: StepOutput('licence_form') }, function: ({ form }, context) => act(url, 'licence', form, context) })
+    .reactAgentStep({
+      stepName: 'licence_form',
+      task: 'Collect the licence form',
+      allowAgentClarifications: true,
+      outputSchema: Form,
+    })
+    .functionStep({
+      stepName: 'licence',
+      args: { form: StepOutput('licence_form') },
+      function: ({ form }, context) => act(url, 'licence', form, context),
+    })
     .elseIf({ condition: ({ wish }) => wish === 'tax', args: { wish: StepOutput('wish') } })
-    .reactAgentStep({ stepName: 'tax_form', task: 'Collect the tax form', allowAgentClarifications: true, outputSchema: Form })
-    .functionStep({ stepName: 'tax', args: { form: StepOutput('tax_form') }, function: ({ form }, context) => act(url, 'tax', form, context) })
+    .reactAgentStep({
+      stepName: 'tax_form',
+      task: 'Collect the tax form',
+      allowAgentClarifications: true,
+      outputSchema: Form,
+    })
+    .functionStep({
+      stepName: 'tax',
+      args: { form: StepOutput('tax_form') },
+      function: ({ form }, context) => act(url, 'tax', form, context),
+    })
     .else()
     .functionStep({ stepName: 'sorry', readOnly: true, function: () => 'I can help with licences and vehicle tax.' })
     .endIf()
@@ -45,8 +67,14 @@ function vehicleModel(): Model {
     const last = messages.at(-1);
     const told = last?.role === 'tool' ? last.content : undefined;
     const give = (result: JsonValue): ReturnType<typeof toolCall> => toolCall('final_result', { result });
-    if (prompt.includes('Collect the')) return told === undefined ? toolCall('clarification_tool', { guidance: 'What is your name?' }) : give({ name: told });
-    if (prompt.includes('Answer: ')) return told === undefined ? toolCall('search_tool', { search_query: 'renew a licence' }) : give(`Here is how: ${told}`);
+    if (prompt.includes('Collect the'))
+      return told === undefined
+        ? toolCall('clarification_tool', { guidance: 'What is your name?' })
+        : give({ name: told });
+    if (prompt.includes('Answer: '))
+      return told === undefined
+        ? toolCall('search_tool', { search_query: 'renew a licence' })
+        : give(`Here is how: ${told}`);
     const said = `${prompt} ${told ?? ''}`;
     if (said.includes('weather')) return give('none');
     if (said.includes('How do I')) return give('instructions');
@@ -75,9 +103,15 @@ export function vehicle({ said, wish = 'I want to pay tax' }: VehicleOptions): S
   return {
     client(storage, url, executionHooks = {}) {
       where = url;
-      return new Portia({ config: new Config({ storage, models: { default: model } }), tools: [search], executionHooks, plans: [vehiclePlan(url)] });
+      return new Portia({
+        config: new Config({ storage, models: { default: model } }),
+        tools: [search],
+        executionHooks,
+        plans: [vehiclePlan(url)],
+      });
     },
-    begin: (portia) => portia.runPlan(vehiclePlan(where), { planRunInputs: { previous_conversation: said }, runKey: 'vehicle' }),
+    begin: (portia) =>
+      portia.runPlan(vehiclePlan(where), { planRunInputs: { previous_conversation: said }, runKey: 'vehicle' }),
     answer: ({ userGuidance }) => (userGuidance.includes('name') ? 'Ada' : wish),
   };
 }

@@ -4,6 +4,7 @@ import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.
 import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';
+import type { Awaitable } from '../../storage/storage-backend.ts';
 import { llmToolId } from '../../plan/compile.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
@@ -31,7 +32,7 @@ export function runOneShotAgent(
   inputs: readonly StepInput[],
   task: string,
   model?: Model,
-): Promise<CallResult> {
+): Awaitable<CallResult> {
   const known = knownArgs(tool, inputs, task);
   if (known) return callTool(visit, tool, known, maxSoftErrors);
   return converse(visit, tool, inputs, task, model ?? visit.run.runtime.models.get('execution'));

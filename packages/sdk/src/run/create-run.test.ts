@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { clientOf, codeOf, planOf, questionOf } from '../../test/lib/engine.ts';
+import { InputClarification } from '../core/clarification.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { PlanRun } from '../core/plan-run.ts';
+import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import { text } from '../testing/script.ts';
+import { scriptedModel } from '../testing/scripted-model.ts';
+import { tool } from '../tool/tool.ts';
+
+const one = tool({ id: 'one', description: 'gives 1', readOnly: true, run: () => 1 });
+const plan = planOf({ toolId: 'one', output: '$a' });
+const asker = tool<JsonObject, JsonValue>({
+  id: 'asker',
+  description: 'asks',
+  run: (_args, { clarifications }) =>
+    clarifications.find(({ resolved }) => resolved)?.response ??
+    InputClarification({ userGuidance: '?', argumentName: 'a' }),
+});
+
+describe('a run key', () => {
+  it('given twice gives the same run, whose plan goes on', async () => {
+    const portia = clientOf({ tools: [asker, one] });
+    const asking = planOf({ toolId: 'asker', output: '$a' });
+    const first = await portia.runPlan(asking, { runKey: 'order-17' });
+    const second = await portia.runPlan(asking, { runKey: 'order-17' });
+    expect([second.id, second.state]).toEqual([first.id, 'NEED_CLARIFICATION']);
+    await portia.resolveClarification({ planRun: first, clarification: questionOf(first), response: 1 });
+    expect(await portia.runPlan(asking, { runKey: 'order-17' })).toMatchObject({ id: first.id, state: 'COMPLETE' });
+    expect(await portia.runPlan(asking, { runKey: 'order-17' })).toMatchObject({ id: first.id, state: 'COMPLETE' });
+    expect((await portia.storage.listRuns()).items).toHaveLength(1);
+  });
+
+  it('belongs to one plan', async () => {
+    const portia = clientOf({ tools: [one] });
+    await portia.runPlan(plan, { runKey: 'order-17' });
+    for (const again of [
+      portia.runPlan(planOf({ toolId: 'one', output: '$b' }), { runKey: 'order-17' }),
+      portia.start(planOf(), { runKey: 'order-17' }),
+    ]) {
+      expect(await codeOf(again)).toBe('RUN_KEY_CONFLICT');
+    }
+  });
+
+  it('and labels stand in the execution context, and runs are found by them', async () => {
+    const portia = clientOf({ tools: [one] });
+    const run = await portia.runPlan(plan, { runKey: 'k', labels: { batch: 'nightly', region: 'EU' } });
+    await portia.runPlan(plan, { labels: { batch: 'daily' } });
+    expect(run.executionContext).toMatchObject({ runKey: 'k', labels: { batch: 'nightly', region: 'EU' } });
+    expect(
+      (await portia.storage.listRuns({ labels: { batch: 'nightly' } })).items.map(({ header }) => header.id),
+    ).toEqual([run.id]);
+  });
+});
+
+describe('a plan', () => {
+  it('that is stored already is run as it was stored, by its id', async () => {
+    const storage = memoryStorage();
+    await clientOf({ storage }).storage.savePlan(plan);
+    expect((await clientOf({ tools: [one], storage }).runPlan(plan.id)).state).toBe('COMPLETE');
+    expect(await codeOf(clientOf({ storage }).runPlan(planOf().id))).toBe('PLAN_NOT_FOUND');
+  });
+});
+
+describe('the end user of a run', () => {
+  it('is the default one, one by id, or one given whole, who is saved', async () => {
+    const portia = clientOf({ tools: [one] });
+    const ids = async (endUser?: unknown): Promise<string> =>
+      ((await portia.runPlan(plan, { endUser: endUser as never })) as PlanRun).endUserId;
+    expect(await ids()).toBe('portia:default_user');
+    expect(await ids('ada')).toBe('ada');
+    expect(await ids({ externalId: 'bob', name: 'Bob' })).toBe('bob');
+    expect(await portia.storage.getEndUser('bob')).toMatchObject({ name: 'Bob' });
+  });
+
+  it('is changed by tools after their call; that it cannot be saved is no reason for a call to fail', async () => {
+    const writer = tool({
+      id: 'writer',
+      description: 'x',
+      run(_args, context) {
+        context.updateEndUser({ team: 'ops' });
+        return context.endUser.additionalData;
+      },
+    });
+    const storage = memoryStorage();
+    const portia = clientOf({ tools: [writer], storage, model: scriptedModel(() => text('s')) });
+    const run = await portia.runPlan(planOf({ toolId: 'writer', output: '$a' }), { endUser: 'ada' });
+    expect(run.toJSON()).toMatchObject({ outputs: { step_outputs: { $a: { value: { team: 'ops' } } } } });
+    expect(await storage.getEndUser('ada')).toMatchObject({ additionalData: { team: 'ops' } });
+
+    const broken = new Proxy(storage, {
+      get: (target, name) =>
+        name === 'saveEndUser'
+          ? () => {
+              throw new Error('read-only');
+            }
+          : ((Reflect.get(target, name, target) as (...args: unknown[]) => unknown)?.bind?.(target) ??
+            Reflect.get(target, name, target)),
+    });
+    expect(
+      (
+        await clientOf({ tools: [writer], storage: broken, model: scriptedModel(() => text('s')) }).runPlan(
+          planOf({ toolId: 'writer', output: '$a' }),
+          { endUser: 'ada' },
+        )
+      ).state,
+    ).toBe('COMPLETE');
+  });
+});
