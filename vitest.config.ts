@@ -1,7 +1,7 @@
 // One suite for all packages: unit tests and type tests beside the source, slow tests that kill real processes under
 // packages/*/test. The package names resolve to the source, so no test needs a build of what it tests.
-import { defineConfig } from 'vitest/config'
-import { entryPoints } from './scripts/lib/workspace.mjs'
+import { defineConfig } from 'vitest/config';
+import { entryPoints } from './scripts/lib/workspace.mjs';
 
 export default defineConfig({
   resolve: {
@@ -35,4 +35,4 @@ export default defineConfig({
       },
     },
   },
-})
+});

@@ -70,7 +70,10 @@ export interface ResolveOptions {
   readonly via?: Answer['via'] | undefined;
 }
 
-type RunRef = { readonly planRunId?: PlanRunUUID | string | undefined; readonly planRun?: { readonly id: PlanRunUUID } | undefined };
+type RunRef = {
+  readonly planRunId?: PlanRunUUID | string | undefined;
+  readonly planRun?: { readonly id: PlanRunUUID } | undefined;
+};
 
 interface Opened {
   readonly runtime: Runtime;
@@ -106,13 +109,28 @@ export class Portia {
   async #openNow(): Promise<Opened> {
     const { config } = this;
     const { executionHooks: hooks = {}, clock = systemClock } = this.#options;
-    const logger = this.#options.logger ?? (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel, { secrets: config.secrets }) : silentLogger);
+    const logger =
+      this.#options.logger ??
+      (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel, { secrets: config.secrets }) : silentLogger);
     const storage = await openStorage(config.storage);
     const bus = new EventBus();
     if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
     const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);
     const drivers = new DriverPool(storage, logger);
-    const runtime: Runtime = { config, storage, models: modelSet(config, { clock }), tools, hooks, clock, logger, bus, drivers, host: hostname(), toolLimits: new ToolLimits(clock), stepGate: gateFor(config) };
+    const runtime: Runtime = {
+      config,
+      storage,
+      models: modelSet(config, { clock }),
+      tools,
+      hooks,
+      clock,
+      logger,
+      bus,
+      drivers,
+      host: hostname(),
+      toolLimits: new ToolLimits(clock),
+      stepGate: gateFor(config),
+    };
     return { runtime, plans: new PlanShelf(storage, this.#options.plans), storage };
   }
 
@@ -123,7 +141,10 @@ export class Portia {
   }
 
   /** Plans a query and runs the plan. */
-  async run<Out extends Schema = Schema>(query: string, options: QueryOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+  async run<Out extends Schema = Schema>(
+    query: string,
+    options: QueryOptions<Out> = {},
+  ): Promise<PlanRun<ValueOf<Out>>> {
     return this.runPlan<Out>(await this.plan(query, options), options);
   }
 
@@ -134,20 +155,29 @@ export class Portia {
    * `RUN_KEY_CONFLICT`; `RUN_BUSY` when the run key belongs to a run that is being driven.
    */
   async runPlan<Out>(plan: PlanV2<unknown, unknown, Out>, options?: RunOptions<never>): Promise<PlanRun<Out>>;
-  async runPlan<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options?: RunOptions<Out>): Promise<PlanRun<ValueOf<Out>>>;
+  async runPlan<Out extends Schema = Schema>(
+    plan: AnyPlan | PlanUUID,
+    options?: RunOptions<Out>,
+  ): Promise<PlanRun<ValueOf<Out>>>;
   async runPlan(plan: AnyPlan | PlanUUID, options: RunOptions = {}): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
     return planRunView(await startRun(runtime, plans, plan, options, advance));
   }
 
   /** Stores a new run without driving it: `resume` begins it. The errors are those of {@link runPlan}. */
-  async createPlanRun<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options: RunOptions<Out> = {}): Promise<PlanRun<ValueOf<Out>>> {
+  async createPlanRun<Out extends Schema = Schema>(
+    plan: AnyPlan | PlanUUID,
+    options: RunOptions<Out> = {},
+  ): Promise<PlanRun<ValueOf<Out>>> {
     const { runtime, plans } = await this.#open();
     return planRunView(await createRun(runtime, plans, plan, options));
   }
 
   /** Stores a new run for whichever worker comes first ({@link work}), now or at `startAt`. Answers at once. */
-  async start<Out extends Schema = Schema>(plan: AnyPlan | PlanUUID, options: RunOptions<Out> = {}): Promise<{ readonly planRunId: PlanRunUUID }> {
+  async start<Out extends Schema = Schema>(
+    plan: AnyPlan | PlanUUID,
+    options: RunOptions<Out> = {},
+  ): Promise<{ readonly planRunId: PlanRunUUID }> {
     const { runtime, plans } = await this.#open();
     const state = await createRun(runtime, plans, plan, { startAt: runtime.clock.now(), ...options });
     return { planRunId: state.header.id };
@@ -172,14 +202,24 @@ export class Portia {
     const { clarification, response, resolvedBy, via } = options;
     const clarificationId = (options.clarificationId ?? clarification?.id) as ClarificationUUID | undefined;
     if (clarificationId === undefined) throw missing('clarification', 'clarificationId');
-    const planRunId = runId({ ...options, planRunId: options.planRunId ?? options.planRun?.id ?? clarification?.planRunId ?? undefined });
-    return planRunView(await resolveClarification(runtime, plans, { planRunId, clarificationId, response, resolvedBy, via }));
+    const planRunId = runId({
+      ...options,
+      planRunId: options.planRunId ?? options.planRun?.id ?? clarification?.planRunId ?? undefined,
+    });
+    return planRunView(
+      await resolveClarification(runtime, plans, { planRunId, clarificationId, response, resolvedBy, via }),
+    );
   }
 
   /** Gives up on a clarification: the run fails with `CLARIFICATION_FAILED` and the error's message. */
-  async errorClarification(options: RunRef & { readonly clarification: Clarification; readonly error: Error }): Promise<PlanRun> {
+  async errorClarification(
+    options: RunRef & { readonly clarification: Clarification; readonly error: Error },
+  ): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
-    const id = runId({ ...options, planRunId: options.planRunId ?? options.planRun?.id ?? options.clarification.planRunId ?? undefined });
+    const id = runId({
+      ...options,
+      planRunId: options.planRunId ?? options.planRun?.id ?? options.clarification.planRunId ?? undefined,
+    });
     return planRunView(await failByHandler(runtime, plans, id, options.clarification, options.error));
   }
 
@@ -196,13 +236,18 @@ export class Portia {
   }
 
   /** A FAILED run goes on from the failed step; outputs and calls that succeeded are kept. */
-  async retry(options: RunRef & { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined }): Promise<PlanRun> {
+  async retry(
+    options: RunRef & { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
     return planRunView(await retryRun(runtime, plans, runId(options), options));
   }
 
   /** What happened to a run and what happens to it, live; ends with the run. */
-  async *events(planRunId: PlanRunUUID | string, options: FollowOptions = {}): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
+  async *events(
+    planRunId: PlanRunUUID | string,
+    options: FollowOptions = {},
+  ): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
     const { runtime } = await this.#open();
     yield* follow(runtime, PlanRunUUID.fromString(planRunId), options);
   }
@@ -214,9 +259,17 @@ export class Portia {
   }
 
   /** Runs a plan over many items. Given the same items again, it goes on where it stopped. */
-  async runMany(plan: AnyPlan | PlanUUID, items: Iterable<BatchItem> | AsyncIterable<BatchItem>, options: RunManyOptions = {}): Promise<BatchCounts> {
+  async runMany(
+    plan: AnyPlan | PlanUUID,
+    items: Iterable<BatchItem> | AsyncIterable<BatchItem>,
+    options: RunManyOptions = {},
+  ): Promise<BatchCounts> {
     const { runtime, plans } = await this.#open();
-    return runMany(items, async (item, { signal }) => planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance)), options);
+    return runMany(
+      items,
+      async (item, { signal }) => planRunView(await startRun(runtime, plans, plan, { ...item, signal }, advance)),
+      options,
+    );
   }
 
   /** The end user a run would get: the default one, one by id, or one given whole, which is saved. */

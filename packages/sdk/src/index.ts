@@ -13,7 +13,15 @@ export { PlanBuilderV2 } from './plan/builder-v2.ts';
 export { PlanV2, type PlanInputV2, type PlanV2Init } from './core/plan-v2.ts';
 export type { PlanChange } from './core/plan-v2-changes.ts';
 export { FirstOf, type StepV2 } from './core/plan-v2-steps.ts';
-export { Input, type InputReference, type Reference, StepOutput, type StepReference, type Text, text } from './core/reference.ts';
+export {
+  Input,
+  type InputReference,
+  type Reference,
+  StepOutput,
+  type StepReference,
+  type Text,
+  text,
+} from './core/reference.ts';
 export { validatePlan } from './plan/validate-plan.ts';
 export type { PlanOptions } from './plan/make-plan.ts';
 
@@ -55,7 +63,15 @@ export type { EndUserInit } from './run/end-users.ts';
 export { tool, ToolBase, type ToolInit } from './tool/tool.ts';
 export { type OverwriteOption, ToolRegistry, type ToolRegistryOptions } from './tool/registry.ts';
 export type { ToolOptions } from './tool/foreign.ts';
-export type { AnyTool, ReadyResponse, Reconciled, Tool, ToolReadyContext, ToolResult, ToolRunContext } from './core/tool.ts';
+export type {
+  AnyTool,
+  ReadyResponse,
+  Reconciled,
+  Tool,
+  ToolReadyContext,
+  ToolResult,
+  ToolRunContext,
+} from './core/tool.ts';
 export { ToolCallStatus, type ToolCall, type ToolCallRecord } from './core/tool-call.ts';
 export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
 export { defaultToolRegistry, exampleToolRegistry } from './tool/library/registries.ts';
@@ -63,10 +79,24 @@ export { defaultToolRegistry, exampleToolRegistry } from './tool/library/registr
 // Hooks
 export { BeforeStepExecutionOutcome } from './run/hooks.ts';
 export type { ClarificationRequest, ExecutionHooks, ToolHookResult } from './run/hooks.ts';
-export { type ApprovalOptions, clarifyOnAllToolCalls, clarifyOnToolCalls, combineHooks, logStepOutputs } from './run/approval-hooks.ts';
+export {
+  type ApprovalOptions,
+  clarifyOnAllToolCalls,
+  clarifyOnToolCalls,
+  combineHooks,
+  logStepOutputs,
+} from './run/approval-hooks.ts';
 
 // Doors: models, storage, time, logs
-export type { Model, ModelAnswer, ModelMessage, ModelRequest, ModelTool, ModelToolCall, ModelUsage } from './core/model.ts';
+export type {
+  Model,
+  ModelAnswer,
+  ModelMessage,
+  ModelRequest,
+  ModelTool,
+  ModelToolCall,
+  ModelUsage,
+} from './core/model.ts';
 export { Storage } from './storage/storage.ts';
 export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';
@@ -75,5 +105,12 @@ export type { Clock } from './core/clock.ts';
 export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
 
 // Errors
-export { PlanBuilderError, PortiaError, type PortiaErrorCode, portiaErrorCodes, ToolHardError, ToolSoftError } from './core/errors.ts';
+export {
+  PlanBuilderError,
+  PortiaError,
+  type PortiaErrorCode,
+  portiaErrorCodes,
+  ToolHardError,
+  ToolSoftError,
+} from './core/errors.ts';
 export type { JsonObject, JsonValue } from './core/json.ts';

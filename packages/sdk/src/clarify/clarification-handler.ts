@@ -20,9 +20,21 @@ export type OnError = (clarification: Clarification, error: Error) => void | Pro
 export interface ClarificationHandler {
   handleAction?(clarification: ActionClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
   handleInput?(clarification: InputClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
-  handleMultipleChoice?(clarification: MultipleChoiceClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
-  handleValueConfirmation?(clarification: ValueConfirmationClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
-  handleUserVerification?(clarification: UserVerificationClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
+  handleMultipleChoice?(
+    clarification: MultipleChoiceClarification,
+    onResolution: OnResolution,
+    onError: OnError,
+  ): void | Promise<void>;
+  handleValueConfirmation?(
+    clarification: ValueConfirmationClarification,
+    onResolution: OnResolution,
+    onError: OnError,
+  ): void | Promise<void>;
+  handleUserVerification?(
+    clarification: UserVerificationClarification,
+    onResolution: OnResolution,
+    onError: OnError,
+  ): void | Promise<void>;
   handleCustom?(clarification: CustomClarification, onResolution: OnResolution, onError: OnError): void | Promise<void>;
 }
 
@@ -39,18 +51,30 @@ export async function handleClarification(
   return true;
 }
 
-function call(handler: ClarificationHandler, clarification: Clarification, onResolution: OnResolution, onError: OnError): (() => void | Promise<void>) | undefined {
+function call(
+  handler: ClarificationHandler,
+  clarification: Clarification,
+  onResolution: OnResolution,
+  onError: OnError,
+): (() => void | Promise<void>) | undefined {
   switch (clarification.category) {
     case 'Action':
       return handler.handleAction && (() => handler.handleAction?.(clarification, onResolution, onError));
     case 'Input':
       return handler.handleInput && (() => handler.handleInput?.(clarification, onResolution, onError));
     case 'Multiple Choice':
-      return handler.handleMultipleChoice && (() => handler.handleMultipleChoice?.(clarification, onResolution, onError));
+      return (
+        handler.handleMultipleChoice && (() => handler.handleMultipleChoice?.(clarification, onResolution, onError))
+      );
     case 'Value Confirmation':
-      return handler.handleValueConfirmation && (() => handler.handleValueConfirmation?.(clarification, onResolution, onError));
+      return (
+        handler.handleValueConfirmation &&
+        (() => handler.handleValueConfirmation?.(clarification, onResolution, onError))
+      );
     case 'User Verification':
-      return handler.handleUserVerification && (() => handler.handleUserVerification?.(clarification, onResolution, onError));
+      return (
+        handler.handleUserVerification && (() => handler.handleUserVerification?.(clarification, onResolution, onError))
+      );
     case 'Custom':
       return handler.handleCustom && (() => handler.handleCustom?.(clarification, onResolution, onError));
   }

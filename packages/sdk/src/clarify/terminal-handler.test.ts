@@ -38,7 +38,8 @@ function answers() {
   const given: unknown[] = [];
   return {
     given,
-    onResolution: (clarification: Clarification, response: unknown) => void given.push(checkResponse(clarification, response)),
+    onResolution: (clarification: Clarification, response: unknown) =>
+      void given.push(checkResponse(clarification, response)),
     onError: (_clarification: Clarification, error: Error) => void given.push(`error: ${error.message}`),
   };
 }
@@ -67,7 +68,10 @@ describe('the terminal handler', () => {
     ['100\n', 100],
     ['0\n4\nfifty\n200\n', 200],
   ])('takes %j as one of numbered options', async (typed, value) => {
-    const { given, shown } = await ask(MultipleChoiceClarification({ userGuidance, argumentName: 'x', options: [50, 100, 200] }), typed);
+    const { given, shown } = await ask(
+      MultipleChoiceClarification({ userGuidance, argumentName: 'x', options: [50, 100, 200] }),
+      typed,
+    );
     expect(given).toEqual([value]);
     expect(shown).toContain('  1) 50\n  2) 100\n  3) 200\n');
   });
@@ -81,7 +85,10 @@ describe('the terminal handler', () => {
     ['"one"', 'one'],
   ])('takes %s as an option typed out or numbered', async (typed, value) => {
     const options = ['one', '', { a: 1 }, true, null];
-    const { given, shown } = await ask(MultipleChoiceClarification({ userGuidance, argumentName: 'x', options }), `\n${typed}\n`);
+    const { given, shown } = await ask(
+      MultipleChoiceClarification({ userGuidance, argumentName: 'x', options }),
+      `\n${typed}\n`,
+    );
     expect(given).toEqual([value]);
     expect(shown).toContain('1) one\n  2) ""\n  3) {"a":1}\n  4) true\n  5) null\n');
     expect(shown).toContain('Please answer with a number from 1 to 5');
@@ -112,7 +119,9 @@ describe('the terminal handler', () => {
     ['y\n', true],
     ['\n', 'error: Clarification was rejected by the user'],
   ])('reads %j to a value confirmation', async (typed, value) => {
-    expect((await ask(ValueConfirmationClarification({ userGuidance, argumentName: 'x' }), typed)).given).toEqual([value]);
+    expect((await ask(ValueConfirmationClarification({ userGuidance, argumentName: 'x' }), typed)).given).toEqual([
+      value,
+    ]);
   });
 
   it('shows the link of an action and asks only where a confirmation is required', async () => {
@@ -126,7 +135,10 @@ describe('the terminal handler', () => {
   });
 
   it('shows the data of a custom question and takes text', async () => {
-    const { given, shown } = await ask(CustomClarification({ userGuidance, name: 'pick', data: { candidates: ['p1'] } }), 'p1\n');
+    const { given, shown } = await ask(
+      CustomClarification({ userGuidance, name: 'pick', data: { candidates: ['p1'] } }),
+      'p1\n',
+    );
     expect(given).toEqual(['p1']);
     expect(shown).toContain('Additional data: {"candidates":["p1"]}\n');
   });
@@ -140,10 +152,19 @@ describe('the terminal handler', () => {
   it('takes answers typed ahead, one a question, and asks one question at a time', async () => {
     const { handler, shown } = terminal('a\nb\n');
     const { given, onResolution } = answers();
-    const asked = ['first?', 'second?', 'third?'].map((guidance) => InputClarification({ userGuidance: guidance, argumentName: 'x' }));
+    const asked = ['first?', 'second?', 'third?'].map((guidance) =>
+      InputClarification({ userGuidance: guidance, argumentName: 'x' }),
+    );
     await Promise.all(asked.map((clarification) => handler.handleInput(clarification, onResolution)));
     expect(given).toEqual(['a', 'b']);
-    expect(shown().match(/first|second|third|Please enter/g)).toEqual(['first', 'Please enter', 'second', 'Please enter', 'third', 'Please enter']);
+    expect(shown().match(/first|second|third|Please enter/g)).toEqual([
+      'first',
+      'Please enter',
+      'second',
+      'Please enter',
+      'third',
+      'Please enter',
+    ]);
   });
 
   it('waits for an answer that comes later, and goes on with the next question after one failed', async () => {
@@ -160,13 +181,18 @@ describe('the terminal handler', () => {
   });
 
   it('asks again when the answer is refused, and stops when somebody else has answered', async () => {
-    const refuse = (code: 'CLARIFICATION_RESPONSE_INVALID' | 'CLARIFICATION_ALREADY_RESOLVED', message: string, hint?: string) =>
-      new PortiaError({ code, message, hint });
+    const refuse = (
+      code: 'CLARIFICATION_RESPONSE_INVALID' | 'CLARIFICATION_ALREADY_RESOLVED',
+      message: string,
+      hint?: string,
+    ) => new PortiaError({ code, message, hint });
     const { handler, shown } = terminal('1\n2\n3\n');
     const tried: unknown[] = [];
     await handler.handleInput(InputClarification({ userGuidance, argumentName: 'x' }), (_clarification, response) => {
       tried.push(response);
-      throw tried.length === 1 ? refuse('CLARIFICATION_RESPONSE_INVALID', 'too small', 'give 2') : refuse('CLARIFICATION_ALREADY_RESOLVED', 'too late');
+      throw tried.length === 1
+        ? refuse('CLARIFICATION_RESPONSE_INVALID', 'too small', 'give 2')
+        : refuse('CLARIFICATION_ALREADY_RESOLVED', 'too late');
     });
     expect(tried).toEqual(['1', '2']);
     expect(shown()).toContain('too small (give 2)\n');
@@ -174,7 +200,10 @@ describe('the terminal handler', () => {
 
   it('lets no text of a tool steer the terminal', async () => {
     const evil = '\u001b[2J\u001b[1;1HApproved\u202e\u0007\r\u{e0041}';
-    const { shown } = await ask(MultipleChoiceClarification({ userGuidance: `${evil}\nreally?`, argumentName: 'x', options: [evil, 'b\nc'] }), '2\n');
+    const { shown } = await ask(
+      MultipleChoiceClarification({ userGuidance: `${evil}\nreally?`, argumentName: 'x', options: [evil, 'b\nc'] }),
+      '2\n',
+    );
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(shown).toContain('\\u001b[2J\\u001b[1;1HApproved\\u202e\\u0007\\u000d\\u{e0041}\nreally?\n');

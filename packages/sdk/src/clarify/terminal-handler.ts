@@ -62,12 +62,21 @@ export class TerminalClarificationHandler implements ClarificationHandler {
     return this.#inTurn(async () => {
       const { options } = clarification;
       const numbered = !options.some((option) => isPosition(labelOf(option), options.length));
-      this.#say(clarification, ...options.map((option, index) => `  ${numbered ? `${index + 1})` : '-'} ${plainLine(labelOf(option))}`));
-      await this.#ask('Please choose a value', choice(options, numbered), (value) => onResolution(clarification, value));
+      this.#say(
+        clarification,
+        ...options.map((option, index) => `  ${numbered ? `${index + 1})` : '-'} ${plainLine(labelOf(option))}`),
+      );
+      await this.#ask('Please choose a value', choice(options, numbered), (value) =>
+        onResolution(clarification, value),
+      );
     });
   }
 
-  handleValueConfirmation(clarification: ValueConfirmationClarification, onResolution: OnResolution, onError: OnError): Promise<void> {
+  handleValueConfirmation(
+    clarification: ValueConfirmationClarification,
+    onResolution: OnResolution,
+    onError: OnError,
+  ): Promise<void> {
     return this.#inTurn(async () => {
       this.#say(clarification);
       await this.#confirm(clarification, 'Is this right?', onResolution, onError);
@@ -93,7 +102,12 @@ export class TerminalClarificationHandler implements ClarificationHandler {
     this.#terminal?.close();
   }
 
-  async #confirm(clarification: Clarification, question: string, onResolution: OnResolution, onError: OnError): Promise<void> {
+  async #confirm(
+    clarification: Clarification,
+    question: string,
+    onResolution: OnResolution,
+    onError: OnError,
+  ): Promise<void> {
     await this.#ask(`${question} [y/N]`, yesOrNo, (yes) =>
       yes ? onResolution(clarification, true) : onError(clarification, rejected(clarification)),
     );
@@ -155,7 +169,12 @@ export class TerminalClarificationHandler implements ClarificationHandler {
     if (this.#terminal) return this.#terminal;
     const { input = process.stdin, output = process.stderr } = this.#streams;
     const isTerminal = (stream: object): boolean => 'isTTY' in stream && stream.isTTY === true;
-    const terminal = createInterface({ input, output, terminal: isTerminal(input) && isTerminal(output), historySize: 0 });
+    const terminal = createInterface({
+      input,
+      output,
+      terminal: isTerminal(input) && isTerminal(output),
+      historySize: 0,
+    });
     terminal.on('line', (line) => {
       this.#lines.push(line);
       this.#wake?.();
@@ -190,7 +209,8 @@ function rejected({ planRunId }: Clarification): PortiaError {
   });
 }
 
-const notEmpty: Reader<string> = (line) => (line === '' ? { again: 'An empty answer does not answer the question.' } : { value: line });
+const notEmpty: Reader<string> = (line) =>
+  line === '' ? { again: 'An empty answer does not answer the question.' } : { value: line };
 
 const yesOrNo: Reader<boolean> = (line) => {
   const word = line.toLowerCase();
@@ -215,7 +235,11 @@ function choice(options: readonly JsonValue[], numbered: boolean): Reader<JsonVa
     if (typed !== undefined) return { value: typed };
     const chosen = numbered && isPosition(line, options.length) ? options[Number(line) - 1] : undefined;
     if (chosen !== undefined) return { value: chosen };
-    return { again: numbered ? `Please answer with a number from 1 to ${options.length}, or with the value itself.` : 'Please answer with one of the values.' };
+    return {
+      again: numbered
+        ? `Please answer with a number from 1 to ${options.length}, or with the value itself.`
+        : 'Please answer with one of the values.',
+    };
   };
 }
 

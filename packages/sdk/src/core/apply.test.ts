@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { apply, callPosition, fold, outputOf } from './apply.ts';
-import { clarificationToWire, InputClarification, isClarification, UserVerificationClarification } from './clarification.ts';
+import {
+  clarificationToWire,
+  InputClarification,
+  isClarification,
+  UserVerificationClarification,
+} from './clarification.ts';
 import { type CallOutcome, fromCommit, type RunEventBody, toCommit } from './event.ts';
 import { AgentMemoryValue, completedMarker, LocalDataValue, skippedMarker } from './output.ts';
 import { Step } from './plan.ts';
@@ -26,7 +31,8 @@ const program: Program = {
     toolId: 'llm_tool',
     condition: null,
   })),
-  keepsVisits: false, finalSummary: 'never',
+  keepsVisits: false,
+  finalSummary: 'never',
 };
 const start: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', version: '0.1.0' };
 const intent = (call: string, step = 0, visit?: number): RunEventBody => ({
@@ -37,12 +43,24 @@ const intent = (call: string, step = 0, visit?: number): RunEventBody => ({
   tool: 'mailer',
   args: { n: call },
 });
-const receipt = (call: string, outcome: CallOutcome, step = 0): RunEventBody => ({ type: 'tool-call-end', step, call, outcome });
+const receipt = (call: string, outcome: CallOutcome, step = 0): RunEventBody => ({
+  type: 'tool-call-end',
+  step,
+  call,
+  outcome,
+});
 const success = (value: string): CallOutcome => ({ status: 'SUCCESS', value });
 const failure: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_FAILED', message: 'no' } };
 
-const question = InputClarification({ userGuidance: 'Who?', argumentName: 'to', id: 'clar-11111111-2222-4333-8444-555555555501' });
-const approval = UserVerificationClarification({ userGuidance: 'OK?', id: 'clar-11111111-2222-4333-8444-555555555502' });
+const question = InputClarification({
+  userGuidance: 'Who?',
+  argumentName: 'to',
+  id: 'clar-11111111-2222-4333-8444-555555555501',
+});
+const approval = UserVerificationClarification({
+  userGuidance: 'OK?',
+  id: 'clar-11111111-2222-4333-8444-555555555502',
+});
 const raised = (clarification: typeof question | typeof approval, step = 0, key = 'k'): RunEventBody => ({
   type: 'clarification-raised',
   step,
@@ -84,8 +102,19 @@ function callOf(state: RunState): CallState | undefined {
 
 describe('the beginning and the end of a run', () => {
   it('are on record with their times, and where it is driven', () => {
-    const state = after(start, { ...start, epoch: 2, host: 'there' }, { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 7, summary: 'seven' } });
-    expect(state).toMatchObject({ state: 'COMPLETE', startedAt: 1000, endedAt: 1002, updatedAt: 1002, host: 'there', version: '0.1.0' });
+    const state = after(
+      start,
+      { ...start, epoch: 2, host: 'there' },
+      { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 7, summary: 'seven' } },
+    );
+    expect(state).toMatchObject({
+      state: 'COMPLETE',
+      startedAt: 1000,
+      endedAt: 1002,
+      updatedAt: 1002,
+      host: 'there',
+      version: '0.1.0',
+    });
     expect(state.finalOutput).toEqual(LocalDataValue(7, 'seven'));
     expect(after(start).state).toBe('IN_PROGRESS');
     expect(after(start, { type: 'run-end', state: 'COMPLETE' }).finalOutput).toBeUndefined();
@@ -113,7 +142,11 @@ describe('a step', () => {
       lastCall: undefined,
       answers: undefined,
     });
-    const state = after(start, { type: 'step-start', step: 0 }, { type: 'step-end', step: 0, output: { value: [1] }, ms: 5 });
+    const state = after(
+      start,
+      { type: 'step-start', step: 0 },
+      { type: 'step-end', step: 0, output: { value: [1] }, ms: 5 },
+    );
     expect(state.visits.size).toBe(0);
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue([1])]]));
     expect(state).toMatchObject({ root: { next: 1 }, lastExecuted: 0, lastOutput: '$a' });
@@ -122,26 +155,43 @@ describe('a step', () => {
 
   it('may keep a large output in agent memory', () => {
     const state = after({ type: 'step-end', step: 0, output: { memory: '$a', summary: 'long' } });
-    expect(state.stepOutputs.get('$a')).toEqual(AgentMemoryValue({ outputName: '$a', planRunId: header.id, summary: 'long' }));
+    expect(state.stepOutputs.get('$a')).toEqual(
+      AgentMemoryValue({ outputName: '$a', planRunId: header.id, summary: 'long' }),
+    );
     expect(outputOf({ value: 1 }, header.id)).toEqual(LocalDataValue(1));
   });
 
   it('has the value of its last call when it says nothing else', () => {
     const ended = (...outcomes: CallOutcome[]): RunState =>
-      after(...outcomes.flatMap((outcome, index) => [intent(`0.0.${index + 1}`), receipt(`0.0.${index + 1}`, outcome)]), { type: 'step-end', step: 0 });
-    expect(ended(success('one'), { status: 'SUCCESS', value: 'two', summary: 's' }).stepOutputs.get('$a')).toEqual(LocalDataValue('two', 's'));
+      after(
+        ...outcomes.flatMap((outcome, index) => [intent(`0.0.${index + 1}`), receipt(`0.0.${index + 1}`, outcome)]),
+        { type: 'step-end', step: 0 },
+      );
+    expect(ended(success('one'), { status: 'SUCCESS', value: 'two', summary: 's' }).stepOutputs.get('$a')).toEqual(
+      LocalDataValue('two', 's'),
+    );
     expect(ended(success('one'), failure).stepOutputs.size).toBe(0);
     expect(after({ type: 'step-end', step: 0 }).stepOutputs.size).toBe(0);
   });
 
   it('that is skipped never hides what a sibling left under the same name', () => {
-    const skip = (step: number): RunEventBody => ({ type: 'step-end', step, skipped: 'condition', output: { value: skippedMarker } });
+    const skip = (step: number): RunEventBody => ({
+      type: 'step-end',
+      step,
+      skipped: 'condition',
+      output: { value: skippedMarker },
+    });
     const real: RunEventBody = { type: 'step-end', step: 1, output: { value: 'real' } };
     const both = after(real, skip(2));
     expect(both.stepOutputs.get('$b')).toEqual(LocalDataValue('real'));
     expect(both.lastOutput).toBe('$b');
     expect(after(skip(1), { ...real, step: 2 }).stepOutputs.get('$b')).toEqual(LocalDataValue('real'));
-    const complete: RunEventBody = { type: 'step-end', step: 2, skipped: 'condition', output: { value: completedMarker } };
+    const complete: RunEventBody = {
+      type: 'step-end',
+      step: 2,
+      skipped: 'condition',
+      output: { value: completedMarker },
+    };
     expect(after(skip(1), complete).stepOutputs.get('$b')).toEqual(LocalDataValue(completedMarker));
     expect(after(skip(1), complete).lastOutput).toBeUndefined();
   });
@@ -164,12 +214,18 @@ describe('a step', () => {
   });
 
   it('that ends before an earlier one does not take the run back', () => {
-    expect(after({ type: 'step-end', step: 1, output: { value: 1 } }, { type: 'step-end', step: 0, output: { value: 1 } }).root.next).toBe(2);
+    expect(
+      after({ type: 'step-end', step: 1, output: { value: 1 } }, { type: 'step-end', step: 0, output: { value: 1 } })
+        .root.next,
+    ).toBe(2);
   });
 });
 
 describe('answers of models', () => {
-  const asked = (call: string, usage?: { inputTokens?: number; outputTokens?: number; cachedInputTokens?: number }): RunEventBody => ({
+  const asked = (
+    call: string,
+    usage?: { inputTokens?: number; outputTokens?: number; cachedInputTokens?: number },
+  ): RunEventBody => ({
     type: 'model-call-end',
     step: 0,
     call,
@@ -181,14 +237,27 @@ describe('answers of models', () => {
 
   it('are kept with the messages that were new, and counted', () => {
     const state = after(
-      { ...asked('m1', { inputTokens: 10, outputTokens: 2, cachedInputTokens: 4 }), messages: [{ role: 'user', content: 'hi' }] } as RunEventBody,
+      {
+        ...asked('m1', { inputTokens: 10, outputTokens: 2, cachedInputTokens: 4 }),
+        messages: [{ role: 'user', content: 'hi' }],
+      } as RunEventBody,
       asked('m2', {}),
       asked('m3'),
     );
     expect([...(visitOf(state).answers?.keys() ?? [])]).toEqual(['m1', 'm2', 'm3']);
-    expect(visitOf(state).answers?.get('m1')).toMatchObject({ purpose: 'execution', messages: [{ role: 'user', content: 'hi' }], answer: { text: 'm1' } });
+    expect(visitOf(state).answers?.get('m1')).toMatchObject({
+      purpose: 'execution',
+      messages: [{ role: 'user', content: 'hi' }],
+      answer: { text: 'm1' },
+    });
     expect(visitOf(state).answers?.get('m2')?.messages).toEqual([]);
-    expect(state.usage.get(0)).toEqual({ ...noUsage(), modelCalls: 3, inputTokens: 10, outputTokens: 2, cachedInputTokens: 4 });
+    expect(state.usage.get(0)).toEqual({
+      ...noUsage(),
+      modelCalls: 3,
+      inputTokens: 10,
+      outputTokens: 2,
+      cachedInputTokens: 4,
+    });
   });
 });
 
@@ -196,7 +265,11 @@ describe('a tool call', () => {
   const identity = { step: 0, call: '0.0.1', tool: 'mailer', args: { to: 'x' } };
 
   it('goes from proposal over intent to receipt', () => {
-    const events: RunEventBody[] = [{ type: 'tool-call-propose', ...identity }, { type: 'tool-call-start', ...identity }, receipt('0.0.1', success('sent'))];
+    const events: RunEventBody[] = [
+      { type: 'tool-call-propose', ...identity },
+      { type: 'tool-call-start', ...identity },
+      receipt('0.0.1', success('sent')),
+    ];
     const seen = events.map((_event, index) => ({ ...callOf(after(...events.slice(0, index + 1))) }));
     const call = { call: '0.0.1', tool: 'mailer', args: { to: 'x' } };
     expect(seen).toEqual([
@@ -215,7 +288,11 @@ describe('a tool call', () => {
 
   it('keeps that the hook after it let it pass', () => {
     const accept: RunEventBody = { type: 'tool-call-accept', step: 0, call: '0.0.1' };
-    expect(callOf(after(intent('0.0.1'), receipt('0.0.1', success('sent')), accept))).toMatchObject({ status: 'ended', attempts: 1, accepted: true });
+    expect(callOf(after(intent('0.0.1'), receipt('0.0.1', success('sent')), accept))).toMatchObject({
+      status: 'ended',
+      attempts: 1,
+      accepted: true,
+    });
   });
 
   it('with wrong arguments is no call handed to a tool', () => {
@@ -251,7 +328,13 @@ describe('a tool call', () => {
 
 describe('clarifications', () => {
   it('are placed in the run and wait for an answer', () => {
-    const event = { ...raised(question, 1), visit: 2, approves: { call: '1.2.1', argsHash: 'h' }, expiresAt: 5000, onExpiry: 'refuse' } as RunEventBody;
+    const event = {
+      ...raised(question, 1),
+      visit: 2,
+      approves: { call: '1.2.1', argsHash: 'h' },
+      expiresAt: 5000,
+      onExpiry: 'refuse',
+    } as RunEventBody;
     const [record] = after(start, event).clarifications;
     expect(record).toEqual({
       clarification: record?.clarification,
@@ -281,10 +364,18 @@ describe('clarifications', () => {
   it('make the run ready when the last one that waits is answered', () => {
     const asked = [start, raised(question), raised(approval), wait];
     expect(after(...asked)).toMatchObject({ state: 'NEED_CLARIFICATION', outstanding: 2 });
-    expect(after(...asked, answered(question.id, 'bob'))).toMatchObject({ state: 'NEED_CLARIFICATION', outstanding: 1 });
+    expect(after(...asked, answered(question.id, 'bob'))).toMatchObject({
+      state: 'NEED_CLARIFICATION',
+      outstanding: 1,
+    });
     const all = after(...asked, answered(question.id, 'bob'), answered(approval.id, true));
     expect(all).toMatchObject({ state: 'READY_TO_RESUME', outstanding: 0 });
-    expect(all.clarifications[0]).toMatchObject({ resolvedBy: 'ada', resolvedAs: 'operator', via: 'cli', clarification: { resolved: true, response: 'bob' } });
+    expect(all.clarifications[0]).toMatchObject({
+      resolvedBy: 'ada',
+      resolvedAs: 'operator',
+      via: 'cli',
+      clarification: { resolved: true, response: 'bob' },
+    });
     expect(after(start, wait).state).toBe('READY_TO_RESUME');
   });
 
@@ -293,7 +384,13 @@ describe('clarifications', () => {
   });
 
   it('are answered once: another answer, or one to nothing, changes nothing', () => {
-    const state = after(start, raised(question), answered(question.id, 'bob'), answered(question.id, 'eve'), answered(approval.id, true));
+    const state = after(
+      start,
+      raised(question),
+      answered(question.id, 'bob'),
+      answered(question.id, 'eve'),
+      answered(approval.id, true),
+    );
     expect(state.clarifications[0]?.clarification.response).toBe('bob');
     expect(state.outstanding).toBe(0);
   });
@@ -303,8 +400,20 @@ describe('a retry', () => {
   const retry: RunEventBody = { type: 'run-retry', by: 'ada' };
 
   it('goes on from the failed visit, outputs kept', () => {
-    const state = after(start, { type: 'step-end', step: 0, output: { value: 'kept' } }, { type: 'step-start', step: 1 }, failed(1), retry);
-    expect(state).toMatchObject({ state: 'READY_TO_RESUME', error: undefined, finalOutput: undefined, endedAt: undefined, root: { next: 1 } });
+    const state = after(
+      start,
+      { type: 'step-end', step: 0, output: { value: 'kept' } },
+      { type: 'step-start', step: 1 },
+      failed(1),
+      retry,
+    );
+    expect(state).toMatchObject({
+      state: 'READY_TO_RESUME',
+      error: undefined,
+      finalOutput: undefined,
+      endedAt: undefined,
+      root: { next: 1 },
+    });
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue('kept')]]));
     expect([...state.visits.keys()]).toEqual(['1.1']);
     expect(state.root.counts).toEqual(new Map([[1, 1]]));
@@ -343,19 +452,44 @@ describe('a retry', () => {
   });
 
   it('keeps what was said on the way to a kept call, and has one looked at again that gave nothing usable', () => {
-    const soft: CallOutcome = { status: 'FAILED', error: { code: 'TOOL_RETRIES_EXHAUSTED', message: 'not yet' }, soft: true };
+    const soft: CallOutcome = {
+      status: 'FAILED',
+      error: { code: 'TOOL_RETRIES_EXHAUSTED', message: 'not yet' },
+      soft: true,
+    };
     const unusable: CallOutcome = { status: 'FAILED', error: { code: 'OUTPUT_NOT_JSON', message: 'a Map' } };
     const asked: CallOutcome = { status: 'NEED_CLARIFICATION', clarifications: [question.id] };
-    const calls = [soft, asked, failure, unusable, soft].flatMap((outcome, index) => [intent(`0.0.${index + 1}`), receipt(`0.0.${index + 1}`, outcome)]);
+    const calls = [soft, asked, failure, unusable, soft].flatMap((outcome, index) => [
+      intent(`0.0.${index + 1}`),
+      receipt(`0.0.${index + 1}`, outcome),
+    ]);
     const visit = visitOf(after(start, ...calls, failed(0), retry), '0.1');
-    expect(visit.calls.map((call) => call && [call.call, call.status])).toEqual([['0.0.1', 'ended'], ['0.0.2', 'ended'], undefined, ['0.0.4', 'started']]);
+    expect(visit.calls.map((call) => call && [call.call, call.status])).toEqual([
+      ['0.0.1', 'ended'],
+      ['0.0.2', 'ended'],
+      undefined,
+      ['0.0.4', 'started'],
+    ]);
     expect(visit.calls[3]?.outcome).toEqual(unusable);
     expect(visit.lastCall?.call).toBe('0.0.2');
   });
 
   it('withdraws what nobody answered, so that whoever still has to know asks again', () => {
-    const more = { ...raised(question, 0, 'open'), clarification: { ...clarificationToWire(question), id: 'clar-11111111-2222-4333-8444-555555555503' } } as RunEventBody;
-    const state = after(start, raised(question), answered(question.id, 'bob'), more, raised(approval, 0, 'no'), answered(approval.id, false), wait, failed(0), retry);
+    const more = {
+      ...raised(question, 0, 'open'),
+      clarification: { ...clarificationToWire(question), id: 'clar-11111111-2222-4333-8444-555555555503' },
+    } as RunEventBody;
+    const state = after(
+      start,
+      raised(question),
+      answered(question.id, 'bob'),
+      more,
+      raised(approval, 0, 'no'),
+      answered(approval.id, false),
+      wait,
+      failed(0),
+      retry,
+    );
     expect(state).toMatchObject({ outstanding: 0, state: 'READY_TO_RESUME' });
     expect(state.clarifications.map(({ clarification }) => clarification.id)).toEqual([question.id, approval.id]);
     expect([...state.questions.keys()]).toEqual(['k']);
@@ -369,7 +503,15 @@ describe('a retry', () => {
   });
 
   it('begins from nothing when there is no call to keep', () => {
-    const answer: RunEventBody = { type: 'model-call-end', step: 0, call: 'm1', purpose: 'execution', model: 'm', answer: { text: '', finishReason: 'stop' }, ms: 0 };
+    const answer: RunEventBody = {
+      type: 'model-call-end',
+      step: 0,
+      call: 'm1',
+      purpose: 'execution',
+      model: 'm',
+      answer: { text: '', finishReason: 'stop' },
+      ms: 0,
+    };
     const visit = visitOf(after(answer, intent('0.0.1'), receipt('0.0.1', failure), failed(0), retry), '0.1');
     expect(visit).toMatchObject({ calls: [], lastCall: undefined, answers: undefined });
   });
@@ -387,7 +529,15 @@ describe('folding stored events', () => {
     { type: 'tool-call-repeat', step: 0, call: '0.0.2' },
     receipt('0.0.1', success('sent')),
     receipt('0.0.2', failure),
-    { type: 'model-call-end', step: 0, call: 'm1', purpose: 'execution', model: 'm', answer: { text: 'x', finishReason: 'stop', usage: { inputTokens: 1 } }, ms: 1 },
+    {
+      type: 'model-call-end',
+      step: 0,
+      call: 'm1',
+      purpose: 'execution',
+      model: 'm',
+      answer: { text: 'x', finishReason: 'stop', usage: { inputTokens: 1 } },
+      ms: 1,
+    },
     raised(question),
     raised(approval, 1, 'other'),
     answered(question.id, 'bob'),

@@ -15,7 +15,17 @@ import {
   type Visit,
   visitKey,
 } from './run-state.ts';
-import { exitTarget, type Fork, type FrameChange, newFork, newThread, nextVisit, strandsOf, type Thread, visitNumber } from './thread.ts';
+import {
+  exitTarget,
+  type Fork,
+  type FrameChange,
+  newFork,
+  newThread,
+  nextVisit,
+  strandsOf,
+  type Thread,
+  visitNumber,
+} from './thread.ts';
 
 /** The state after all these events. */
 export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
@@ -84,7 +94,16 @@ function enterVisit(state: RunState, step: number, visit: VisitId, at: number): 
   const key = visitKey(step, visit);
   let found = state.visits.get(key);
   if (!found) {
-    found = { step, visit, startedAt: at, until: undefined, begun: false, calls: [], lastCall: undefined, answers: undefined };
+    found = {
+      step,
+      visit,
+      startedAt: at,
+      until: undefined,
+      begun: false,
+      calls: [],
+      lastCall: undefined,
+      answers: undefined,
+    };
     state.visits.set(key, found);
   }
   return found;
@@ -117,7 +136,8 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
   }
   if (event.result !== undefined && state.program.keepsVisits) keepResult(state, thread, step, event.result);
   state.visits.delete(key);
-  if (state.program.keepsVisits || visit !== 0 || event.next !== undefined) thread.counts.set(step, visitNumber(visit) + 1);
+  if (state.program.keepsVisits || visit !== 0 || event.next !== undefined)
+    thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
   moveOn(state, thread, event);
   if (event.ms) usageOf(state, step).ms += event.ms;
@@ -157,7 +177,8 @@ function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): vo
   const instruction = state.program.instructions[step];
   // What happened in a sub-plan is its own affair: its next visit begins with nothing.
   if (instruction?.op === 'sub-plan') thread.lastStep = undefined;
-  if (instruction?.op === 'end-sub-plan') for (let inner = instruction.start + 1; inner < step; inner += 1) thread.values.delete(inner);
+  if (instruction?.op === 'end-sub-plan')
+    for (let inner = instruction.start + 1; inner < step; inner += 1) thread.values.delete(inner);
   if (event.next !== undefined || thread.parent || state.program.keepsVisits) {
     thread.next = event.next ?? step + 1;
   } else if (step > thread.next) {
@@ -209,7 +230,10 @@ function endThread(state: RunState, event: EventOf<'thread-end'>): void {
 }
 
 /** Adds what one has made to what another has. */
-function merge(into: Pick<Fork, 'values' | 'outputs' | 'lastStep'>, from: Pick<Fork, 'values' | 'outputs' | 'lastStep'>): void {
+function merge(
+  into: Pick<Fork, 'values' | 'outputs' | 'lastStep'>,
+  from: Pick<Fork, 'values' | 'outputs' | 'lastStep'>,
+): void {
   for (const [step, outputs] of from.values) for (const output of outputs) keepValue(into.values, step, output);
   for (const [name, output] of from.outputs) recordOutput(into.outputs, name, output);
   into.lastStep = from.lastStep ?? into.lastStep;
@@ -225,7 +249,8 @@ function closeFork(state: RunState, thread: Thread, fork: Fork, next: number | u
   }
   const left = [...fork.live.values()].find((strand) => strand.next === next);
   if (left) thread.lastStep = left.lastStep;
-  if (thread === state.root && thread.lastStep !== undefined) state.lastOutput = state.program.instructions[thread.lastStep]?.output;
+  if (thread === state.root && thread.lastStep !== undefined)
+    state.lastOutput = state.program.instructions[thread.lastStep]?.output;
 }
 
 /** A strand is over in the middle of its work: what it was about to do, and what it asked, is settled by that. */
@@ -235,9 +260,11 @@ function giveUp(state: RunState, strand: Thread): void {
     merge(strand, inner);
   }
   state.threads.delete(strand.id);
-  const isOurs = (visit: VisitId): boolean => visit === strand.id || (typeof visit === 'string' && visit.startsWith(`${strand.id}~`));
+  const isOurs = (visit: VisitId): boolean =>
+    visit === strand.id || (typeof visit === 'string' && visit.startsWith(`${strand.id}~`));
   for (const [key, { visit }] of state.visits) if (isOurs(visit)) state.visits.delete(key);
-  for (const record of [...state.clarifications]) if (isOurs(record.visit) && !record.clarification.resolved) withdraw(state, record);
+  for (const record of [...state.clarifications])
+    if (isOurs(record.visit) && !record.clarification.resolved) withdraw(state, record);
 }
 
 function withdraw(state: RunState, record: ClarificationRecord): void {
@@ -286,7 +313,9 @@ function callOf({ calls }: Visit, call: string, tool: string, args: JsonObject):
   return found;
 }
 
-type BeginEvent = EventOf<'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown' | 'tool-call-accept'>;
+type BeginEvent = EventOf<
+  'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown' | 'tool-call-accept'
+>;
 
 function beginCall(state: RunState, event: BeginEvent, at: number): void {
   const identity = 'tool' in event ? event : { tool: '', args: {} };
@@ -332,7 +361,11 @@ function planStepOf(state: RunState, step: number): number {
 }
 
 function raise(state: RunState, event: EventOf<'clarification-raised'>, at: number): void {
-  const clarification = placed(clarificationFromWire(event.clarification), state.header.id, planStepOf(state, event.step));
+  const clarification = placed(
+    clarificationFromWire(event.clarification),
+    state.header.id,
+    planStepOf(state, event.step),
+  );
   const record: ClarificationRecord = {
     clarification,
     step: event.step,
@@ -382,7 +415,9 @@ function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
 
 /** The output of a step of the plan; of a sub-plan, that of the whole. */
 function outputNameOf(state: RunState, planStep: number | undefined): string | undefined {
-  return planStep === undefined ? undefined : state.program.instructions.findLast((instruction) => instruction.planStep === planStep)?.output;
+  return planStep === undefined
+    ? undefined
+    : state.program.instructions.findLast((instruction) => instruction.planStep === planStep)?.output;
 }
 
 function retry(state: RunState): void {
@@ -432,7 +467,9 @@ function afresh(visit: Visit): Visit {
     begun: false,
     calls,
     lastCall: calls.findLast((call) => call?.status === 'ended'),
-    answers: keeps ? new Map([...(visit.answers ?? [])].filter(([, { purpose }]) => purpose !== 'step-summary')) : undefined,
+    answers: keeps
+      ? new Map([...(visit.answers ?? [])].filter(([, { purpose }]) => purpose !== 'step-summary'))
+      : undefined,
   };
 }
 
@@ -443,7 +480,10 @@ function mayHaveHappened({ status, outcome }: CallState): boolean {
 
 /** The call was made, but what it gave could not be stored. */
 function gaveNoUsableResult(outcome: CallOutcome | undefined): boolean {
-  return outcome?.status === 'FAILED' && (outcome.error.code === 'OUTPUT_NOT_JSON' || outcome.error.code === 'OUTPUT_INVALID');
+  return (
+    outcome?.status === 'FAILED' &&
+    (outcome.error.code === 'OUTPUT_NOT_JSON' || outcome.error.code === 'OUTPUT_INVALID')
+  );
 }
 
 function keptCall(call: CallState | undefined): CallState | undefined {

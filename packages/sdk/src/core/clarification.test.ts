@@ -28,7 +28,11 @@ function fixture(name: string): JsonObject {
 
 const kinds = ['action', 'input', 'multiple-choice', 'value-confirmation', 'user-verification', 'custom'];
 const planRunId = 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01';
-const sizes = MultipleChoiceClarification({ userGuidance: 'Which?', argumentName: 'size', options: ['S', { cm: 4, name: 'M' }] });
+const sizes = MultipleChoiceClarification({
+  userGuidance: 'Which?',
+  argumentName: 'size',
+  options: ['S', { cm: 4, name: 'M' }],
+});
 
 function refusal(code: string, message: string): object {
   return expect.objectContaining({ code, message: expect.stringContaining(message) });
@@ -58,31 +62,49 @@ describe('making clarifications', () => {
 
   it('asks for the fields a kind needs', () => {
     const common = { userGuidance: 'Q' };
-    expect(() => InputClarification({ ...common, argumentName: '' })).toThrow(refusal('CLARIFICATION_INVALID', 'needs argumentName'));
-    expect(() => ValueConfirmationClarification({ ...common } as never)).toThrow('a Value Confirmation clarification needs argumentName');
+    expect(() => InputClarification({ ...common, argumentName: '' })).toThrow(
+      refusal('CLARIFICATION_INVALID', 'needs argumentName'),
+    );
+    expect(() => ValueConfirmationClarification({ ...common } as never)).toThrow(
+      'a Value Confirmation clarification needs argumentName',
+    );
     expect(() => CustomClarification({ ...common } as never)).toThrow('a Custom clarification needs name');
     expect(() => MultipleChoiceClarification({ ...common, argumentName: 'a' } as never)).toThrow('needs options');
-    expect(() => UserVerificationClarification({} as never)).toThrow('a User Verification clarification needs userGuidance');
+    expect(() => UserVerificationClarification({} as never)).toThrow(
+      'a User Verification clarification needs userGuidance',
+    );
   });
 
   it('takes only web addresses for actions, in their normal form', () => {
-    expect(ActionClarification({ userGuidance: 'Q', actionUrl: 'https://example.com' }).actionUrl).toBe('https://example.com/');
-    expect(ActionClarification({ userGuidance: 'Q', actionUrl: 'http://a.example/x', requireConfirmation: true }).requireConfirmation).toBe(true);
+    expect(ActionClarification({ userGuidance: 'Q', actionUrl: 'https://example.com' }).actionUrl).toBe(
+      'https://example.com/',
+    );
+    expect(
+      ActionClarification({ userGuidance: 'Q', actionUrl: 'http://a.example/x', requireConfirmation: true })
+        .requireConfirmation,
+    ).toBe(true);
     for (const actionUrl of ['javascript:alert(1)', 'file:///etc/passwd', 'nowhere', '']) {
-      expect(() => ActionClarification({ userGuidance: 'Q', actionUrl })).toThrow(refusal('CLARIFICATION_INVALID', 'not a web address'));
+      expect(() => ActionClarification({ userGuidance: 'Q', actionUrl })).toThrow(
+        refusal('CLARIFICATION_INVALID', 'not a web address'),
+      );
     }
   });
 
   it('refuses a given response that its kind cannot have', () => {
-    expect(() => UserVerificationClarification({ userGuidance: 'Q', response: 'yes' })).toThrow('response must be a boolean value or None');
+    expect(() => UserVerificationClarification({ userGuidance: 'Q', response: 'yes' })).toThrow(
+      'response must be a boolean value or None',
+    );
     const init = { userGuidance: 'Q', argumentName: 'a', options: ['S'], response: 'XL' };
-    expect(() => MultipleChoiceClarification({ ...init, resolved: true })).toThrow(refusal('CLARIFICATION_INVALID', '"XL" is not a supported option'));
+    expect(() => MultipleChoiceClarification({ ...init, resolved: true })).toThrow(
+      refusal('CLARIFICATION_INVALID', '"XL" is not a supported option'),
+    );
     expect(MultipleChoiceClarification(init).response).toBe('XL');
   });
 
   it('tells its own from data that looks alike', () => {
     expect(isClarification(sizes)).toBe(true);
-    for (const value of [clarificationToWire(sizes), { ...sizes }, null, 'Input']) expect(isClarification(value)).toBe(false);
+    for (const value of [clarificationToWire(sizes), { ...sizes }, null, 'Input'])
+      expect(isClarification(value)).toBe(false);
   });
 });
 
@@ -91,27 +113,39 @@ describe('answers', () => {
     expect(checkResponse(sizes, 'S')).toBe('S');
     expect(checkResponse(sizes, { name: 'M', cm: 4 })).toEqual({ cm: 4, name: 'M' });
     expect(() => checkResponse(sizes, 's')).toThrow(
-      expect.objectContaining({ code: 'CLARIFICATION_RESPONSE_INVALID', hint: 'choose one of "S", {"cm":4,"name":"M"}' }),
+      expect.objectContaining({
+        code: 'CLARIFICATION_RESPONSE_INVALID',
+        hint: 'choose one of "S", {"cm":4,"name":"M"}',
+      }),
     );
   });
 
   it('to a verification are true or false, and only true is a yes', () => {
     const asked = UserVerificationClarification({ userGuidance: 'OK?', planRunId });
     for (const answer of ['true', 1, null]) {
-      expect(() => checkResponse(asked, answer)).toThrow(expect.objectContaining({ code: 'CLARIFICATION_RESPONSE_INVALID', planRunId }));
+      expect(() => checkResponse(asked, answer)).toThrow(
+        expect.objectContaining({ code: 'CLARIFICATION_RESPONSE_INVALID', planRunId }),
+      );
     }
     expect(checkResponse(asked, false)).toBe(false);
     expect(isApproved(resolved(asked, true))).toBe(true);
     expect(isApproved(resolved(asked, false))).toBe(false);
     expect(isApproved(UserVerificationClarification({ userGuidance: 'OK?', response: true }))).toBe(false);
-    expect([asked, resolved(asked, true), resolved(asked, false), resolved(sizes, 'S')].map(isRefused)).toEqual([false, false, true, false]);
+    expect([asked, resolved(asked, true), resolved(asked, false), resolved(sizes, 'S')].map(isRefused)).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('to a question must be something, and something JSON can hold', () => {
     const asked = InputClarification({ userGuidance: 'Who?', argumentName: 'to' });
     expect(checkResponse(asked, '')).toBe('');
     expect(() => checkResponse(asked, undefined)).toThrow(refusal('CLARIFICATION_RESPONSE_INVALID', 'empty answer'));
-    expect(() => checkResponse(asked, Number.NaN)).toThrow(refusal('CLARIFICATION_RESPONSE_INVALID', 'response is NaN'));
+    expect(() => checkResponse(asked, Number.NaN)).toThrow(
+      refusal('CLARIFICATION_RESPONSE_INVALID', 'response is NaN'),
+    );
     expect(checkResponse(CustomClarification({ userGuidance: 'Q', name: 'n' }), null)).toBeNull();
   });
 
@@ -135,7 +169,9 @@ describe('clarifications on the wire', () => {
   it('need no more than a category and its own fields', () => {
     const read = clarificationFromWire({ category: 'Custom', user_guidance: 'Q', name: 'n' });
     expect({ ...read, id: '' }).toEqual({ ...CustomClarification({ userGuidance: 'Q', name: 'n' }), id: '' });
-    expect(clarificationFromWire({ category: 'Action', user_guidance: 'Q', action_url: 'https://a.example/' })).toMatchObject({ requireConfirmation: false });
+    expect(
+      clarificationFromWire({ category: 'Action', user_guidance: 'Q', action_url: 'https://a.example/' }),
+    ).toMatchObject({ requireConfirmation: false });
   });
 
   it('are refused with the field that is wrong', () => {
@@ -152,9 +188,12 @@ describe('clarifications on the wire', () => {
       [{ ...fixture('multiple-choice'), options: 'S' }, 'options'],
       [{ ...fixture('multiple-choice'), resolved: true, response: 'XL' }, 'not a supported option'],
     ];
-    for (const [wire, what] of wrong) expect(() => clarificationFromWire(wire)).toThrow(refusal('CLARIFICATION_INVALID', what));
+    for (const [wire, what] of wrong)
+      expect(() => clarificationFromWire(wire)).toThrow(refusal('CLARIFICATION_INVALID', what));
     for (const key of ['id', 'plan_run_id']) {
-      expect(() => clarificationFromWire({ ...good, [key]: 'clar-1' })).toThrow(expect.objectContaining({ code: 'ID_INVALID' }));
+      expect(() => clarificationFromWire({ ...good, [key]: 'clar-1' })).toThrow(
+        expect.objectContaining({ code: 'ID_INVALID' }),
+      );
     }
   });
 
@@ -175,7 +214,9 @@ describe('clarifications on the wire', () => {
       fc.record({ ...open, actionUrl: fc.webUrl(), requireConfirmation: fc.boolean() }).map(ActionClarification),
       fc.record({ ...open, argumentName }).map(InputClarification),
       fc.record({ ...open, argumentName }).map(ValueConfirmationClarification),
-      fc.record({ ...common, argumentName, options }).map((init) => MultipleChoiceClarification({ ...init, response: init.options[0] })),
+      fc
+        .record({ ...common, argumentName, options })
+        .map((init) => MultipleChoiceClarification({ ...init, response: init.options[0] })),
       fc.record({ ...common, response: fc.option(fc.boolean()) }).map(UserVerificationClarification),
       fc.record({ ...open, name: argumentName, data: fc.dictionary(fc.string(), json) }).map(CustomClarification),
     );

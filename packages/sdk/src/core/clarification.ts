@@ -153,7 +153,9 @@ export function MultipleChoiceClarification(
 export function ValueConfirmationClarification(
   init: Common & { readonly argumentName: string },
 ): ValueConfirmationClarification {
-  return make('Value Confirmation', init, { argumentName: text(init.argumentName, 'argumentName', 'Value Confirmation') });
+  return make('Value Confirmation', init, {
+    argumentName: text(init.argumentName, 'argumentName', 'Value Confirmation'),
+  });
 }
 
 /** Asks the person for a yes or a no. */

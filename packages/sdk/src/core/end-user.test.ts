@@ -4,11 +4,19 @@ import { describe, expect, it } from 'vitest';
 import { EndUser, endUserFromWire, endUserToWire, mergeEndUser } from './end-user.ts';
 import type { JsonObject } from './json.ts';
 
-const fixture = JSON.parse(readFileSync(new URL('../../fixtures/portia-0.9/end-user.json', import.meta.url), 'utf8')) as JsonObject;
+const fixture = JSON.parse(
+  readFileSync(new URL('../../fixtures/portia-0.9/end-user.json', import.meta.url), 'utf8'),
+) as JsonObject;
 
 describe('EndUser', () => {
   it('fills in what is not given', () => {
-    expect(EndUser({ externalId: 'u1' })).toEqual({ externalId: 'u1', name: '', email: '', phoneNumber: '', additionalData: {} });
+    expect(EndUser({ externalId: 'u1' })).toEqual({
+      externalId: 'u1',
+      name: '',
+      email: '',
+      phoneNumber: '',
+      additionalData: {},
+    });
   });
 
   it('is frozen, and does not share its data with what it was made from', () => {

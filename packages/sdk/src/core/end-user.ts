@@ -23,10 +23,12 @@ export function EndUser(init: { readonly externalId: string } & Partial<EndUser>
     return value;
   };
   if (typeof init.externalId !== 'string' || init.externalId === '') throw invalid('externalId is empty');
-  if (init.additionalData !== undefined && !isPlainObject(init.additionalData)) throw invalid('additionalData is not an object');
+  if (init.additionalData !== undefined && !isPlainObject(init.additionalData))
+    throw invalid('additionalData is not an object');
   const additionalData = { ...init.additionalData };
   for (const [key, value] of Object.entries(additionalData)) {
-    if (value !== null && typeof value !== 'string') throw invalid(`additionalData.${key} is neither a string nor null`);
+    if (value !== null && typeof value !== 'string')
+      throw invalid(`additionalData.${key} is neither a string nor null`);
   }
   return Object.freeze({
     externalId: init.externalId,

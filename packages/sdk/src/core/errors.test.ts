@@ -4,9 +4,22 @@ import { ensureError, PortiaError, portiaErrorCodes, ToolHardError, ToolSoftErro
 describe('PortiaError', () => {
   it('carries its code, hint, cause, run and details', () => {
     const cause = new Error('below');
-    const error = new PortiaError({ code: 'USAGE', message: 'no', hint: 'yes', cause, planRunId: 'prun-1', details: { known: ['a'] } });
+    const error = new PortiaError({
+      code: 'USAGE',
+      message: 'no',
+      hint: 'yes',
+      cause,
+      planRunId: 'prun-1',
+      details: { known: ['a'] },
+    });
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ name: 'PortiaError', code: 'USAGE', message: 'no', hint: 'yes', planRunId: 'prun-1' });
+    expect(error).toMatchObject({
+      name: 'PortiaError',
+      code: 'USAGE',
+      message: 'no',
+      hint: 'yes',
+      planRunId: 'prun-1',
+    });
     expect(error.details).toEqual({ known: ['a'] });
     expect(error.cause).toBe(cause);
     expect('cause' in new PortiaError({ code: 'USAGE', message: 'no' })).toBe(false);
@@ -15,7 +28,8 @@ describe('PortiaError', () => {
   it('is recognised also when another copy of the package made it', () => {
     const foreign = Object.defineProperty(new Error('x'), Symbol.for('portia-ts.error'), { value: true });
     expect(PortiaError.isInstance(foreign)).toBe(true);
-    for (const value of [new Error('x'), { code: 'USAGE' }, null, undefined, 'USAGE']) expect(PortiaError.isInstance(value)).toBe(false);
+    for (const value of [new Error('x'), { code: 'USAGE' }, null, undefined, 'USAGE'])
+      expect(PortiaError.isInstance(value)).toBe(false);
   });
 
   it('has a sentence for every code', () => {
@@ -28,8 +42,16 @@ describe('PortiaError', () => {
 
 describe('errors of tools', () => {
   it('say whether trying again may help', () => {
-    expect(new ToolSoftError('busy')).toMatchObject({ name: 'ToolSoftError', code: 'TOOL_RETRIES_EXHAUSTED', message: 'busy' });
-    expect(new ToolHardError('gone', { hint: 'look elsewhere' })).toMatchObject({ name: 'ToolHardError', code: 'TOOL_FAILED', hint: 'look elsewhere' });
+    expect(new ToolSoftError('busy')).toMatchObject({
+      name: 'ToolSoftError',
+      code: 'TOOL_RETRIES_EXHAUSTED',
+      message: 'busy',
+    });
+    expect(new ToolHardError('gone', { hint: 'look elsewhere' })).toMatchObject({
+      name: 'ToolHardError',
+      code: 'TOOL_FAILED',
+      hint: 'look elsewhere',
+    });
     expect(PortiaError.isInstance(new ToolHardError('gone'))).toBe(true);
   });
 });

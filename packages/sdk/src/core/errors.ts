@@ -131,7 +131,9 @@ export class PlanBuilderError extends PortiaError {
 /** Any thrown value as an Error, so that the rest of the code need not ask. */
 export function ensureError(thrown: unknown): Error {
   if (thrown instanceof Error || PortiaError.isInstance(thrown)) return thrown;
-  return new Error(typeof thrown === 'string' ? thrown : `a value that is not an Error was thrown: ${safeText(thrown)}`);
+  return new Error(
+    typeof thrown === 'string' ? thrown : `a value that is not an Error was thrown: ${safeText(thrown)}`,
+  );
 }
 
 function safeText(value: unknown): string {

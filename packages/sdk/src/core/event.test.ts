@@ -30,7 +30,11 @@ describe('commits', () => {
       ['[{"v":2},{"type":"run-wait"}]', 'the commit at 7 is of version 2'],
     ] as const) {
       expect(() => fromCommit(commit(events))).toThrow(
-        expect.objectContaining({ code: 'STORAGE_CORRUPT', message: expect.stringContaining(what), hint: expect.any(String) }),
+        expect.objectContaining({
+          code: 'STORAGE_CORRUPT',
+          message: expect.stringContaining(what),
+          hint: expect.any(String),
+        }),
       );
     }
   });

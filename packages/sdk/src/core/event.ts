@@ -75,7 +75,13 @@ export type RunEventBody =
       readonly late?: true;
     }
   /** It cannot be known whether a call happened; a person will say. */
-  | { readonly type: 'tool-call-unknown'; readonly step: number; readonly visit?: VisitId; readonly call: string; readonly reason: string }
+  | {
+      readonly type: 'tool-call-unknown';
+      readonly step: number;
+      readonly visit?: VisitId;
+      readonly call: string;
+      readonly reason: string;
+    }
   /** The hook after a call let its value pass. */
   | { readonly type: 'tool-call-accept'; readonly step: number; readonly visit?: VisitId; readonly call: string }
   /** A person said to make an unknown call again, or a marked tool is called again with the same key. */
@@ -98,13 +104,25 @@ export type RunEventBody =
       readonly ms?: number;
     }
   /** A strand of a parallel block or a concurrent loop begins; `item` is what its iteration is about. */
-  | { readonly type: 'thread-start'; readonly thread: string; readonly step: number; readonly place: number; readonly next: number; readonly item?: JsonValue }
+  | {
+      readonly type: 'thread-start';
+      readonly thread: string;
+      readonly step: number;
+      readonly place: number;
+      readonly next: number;
+      readonly item?: JsonValue;
+    }
   | { readonly type: 'thread-end'; readonly thread: string }
   /** A step sleeps. `until` is in epoch milliseconds. */
   | { readonly type: 'sleep-start'; readonly step: number; readonly visit?: VisitId; readonly until: number }
   /** Nothing can run until somebody answers, or until a time has come. */
   | { readonly type: 'run-wait' }
-  | { readonly type: 'run-end'; readonly state: 'COMPLETE' | 'FAILED'; readonly finalOutput?: StoredOutput; readonly error?: RunError }
+  | {
+      readonly type: 'run-end';
+      readonly state: 'COMPLETE' | 'FAILED';
+      readonly finalOutput?: StoredOutput;
+      readonly error?: RunError;
+    }
   /** The run goes on with a later version of its plan, in which only steps ahead are different. */
   | { readonly type: 'plan-accept'; readonly planId: PlanUUID; readonly changes: JsonValue }
   /** A failed run goes on from the failed visit. */
@@ -161,7 +179,14 @@ export type RunEvent = RunEventBody & {
 export type RunNotice = { readonly seq?: undefined; readonly at: number } & (
   | { readonly type: 'step-start'; readonly step: number; readonly visit?: VisitId }
   | ({ readonly type: 'tool-call-start' } & CallIdentity)
-  | { readonly type: 'model-call-start'; readonly step: number; readonly visit?: VisitId; readonly call: string; readonly purpose: ModelPurpose; readonly model: string }
+  | {
+      readonly type: 'model-call-start';
+      readonly step: number;
+      readonly visit?: VisitId;
+      readonly call: string;
+      readonly purpose: ModelPurpose;
+      readonly model: string;
+    }
   | { readonly type: 'text-delta'; readonly step: number; readonly call: string; readonly text: string }
   | { readonly type: 'tool-progress'; readonly step: number; readonly call: string; readonly progress: JsonValue }
 );
@@ -189,7 +214,11 @@ export function fromCommit(commit: Commit): RunEvent[] {
   const packed = freezeJson(parseEvents(commit));
   const version = (packed[0] as { readonly v?: unknown } | undefined)?.v;
   if (version !== undefined) {
-    throw corrupt(commit, `of version ${JSON.stringify(version)}`, 'use the newer release of this library that wrote it');
+    throw corrupt(
+      commit,
+      `of version ${JSON.stringify(version)}`,
+      'use the newer release of this library that wrote it',
+    );
   }
   return packed.map((event, index) => {
     const body = unpackEvent(event, index, packed);

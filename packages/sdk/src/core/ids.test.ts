@@ -20,7 +20,9 @@ describe('ids', () => {
       expect(PlanUUID.fromString(`plan-${form}`)).toBe(`plan-${uuid}`);
       expect(PlanUUID.fromWire({ uuid: form })).toBe(`plan-${uuid}`);
     }
-    fc.assert(fc.property(fc.uuid(), (text) => PlanRunUUID.fromString(`prun-${text.toUpperCase()}`) === `prun-${text}`));
+    fc.assert(
+      fc.property(fc.uuid(), (text) => PlanRunUUID.fromString(`prun-${text.toUpperCase()}`) === `prun-${text}`),
+    );
   });
 
   it('are refused with another prefix, without one, and when malformed', () => {
@@ -33,7 +35,9 @@ describe('ids', () => {
       ['nothing', 'does not begin'],
       ['plan-../../etc/passwd', 'not a uuid'],
     ] as const) {
-      expect(() => PlanUUID.fromString(text)).toThrow(expect.objectContaining({ code: 'ID_INVALID', hint: expect.stringContaining('plan-') }));
+      expect(() => PlanUUID.fromString(text)).toThrow(
+        expect.objectContaining({ code: 'ID_INVALID', hint: expect.stringContaining('plan-') }),
+      );
       expect(() => PlanUUID.fromString(text)).toThrow(why);
     }
   });
@@ -47,6 +51,7 @@ describe('ids', () => {
 
   it('are recognised only in their normal form', () => {
     expect(PlanUUID.is(`plan-${uuid}`)).toBe(true);
-    for (const value of [uuid, `plan-${uuid.toUpperCase()}`, `prun-${uuid}`, 5, null]) expect(PlanUUID.is(value)).toBe(false);
+    for (const value of [uuid, `plan-${uuid.toUpperCase()}`, `prun-${uuid}`, 5, null])
+      expect(PlanUUID.is(value)).toBe(false);
   });
 });

@@ -39,7 +39,11 @@ function idKind<Id extends string>(prefix: string, example: string): IdKind<Id> 
     const hyphen = text.indexOf('-');
     const found = hyphen < 0 ? text : text.slice(0, hyphen);
     if (found !== prefix) throw invalid(text, `it does not begin with "${prefix}-"`);
-    const hex = text.slice(hyphen + 1).replace(/^\{(.*)\}$/, '$1').replaceAll('-', '').toLowerCase();
+    const hex = text
+      .slice(hyphen + 1)
+      .replace(/^\{(.*)\}$/, '$1')
+      .replaceAll('-', '')
+      .toLowerCase();
     if (!/^[0-9a-f]{32}$/.test(hex)) throw invalid(text, 'what follows the prefix is not a uuid');
     return `${prefix}-${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as Id;
   };

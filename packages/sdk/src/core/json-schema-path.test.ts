@@ -86,7 +86,11 @@ describe('schemaAllowsPath', () => {
   });
 
   it('looks into lists with a schema for each position', () => {
-    const schema = { type: 'array', prefixItems: [{ type: 'object', properties: { x: {} } }], items: { type: 'string' } };
+    const schema = {
+      type: 'array',
+      prefixItems: [{ type: 'object', properties: { x: {} } }],
+      items: { type: 'string' },
+    };
     expect(schemaAllowsPath(schema, '0.x').ok).toBe(true);
     expect(schemaAllowsPath(schema, '0.y').ok).toBe(false);
     expect(schemaAllowsPath(schema, '1.x').ok).toBe(false);

@@ -55,7 +55,9 @@ describe('toJson', () => {
   });
 
   it('names the place of what JSON cannot hold', () => {
-    expect(problem({ rows: [1, { at: new Map() }] }).message).toBe('result.rows[1].at is a Map, which JSON cannot hold');
+    expect(problem({ rows: [1, { at: new Map() }] }).message).toBe(
+      'result.rows[1].at is a Map, which JSON cannot hold',
+    );
     expect(problem([() => 1]).message).toContain('result[0] is a function');
     for (const [value, found] of [
       [Number.NaN, 'NaN'],
@@ -131,7 +133,10 @@ describe('sameJson', () => {
       [{}, 'x'],
       ['x', {}],
       [[], {}],
-      [[1, 2], [2, 1]],
+      [
+        [1, 2],
+        [2, 1],
+      ],
       [[1], [1, 2]],
       [{ a: 1 }, { b: 1 }],
       [{ a: 1 }, { a: 2 }],
@@ -176,7 +181,16 @@ describe('canonicalJson', () => {
   });
 
   it('sorts keys by UTF-16 code units, at every depth', () => {
-    const value = { '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\u{1f600}': 5, '\u0080': 6, '\u00f6': 7, Z: { b: 1, a: [] } };
+    const value = {
+      '\u20ac': 1,
+      '\r': 2,
+      '\ufb33': 3,
+      '1': 4,
+      '\u{1f600}': 5,
+      '\u0080': 6,
+      '\u00f6': 7,
+      Z: { b: 1, a: [] },
+    };
     expect(canonicalJson(value)).toBe(
       '{"\\r":2,"1":4,"Z":{"a":[],"b":1},"\u0080":6,"\u00f6":7,"\u20ac":1,"\u{1f600}":5,"\ufb33":3}',
     );

@@ -54,7 +54,9 @@ function convertObject(value: object, path: string, above: Ancestors | undefined
   }
   const here: Ancestors = { value, parent: above };
   if (Array.isArray(value)) {
-    return Object.freeze(Array.from(value as readonly unknown[], (item, index) => convert(item, `${path}[${index}]`, here)));
+    return Object.freeze(
+      Array.from(value as readonly unknown[], (item, index) => convert(item, `${path}[${index}]`, here)),
+    );
   }
   refuseLossy(value, path);
   const { toJSON } = value as { toJSON?: unknown };
@@ -76,7 +78,8 @@ function refuseLossy(value: object, path: string): void {
     throw notJson(path, `a ${value.constructor.name}`, 'give an array, an object or a base64 string');
   }
   if (value instanceof Promise) throw notJson(path, 'a Promise', 'await it first');
-  if (value instanceof Error && !('toJSON' in value)) throw notJson(path, `a ${value.name}`, 'throw it, or give its message');
+  if (value instanceof Error && !('toJSON' in value))
+    throw notJson(path, `a ${value.name}`, 'throw it, or give its message');
 }
 
 function notJson(path: string, found: string, hint: string): PortiaError {

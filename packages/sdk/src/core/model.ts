@@ -11,7 +11,13 @@ export type ModelMessage =
       /** What the provider wants back untouched, such as signed reasoning. */
       readonly providerParts?: JsonValue;
     }
-  | { readonly role: 'tool'; readonly callId: string; readonly toolName: string; readonly content: string; readonly isError?: true };
+  | {
+      readonly role: 'tool';
+      readonly callId: string;
+      readonly toolName: string;
+      readonly content: string;
+      readonly isError?: true;
+    };
 
 /** A tool call a model asks for. `args` is what it wrote, parsed; text that is not JSON stays a string. */
 export interface ModelToolCall {

@@ -66,8 +66,12 @@ describe('outputs on the wire', () => {
       [{ ...memory, output_name: 1 }, 'output_name is not a string'],
       [{ plan_run_id: planRunId, summary: 's' }, 'output_name is not a string'],
     ] as const) {
-      expect(() => outputFromWire(wire)).toThrow(expect.objectContaining({ code: 'OUTPUT_INVALID', message: expect.stringContaining(what) }));
+      expect(() => outputFromWire(wire)).toThrow(
+        expect.objectContaining({ code: 'OUTPUT_INVALID', message: expect.stringContaining(what) }),
+      );
     }
-    expect(() => outputFromWire({ ...memory, plan_run_id: 'prun-1' })).toThrow(expect.objectContaining({ code: 'ID_INVALID' }));
+    expect(() => outputFromWire({ ...memory, plan_run_id: 'prun-1' })).toThrow(
+      expect.objectContaining({ code: 'ID_INVALID' }),
+    );
   });
 });

@@ -16,7 +16,13 @@ const asks = (id: string): RunEventBody => ({
   tool: 'mailer',
   outcome: { status: 'NEED_CLARIFICATION', clarifications: [id as `clar-${string}`] },
 });
-const question: RunEventBody = { type: 'clarification-raised', step: 1, key: 'tool:1.0.1', clarification, audience: 'endUser' };
+const question: RunEventBody = {
+  type: 'clarification-raised',
+  step: 1,
+  key: 'tool:1.0.1',
+  clarification,
+  audience: 'endUser',
+};
 
 /** What the events are when they are read back, without number and time. */
 function readBack(...bodies: RunEventBody[]): unknown[] {
@@ -27,7 +33,10 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
   ['a start', { type: 'run-start', epoch: 2, host: 'here', version: '0.1.0' }],
   ['a step that begins', { type: 'step-start', step: 3 }],
   ['an intent', { type: 'tool-call-start', step: 0, call: '0.0.1', tool: 'mailer', args: { to: ['a', null] } }],
-  ['an intent of a later visit', { type: 'tool-call-start', step: 0, visit: 2, call: '0.2.1', tool: 'mailer', args: {} }],
+  [
+    'an intent of a later visit',
+    { type: 'tool-call-start', step: 0, visit: 2, call: '0.2.1', tool: 'mailer', args: {} },
+  ],
   ['a receipt', { type: 'tool-call-end', step: 0, call: '0.0.1', outcome: { status: 'SUCCESS', value: null } }],
   [
     'a receipt with all there may be',
@@ -54,7 +63,10 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
   ],
   ['the end of a step', { type: 'step-end', step: 0 }],
   ['the end of a step with its output', { type: 'step-end', step: 0, ms: 3, output: { value: false, summary: 's' } }],
-  ['the end of a step that went elsewhere', { type: 'step-end', step: 0, visit: 4, skipped: 'hook', next: 0, result: false }],
+  [
+    'the end of a step that went elsewhere',
+    { type: 'step-end', step: 0, visit: 4, skipped: 'hook', next: 0, result: false },
+  ],
   ['a question', question],
   [
     'an approval',
@@ -72,7 +84,14 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
   ],
   [
     'an answer',
-    { type: 'clarification-resolved', id: 'clar-11111111-2222-4333-8444-555555555501', response: null, resolvedBy: null, as: null, via: 'library' },
+    {
+      type: 'clarification-resolved',
+      id: 'clar-11111111-2222-4333-8444-555555555501',
+      response: null,
+      resolvedBy: null,
+      as: null,
+      via: 'library',
+    },
   ],
   ['a wait', { type: 'run-wait' }],
   ['an end', { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 0 } }],
@@ -97,7 +116,14 @@ describe('a stored event', () => {
 
   it('takes little room: under 80 characters for a step without effects', () => {
     const { events } = toCommit(1, 0, [
-      { type: 'tool-call-end', step: 12, call: '12.0.1', tool: 'search_tool', outcome: { status: 'SUCCESS', value: 'output-12' }, ms: 3 },
+      {
+        type: 'tool-call-end',
+        step: 12,
+        call: '12.0.1',
+        tool: 'search_tool',
+        outcome: { status: 'SUCCESS', value: 'output-12' },
+        ms: 3,
+      },
       { type: 'step-end', step: 12, ms: 3 },
     ]);
     expect(events.length).toBeLessThan(80);
@@ -105,7 +131,9 @@ describe('a stored event', () => {
 
   it('written in full is read as well', () => {
     const events = JSON.stringify(every.map(([, body]) => body));
-    expect(fromCommit({ seq: 1, at: 5, events })).toEqual(every.map(([, body], index) => ({ ...body, v: eventVersion, seq: index + 1, at: 5 })));
+    expect(fromCommit({ seq: 1, at: 5, events })).toEqual(
+      every.map(([, body], index) => ({ ...body, v: eventVersion, seq: index + 1, at: 5 })),
+    );
   });
 
   it('of a kind that is not known is refused', () => {

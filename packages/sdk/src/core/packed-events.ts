@@ -20,8 +20,16 @@ interface Form {
 const forms = [
   { letter: 'r', type: 'run-start', fields: ['epoch', 'host', 'version'] },
   { letter: 'b', type: 'tool-call-start', fields: ['step', 'call', 'tool', 'args', 'visit?'] },
-  { letter: 'e', type: 'tool-call-end', fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'] },
-  { letter: 's', type: 'step-end', fields: ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?'] },
+  {
+    letter: 'e',
+    type: 'tool-call-end',
+    fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'],
+  },
+  {
+    letter: 's',
+    type: 'step-end',
+    fields: ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?'],
+  },
   {
     letter: 'q',
     type: 'clarification-raised',
@@ -35,8 +43,12 @@ const forms = [
 type Written = (typeof forms)[number];
 type Bare<Name> = Name extends `${infer Field}?` ? Field : Name;
 /** Fields of events that no form writes. There are none, or the next line does not compile. */
-type Forgotten = { [F in Written as F['type']]: Exclude<keyof EventOf<F['type']>, 'type' | Bare<F['fields'][number]>> }[Written['type']];
-const byLetter: ReadonlyMap<unknown, [Forgotten] extends [never] ? Form : Forgotten> = new Map(forms.map((form) => [form.letter, form]));
+type Forgotten = {
+  [F in Written as F['type']]: Exclude<keyof EventOf<F['type']>, 'type' | Bare<F['fields'][number]>>;
+}[Written['type']];
+const byLetter: ReadonlyMap<unknown, [Forgotten] extends [never] ? Form : Forgotten> = new Map(
+  forms.map((form) => [form.letter, form]),
+);
 
 /** The events of a commit as JSON text. */
 export function packEvents(bodies: readonly RunEventBody[]): string {
@@ -51,7 +63,17 @@ function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]
     case 'tool-call-start':
       return cut(['b', body.step, body.call, body.tool, body.args, body.visit]);
     case 'tool-call-end':
-      return cut(['e', body.step, body.call, packOutcome(body.outcome, index, bodies), body.tool, body.ms, body.args, body.visit, body.late]);
+      return cut([
+        'e',
+        body.step,
+        body.call,
+        packOutcome(body.outcome, index, bodies),
+        body.tool,
+        body.ms,
+        body.args,
+        body.visit,
+        body.late,
+      ]);
     case 'step-end':
       return cut(['s', body.step, body.ms, body.output, body.visit, body.skipped, body.next, body.result, body.frame]);
     case 'clarification-raised':
@@ -75,7 +97,8 @@ function cut(packed: unknown[]): unknown[] {
 
 /** `[value]` or `[value, summary]` of a success; of questions their number, when they stand next in the commit. */
 function packOutcome(outcome: CallOutcome, index: number, bodies: readonly RunEventBody[]): unknown {
-  if (outcome.status === 'SUCCESS') return outcome.summary === undefined ? [outcome.value] : [outcome.value, outcome.summary];
+  if (outcome.status === 'SUCCESS')
+    return outcome.summary === undefined ? [outcome.value] : [outcome.value, outcome.summary];
   if (outcome.status === 'FAILED') return outcome;
   const follow = outcome.clarifications.every((id, n) => {
     const next = bodies[index + 1 + n];
@@ -100,7 +123,17 @@ type Question = readonly [id: string, category: string, guidance: string, more: 
 function packQuestion(body: EventOf<'clarification-raised'>): unknown[] {
   const { id, category, user_guidance, ...more } = body.clarification;
   const question = [id, category, user_guidance, more];
-  return cut(['q', body.step, body.key, question, body.audience, body.visit, body.approves, body.expiresAt, body.onExpiry]);
+  return cut([
+    'q',
+    body.step,
+    body.key,
+    question,
+    body.audience,
+    body.visit,
+    body.approves,
+    body.expiresAt,
+    body.onExpiry,
+  ]);
 }
 
 function unpackQuestion(packed: JsonValue): JsonObject {
@@ -109,7 +142,11 @@ function unpackQuestion(packed: JsonValue): JsonObject {
 }
 
 /** An event from its packed form; `undefined` for what is none. */
-export function unpackEvent(event: PackedEvent, index: number, events: readonly PackedEvent[]): RunEventBody | undefined {
+export function unpackEvent(
+  event: PackedEvent,
+  index: number,
+  events: readonly PackedEvent[],
+): RunEventBody | undefined {
   if (!Array.isArray(event)) return event as unknown as RunEventBody;
   const form = byLetter.get(event[0]);
   if (!form) return undefined;

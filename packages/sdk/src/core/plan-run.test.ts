@@ -11,7 +11,9 @@ import { Step } from './plan.ts';
 import { type PlanRun, planRunFromWire, planRunView, ReadOnlyPlanRun } from './plan-run.ts';
 import { initialState, noUsage, PlanRunState, type RunHeader, type RunState } from './run-state.ts';
 
-const fixture = JSON.parse(readFileSync(new URL('../../fixtures/portia-0.9/plan-run.json', import.meta.url), 'utf8')) as {
+const fixture = JSON.parse(
+  readFileSync(new URL('../../fixtures/portia-0.9/plan-run.json', import.meta.url), 'utf8'),
+) as {
   [key: string]: JsonValue;
   id: string;
   outputs: { [key: string]: JsonValue; clarifications: JsonObject[]; step_outputs: JsonObject };
@@ -31,7 +33,16 @@ function stateAfter(...bodies: RunEventBody[]): RunState {
   const outputs = ['$sales', '$receipt'];
   const instructions = outputs.map((output, index) => {
     const step = new Step({ task: 'T', output });
-    return { op: 'agent' as const, index, planStep: index, key: String(index), output, step, toolId: 'llm_tool', condition: null };
+    return {
+      op: 'agent' as const,
+      index,
+      planStep: index,
+      key: String(index),
+      output,
+      step,
+      toolId: 'llm_tool',
+      condition: null,
+    };
   });
   const state = initialState(header, { instructions, keepsVisits: false, finalSummary: 'never' });
   for (const [index, body] of bodies.entries()) apply(state, body, 1000 + index);
@@ -40,7 +51,11 @@ function stateAfter(...bodies: RunEventBody[]): RunState {
 
 const start: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', version: '0.1.0' };
 const sales: RunEventBody = { type: 'step-end', step: 0, output: { value: { rows: 412 }, summary: '412 rows' }, ms: 7 };
-const who = InputClarification({ userGuidance: 'Who?', argumentName: 'to', id: 'clar-11111111-2222-4333-8444-555555555501' });
+const who = InputClarification({
+  userGuidance: 'Who?',
+  argumentName: 'to',
+  id: 'clar-11111111-2222-4333-8444-555555555501',
+});
 const ok = UserVerificationClarification({ userGuidance: 'OK?', id: 'clar-11111111-2222-4333-8444-555555555502' });
 const raised = (clarification: typeof who | typeof ok, step: number): RunEventBody => ({
   type: 'clarification-raised',
@@ -49,12 +64,27 @@ const raised = (clarification: typeof who | typeof ok, step: number): RunEventBo
   clarification: clarificationToWire(clarification),
   audience: 'endUser',
 });
-const answeredOk: RunEventBody = { type: 'clarification-resolved', id: ok.id, response: true, resolvedBy: null, as: null, via: 'library' };
+const answeredOk: RunEventBody = {
+  type: 'clarification-resolved',
+  id: ok.id,
+  response: true,
+  resolvedBy: null,
+  as: null,
+  via: 'library',
+};
 
 describe('the view of a run', () => {
   it('shows what the run is and has made', () => {
-    const run = planRunView(stateAfter(start, sales, { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 5 } }));
-    expect(run).toMatchObject({ id: header.id, planId: header.planId, currentStepIndex: 0, state: 'COMPLETE', endUserId: 'acme-user-17' });
+    const run = planRunView(
+      stateAfter(start, sales, { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 5 } }),
+    );
+    expect(run).toMatchObject({
+      id: header.id,
+      planId: header.planId,
+      currentStepIndex: 0,
+      state: 'COMPLETE',
+      endUserId: 'acme-user-17',
+    });
     expect(run.planRunInputs).toEqual({ $region: LocalDataValue('EMEA') });
     expect(run.outputs).toEqual({
       clarifications: [],
@@ -87,7 +117,18 @@ describe('the view of a run', () => {
     const state = stateAfter(start, sales);
     const run = planRunView(state);
     const { outputs, executionContext } = run;
-    const parts = [run, outputs, outputs.clarifications, outputs.stepOutputs, run.planRunInputs, executionContext, executionContext.steps, executionContext.steps[0], executionContext.totals, executionContext.labels];
+    const parts = [
+      run,
+      outputs,
+      outputs.clarifications,
+      outputs.stepOutputs,
+      run.planRunInputs,
+      executionContext,
+      executionContext.steps,
+      executionContext.steps[0],
+      executionContext.totals,
+      executionContext.labels,
+    ];
     expect(parts.every(Object.isFrozen)).toBe(true);
     apply(state, { type: 'step-end', step: 1, output: { value: 'sent' }, ms: 1 }, 2000);
     apply(state, { type: 'run-end', state: 'COMPLETE' }, 2001);
@@ -123,7 +164,10 @@ describe('the view of a run', () => {
     expect(run.outputs.finalOutput).toEqual(LocalDataValue('no mail today'));
     expect(JSON.stringify(run)).not.toContain('TOOL_FAILED');
     const unexplained = planRunView(stateAfter(start, { type: 'run-end', state: 'FAILED' }));
-    expect(unexplained.error).toMatchObject({ code: 'STEP_FAILED', message: expect.stringContaining('does not say why') });
+    expect(unexplained.error).toMatchObject({
+      code: 'STEP_FAILED',
+      message: expect.stringContaining('does not say why'),
+    });
   });
 
   it('shows all of itself when it is logged', () => {
@@ -149,7 +193,9 @@ describe('the view of a run', () => {
 });
 
 describe('what a run can be asked', () => {
-  const run: PlanRun = planRunView(stateAfter(start, raised(ok, 0), answeredOk, sales, raised(who, 1), { type: 'run-wait' }));
+  const run: PlanRun = planRunView(
+    stateAfter(start, raised(ok, 0), answeredOk, sales, raised(who, 1), { type: 'run-wait' }),
+  );
 
   it('which clarifications wait', () => {
     expect(run.getOutstandingClarifications().map(({ id }) => id)).toEqual([who.id]);
@@ -165,7 +211,10 @@ describe('what a run can be asked', () => {
   });
 
   it('what steps may refer to, where the inputs of the run win', () => {
-    expect(run.getPotentialStepInputs()).toEqual({ $region: LocalDataValue('EMEA'), $sales: LocalDataValue({ rows: 412 }, '412 rows') });
+    expect(run.getPotentialStepInputs()).toEqual({
+      $region: LocalDataValue('EMEA'),
+      $sales: LocalDataValue({ rows: 412 }, '412 rows'),
+    });
     const clash = planRunFromWire({ ...fixture, plan_run_inputs: { $sales: { value: 'given' } } });
     expect(clash.getPotentialStepInputs()['$sales']).toEqual(LocalDataValue('given'));
   });
@@ -188,10 +237,14 @@ describe('what a run can be asked', () => {
         '    Input: Who?',
       ].join('\n'),
     );
-    const complete = planRunView(stateAfter(start, { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 'done' } }));
+    const complete = planRunView(
+      stateAfter(start, { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 'done' } }),
+    );
     expect(String(complete)).toContain('final_output=set');
     expect(complete.prettyPrint()).toMatch(/\nFinal output: done$/);
-    const failed = planRunView(stateAfter({ type: 'run-end', state: 'FAILED', error: { code: 'RUN_CANCELLED', message: 'stopped' } }));
+    const failed = planRunView(
+      stateAfter({ type: 'run-end', state: 'FAILED', error: { code: 'RUN_CANCELLED', message: 'stopped' } }),
+    );
     expect(failed.prettyPrint()).toMatch(/\nError: RUN_CANCELLED: stopped$/);
   });
 });
@@ -207,7 +260,13 @@ describe('the execution context', () => {
       answer: { text: '', finishReason: 'stop', usage: { inputTokens, outputTokens: 1 } },
       ms: 1,
     });
-    const read: RunEventBody = { type: 'tool-call-end', step: 1, call: '1.0.1', tool: 'reader', outcome: { status: 'SUCCESS', value: 1 } };
+    const read: RunEventBody = {
+      type: 'tool-call-end',
+      step: 1,
+      call: '1.0.1',
+      tool: 'reader',
+      outcome: { status: 'SUCCESS', value: 1 },
+    };
     const bodies = [start, answer(-1, 5), answer(1, 10), read, sales, { type: 'run-end', state: 'COMPLETE' } as const];
     expect(planRunView(stateAfter(...bodies)).executionContext).toEqual({
       createdAt: 100,
@@ -228,8 +287,19 @@ describe('the execution context', () => {
 
   it('says null where nothing is known yet', () => {
     const { runKey: _runKey, labels: _labels, ...bare } = header;
-    const context = planRunView(initialState(bare, { instructions: [], keepsVisits: false, finalSummary: 'never' })).executionContext;
-    expect(context).toMatchObject({ createdAt: 100, startedAt: null, endedAt: null, host: null, version: null, runKey: null, labels: {}, steps: [] });
+    const context = planRunView(
+      initialState(bare, { instructions: [], keepsVisits: false, finalSummary: 'never' }),
+    ).executionContext;
+    expect(context).toMatchObject({
+      createdAt: 100,
+      startedAt: null,
+      endedAt: null,
+      host: null,
+      version: null,
+      runKey: null,
+      labels: {},
+      steps: [],
+    });
     expect(planRunFromWire(fixture).executionContext).toEqual({ ...context, createdAt: null });
   });
 });
@@ -252,7 +322,11 @@ describe('a run document of Portia 0.9', () => {
   it('gets what it cannot hold from beside it', () => {
     const error: RunError = { code: 'TOOL_TIMEOUT', message: 'too slow', step: 1 };
     const { executionContext } = planRunView(stateAfter(start));
-    const failed = { ...fixture, state: 'FAILED', outputs: { ...fixture.outputs, final_output: { value: 'it broke', summary: null } } };
+    const failed = {
+      ...fixture,
+      state: 'FAILED',
+      outputs: { ...fixture.outputs, final_output: { value: 'it broke', summary: null } },
+    };
     const run = planRunFromWire(failed, { error, executionContext });
     expect(run.error).toBe(error);
     expect(run.executionContext).toBe(executionContext);
@@ -272,22 +346,41 @@ describe('a run document of Portia 0.9', () => {
       [outputs({ cursor: 1 }), 'outputs has an unknown key "cursor"'],
       [outputs({ clarifications: {} }), 'outputs.clarifications is not a list'],
       [outputs({ clarifications: [1] }), 'outputs.clarifications[0] is not an object'],
-      [outputs({ clarifications: [{ ...fixture.outputs.clarifications[0], category: 'Poll' }] }), 'outputs.clarifications[0]: unknown clarification category'],
+      [
+        outputs({ clarifications: [{ ...fixture.outputs.clarifications[0], category: 'Poll' }] }),
+        'outputs.clarifications[0]: unknown clarification category',
+      ],
       [outputs({ step_outputs: [] }), 'outputs.step_outputs is not an object'],
       [outputs({ step_outputs: { $a: { value: 1, kind: 2 } } }), 'outputs.step_outputs.$a: an output cannot be read'],
       [outputs({ final_output: 'x' }), 'outputs.final_output: an output cannot be read'],
-      [{ ...fixture, plan_run_inputs: { $r: fixture.outputs.step_outputs['$sales'] } }, 'plan_run_inputs.$r: an input may not be in agent memory'],
+      [
+        { ...fixture, plan_run_inputs: { $r: fixture.outputs.step_outputs['$sales'] } },
+        'plan_run_inputs.$r: an input may not be in agent memory',
+      ],
     ];
     for (const [wire, message] of cases) {
-      expect(() => planRunFromWire(wire)).toThrow(expect.objectContaining({ code: 'PLAN_RUN_INVALID', message: expect.stringContaining(message) }));
+      expect(() => planRunFromWire(wire)).toThrow(
+        expect.objectContaining({ code: 'PLAN_RUN_INVALID', message: expect.stringContaining(message) }),
+      );
     }
     for (const key of ['id', 'plan_id']) {
-      expect(() => planRunFromWire({ ...fixture, [key]: 'x-1' })).toThrow(expect.objectContaining({ code: 'ID_INVALID', message: expect.stringMatching(`^${key}: `) }));
+      expect(() => planRunFromWire({ ...fixture, [key]: 'x-1' })).toThrow(
+        expect.objectContaining({ code: 'ID_INVALID', message: expect.stringMatching(`^${key}: `) }),
+      );
     }
   });
 
   it('does not hide errors that are not about the document', () => {
-    const hostile = { ...fixture, plan_run_inputs: { $a: { get value(): never { throw new RangeError('mine'); } } } };
+    const hostile = {
+      ...fixture,
+      plan_run_inputs: {
+        $a: {
+          get value(): never {
+            throw new RangeError('mine');
+          },
+        },
+      },
+    };
     expect(() => planRunFromWire(hostile)).toThrow(new RangeError('mine'));
   });
 

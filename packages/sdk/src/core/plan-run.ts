@@ -1,10 +1,22 @@
-import { type Clarification, type ClarificationCategory, clarificationFromWire, clarificationToWire } from './clarification.ts';
+import {
+  type Clarification,
+  type ClarificationCategory,
+  clarificationFromWire,
+  clarificationToWire,
+} from './clarification.ts';
 import { PortiaError } from './errors.ts';
 import type { RunError } from './event.ts';
 import { emptyExecutionContext, type ExecutionContext, executionContextOf } from './execution-context.ts';
 import { PlanRunUUID, PlanUUID } from './ids.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from './json.ts';
-import { isInMemory, type LocalDataValue, type Output, outputFromWire, outputToWire, serializeValue } from './output.ts';
+import {
+  isInMemory,
+  type LocalDataValue,
+  type Output,
+  outputFromWire,
+  outputToWire,
+  serializeValue,
+} from './output.ts';
 import { currentStepIndex, PlanRunState, type RunState, visibleOutputs } from './run-state.ts';
 
 /** What a run has made so far. */
@@ -143,7 +155,12 @@ class PlanRunView implements PlanRunFields {
 
   prettyPrint(): string {
     const { stepOutputs, finalOutput } = this.outputs;
-    const lines = [`Run: ${this.id}`, `Plan: ${this.planId}`, `State: ${this.state}`, `Current step: ${this.currentStepIndex}`];
+    const lines = [
+      `Run: ${this.id}`,
+      `Plan: ${this.planId}`,
+      `State: ${this.state}`,
+      `Current step: ${this.currentStepIndex}`,
+    ];
     const listed = (title: string, entries: readonly string[]): void => {
       if (entries.length > 0) lines.push(`${title}:`, ...entries.map((entry) => `    ${entry}`));
     };
@@ -235,7 +252,10 @@ function asFinal(output: Output | null): LocalDataValue | null {
 }
 
 function unknownError(finalOutput: Output | null | undefined): RunError {
-  return { code: 'STEP_FAILED', message: finalOutput ? serializeValue(finalOutput) : 'the run failed; its record does not say why' };
+  return {
+    code: 'STEP_FAILED',
+    message: finalOutput ? serializeValue(finalOutput) : 'the run failed; its record does not say why',
+  };
 }
 
 /** What a run document of Portia 0.9 cannot hold, from where it is kept beside it. */
@@ -250,7 +270,15 @@ export interface BesidePlanRun {
  */
 export function planRunFromWire(wire: unknown, beside: BesidePlanRun = {}): PlanRun {
   const fields = record(wire, 'the run');
-  refuseOthers(fields, 'the run', ['id', 'plan_id', 'current_step_index', 'state', 'end_user_id', 'outputs', 'plan_run_inputs']);
+  refuseOthers(fields, 'the run', [
+    'id',
+    'plan_id',
+    'current_step_index',
+    'state',
+    'end_user_id',
+    'outputs',
+    'plan_run_inputs',
+  ]);
   const state = oneOf(fields['state'] ?? 'NOT_STARTED', Object.values(PlanRunState), 'state');
   const outputs = outputsFromWire(fields['outputs'] ?? {});
   const index = fields['current_step_index'] ?? 0;
@@ -289,13 +317,16 @@ function outputsFromWire(wire: unknown): PlanRunOutputs {
 
 function inputFromWire(wire: unknown): LocalDataValue {
   const output = outputFromWire(wire);
-  if (isInMemory(output)) throw new PortiaError({ code: 'OUTPUT_INVALID', message: 'an input may not be in agent memory' });
+  if (isInMemory(output))
+    throw new PortiaError({ code: 'OUTPUT_INVALID', message: 'an input may not be in agent memory' });
   return output;
 }
 
 function each<T>(wire: unknown, where: string, read: (wire: unknown) => T): Readonly<Record<string, T>> {
   const entries = Object.entries(record(wire, where));
-  return Object.freeze(Object.fromEntries(entries.map(([name, value]) => [name, at(`${where}.${name}`, () => read(value))])));
+  return Object.freeze(
+    Object.fromEntries(entries.map(([name, value]) => [name, at(`${where}.${name}`, () => read(value))])),
+  );
 }
 
 function mapped<T>(values: Readonly<Record<string, T>>, write: (value: T) => JsonValue): JsonObject {

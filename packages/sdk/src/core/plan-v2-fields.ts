@@ -138,7 +138,7 @@ const loopShapes = {
 };
 
 /** The fields of a kind of step; `undefined` for a kind there is not. */
-export function fieldsOf(step: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+function fieldsOf(step: Readonly<Record<string, unknown>>): readonly string[] | undefined {
   const shape =
     step['kind'] === 'loop' ? (loopShapes[step['type'] as 'while'] ?? loopShapes.while) : shapes[String(step['kind'])];
   return shape === undefined ? undefined : ['kind', 'name', ...shape.split(' ').filter((field) => field !== '')];

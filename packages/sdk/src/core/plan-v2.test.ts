@@ -199,7 +199,10 @@ describe('the JSON of a builder plan', () => {
     expect(built((b) => b.llmStep({ task: 'x', outputSchema: z.string().transform(Number) }))).toBe(false);
     expect(
       built((b) =>
-        b.llmStep({ task: 'x', outputSchema: z.object({ a: z.number().default(1), b: z.union([z.null(), z.enum(['x', 'y'])]) }) }),
+        b.llmStep({
+          task: 'x',
+          outputSchema: z.object({ a: z.number().default(1), b: z.union([z.null(), z.enum(['x', 'y'])]) }),
+        }),
       ),
     ).toBe(true);
     const withFunction = new PlanBuilderV2().functionStep({ function: () => 1 }).build();
@@ -264,7 +267,12 @@ describe('the JSON of a builder plan', () => {
 
   it('is not all of a plan whose schema cannot say what it gives', () => {
     const half: Schema = {
-      '~standard': { version: 1, vendor: 'half', validate: () => ({ value: 1 }), jsonSchema: { input: () => ({}) } } as Schema['~standard'],
+      '~standard': {
+        version: 1,
+        vendor: 'half',
+        validate: () => ({ value: 1 }),
+        jsonSchema: { input: () => ({}) },
+      } as Schema['~standard'],
     };
     expect(new PlanBuilderV2().llmStep({ task: 'x', outputSchema: half }).build().isData).toBe(false);
   });

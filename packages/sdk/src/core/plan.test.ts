@@ -48,10 +48,27 @@ describe('making a plan', () => {
 
   it('freezes all of it but the schemas, which are not its own', () => {
     const schema = z.object({ total: z.number() });
-    const given = { planContext: { query: 'Q', toolIds: ['a'] }, steps: [{ task: 'T', output: '$o', structuredOutputSchema: schema }] };
-    const plan = new Plan({ ...given, planInputs: [{ name: '$i', value: { list: [1] } }], structuredOutputSchema: schema });
+    const given = {
+      planContext: { query: 'Q', toolIds: ['a'] },
+      steps: [{ task: 'T', output: '$o', structuredOutputSchema: schema }],
+    };
+    const plan = new Plan({
+      ...given,
+      planInputs: [{ name: '$i', value: { list: [1] } }],
+      structuredOutputSchema: schema,
+    });
     const value = plan.planInputs[0]?.value as { list: number[] };
-    const parts = [plan, plan.planContext, plan.planContext.toolIds, plan.steps, plan.steps[0], plan.steps[0]?.inputs, plan.planInputs, value, value.list];
+    const parts = [
+      plan,
+      plan.planContext,
+      plan.planContext.toolIds,
+      plan.steps,
+      plan.steps[0],
+      plan.steps[0]?.inputs,
+      plan.planInputs,
+      value,
+      value.list,
+    ];
     expect(parts.every(Object.isFrozen)).toBe(true);
     expect(plan.structuredOutputSchema).toBe(schema);
     expect(plan.steps[0]?.structuredOutputSchema).toBe(schema);
@@ -67,7 +84,10 @@ describe('making a plan', () => {
 
 describe('a plan that cannot be', () => {
   const step = (output: string, condition?: string | null) => ({ task: 'T', output, condition });
-  const plan = (init: Partial<PlanInit> | object): (() => Plan) => () => new Plan({ planContext: context, steps: [], ...init });
+  const plan =
+    (init: Partial<PlanInit> | object): (() => Plan) =>
+    () =>
+      new Plan({ planContext: context, steps: [], ...init });
 
   it('has two steps with the same output and condition', () => {
     expect(plan({ steps: [step('$a'), step('$o'), step('$o')] })).toThrow(
@@ -94,7 +114,10 @@ describe('a plan that cannot be', () => {
       [{ planContext: 'Q' }, 'planContext is a value of type string, not an object'],
       [{ planContext: { toolIds: [] } }, 'planContext: query is missing'],
       [{ planContext: { query: 'Q' } }, 'planContext: toolIds is missing'],
-      [{ planContext: { query: 'Q', toolIds: ['a', 1] } }, 'planContext: toolIds[1] is a value of type number, not a string'],
+      [
+        { planContext: { query: 'Q', toolIds: ['a', 1] } },
+        'planContext: toolIds[1] is a value of type number, not a string',
+      ],
       [{ steps: undefined }, 'steps is missing'],
       [{ steps: {} }, 'steps is a value of type object, not a list of steps'],
       [{ steps: [null] }, 'steps[0] is null, not an object'],
@@ -104,7 +127,10 @@ describe('a plan that cannot be', () => {
       [{ steps: [{ ...step('$o'), toolId: 5 }] }, 'steps[0]: toolId is a value of type number, not a string'],
       [{ steps: [step('$o', 5 as never)] }, 'steps[0]: condition is a value of type number'],
       [{ steps: [{ ...step('$o'), inputs: 'x' }] }, 'steps[0]: inputs is a value of type string, not a list'],
-      [{ steps: [step('$a'), { ...step('$o'), inputs: [{ name: '$i' }, {}] }] }, 'steps[1]: inputs[1]: name is missing'],
+      [
+        { steps: [step('$a'), { ...step('$o'), inputs: [{ name: '$i' }, {}] }] },
+        'steps[1]: inputs[1]: name is missing',
+      ],
       [{ steps: [{ ...step('$o'), inputs: [{ name: '$i', description: 5 }] }] }, 'steps[0]: inputs[0]: description is'],
       [{ steps: [{ ...step('$o'), extras: { tool_id: 'x' } }] }, 'steps[0]: extras may not hold tool_id'],
       [{ planInputs: [{ name: '$i', description: 5 }] }, 'planInputs[0]: description is a value of type number'],
@@ -115,7 +141,12 @@ describe('a plan that cannot be', () => {
   });
 
   it('does not hide errors that are not about the plan', () => {
-    const hostile = { get task(): string { throw new RangeError('mine'); }, output: '$o' };
+    const hostile = {
+      get task(): string {
+        throw new RangeError('mine');
+      },
+      output: '$o',
+    };
     expect(plan({ steps: [hostile] })).toThrow(new RangeError('mine'));
   });
 });
@@ -140,14 +171,21 @@ describe('a plan as JSON', () => {
   });
 
   it('reads documents without the parts that may be left out', () => {
-    const plan = Plan.fromJSON({ plan_context: { query: 'Q', tool_ids: [] }, steps: [{ task: 'T', output: '$o', structured_output_schema: null }] });
+    const plan = Plan.fromJSON({
+      plan_context: { query: 'Q', tool_ids: [] },
+      steps: [{ task: 'T', output: '$o', structured_output_schema: null }],
+    });
     expect(PlanUUID.is(plan.id)).toBe(true);
     expect(plan.toJSON()['steps']).toEqual([{ task: 'T', inputs: [], tool_id: null, output: '$o', condition: null }]);
   });
 
   it('never prints a schema', () => {
     const schema = z.object({ total: z.number() });
-    const plan = new Plan({ planContext: context, steps: [{ task: 'T', output: '$o', structuredOutputSchema: schema }], structuredOutputSchema: schema });
+    const plan = new Plan({
+      planContext: context,
+      steps: [{ task: 'T', output: '$o', structuredOutputSchema: schema }],
+      structuredOutputSchema: schema,
+    });
     expect(JSON.stringify(plan)).not.toContain('chema');
   });
 
@@ -160,7 +198,10 @@ describe('a plan as JSON', () => {
       [{ ...fixture, plan_context: [] }, 'plan_context is a list'],
       [{ ...fixture, steps: 'x' }, 'steps is a value of type string'],
       [{ ...fixture, steps: [1] }, 'steps[0] is a value of type number'],
-      [{ ...fixture, steps: [{ ...fixture.steps[0], structured_output_schema: {} }] }, 'steps[0]: a schema cannot be read from JSON'],
+      [
+        { ...fixture, steps: [{ ...fixture.steps[0], structured_output_schema: {} }] },
+        'steps[0]: a schema cannot be read from JSON',
+      ],
       [{ ...fixture, plan_inputs: null }, 'planInputs is null'],
       [{ ...fixture, steps: [fixture.steps[0], fixture.steps[0]] }, 'unique'],
     ];
@@ -174,13 +215,18 @@ describe('a plan as JSON', () => {
     const plan = Plan.fromResponse({ ...rest, ...plan_context, created_at: 'today' });
     expect(JSON.stringify(plan)).toBe(JSON.stringify(fixture));
     expect(() => Plan.fromResponse({ query: 'Q', tool_ids: [], steps: [] })).toThrow(invalid('id is missing'));
-    expect(() => Plan.fromResponse({ id: fixture.id, tool_ids: [], steps: [] })).toThrow(invalid('planContext: query is missing'));
+    expect(() => Plan.fromResponse({ id: fixture.id, tool_ids: [], steps: [] })).toThrow(
+      invalid('planContext: query is missing'),
+    );
     expect(() => Plan.fromResponse([])).toThrow(invalid('the plan is a list'));
   });
 
   it('reads back as it was written', () => {
     const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue);
-    const extras = fc.dictionary(fc.string().map((key) => `x_${key}`), json);
+    const extras = fc.dictionary(
+      fc.string().map((key) => `x_${key}`),
+      json,
+    );
     const step = fc.record({
       task: fc.string(),
       inputs: fc.array(fc.record({ name: fc.string(), description: fc.string() })),
@@ -193,7 +239,9 @@ describe('a plan as JSON', () => {
       id: fc.uuid().map((uuid) => PlanUUID.fromString(`plan-${uuid}`)),
       planContext: fc.record({ query: fc.string(), toolIds: fc.array(fc.string()).map((ids) => ids.sort()) }),
       steps: fc.uniqueArray(step, { selector: ({ output, condition }) => JSON.stringify([output, condition ?? '']) }),
-      planInputs: fc.uniqueArray(fc.record({ name: fc.string(), description: fc.option(fc.string()), value: json }), { selector: ({ name }) => name }),
+      planInputs: fc.uniqueArray(fc.record({ name: fc.string(), description: fc.option(fc.string()), value: json }), {
+        selector: ({ name }) => name,
+      }),
     });
     fc.assert(
       fc.property(init, (given) => {
@@ -233,16 +281,23 @@ describe('a plan for people', () => {
   it('says so where there is nothing, and names the schema', () => {
     const plan = new Plan({
       planContext: { query: 'Q', toolIds: ['portia:mail', 'own'] },
-      steps: [{ task: 'T', output: '$o', inputs: [{ name: '$i' }] }, { task: 'U', output: '$p' }],
+      steps: [
+        { task: 'T', output: '$o', inputs: [{ name: '$i' }] },
+        { task: 'U', output: '$p' },
+      ],
       planInputs: [{ name: '$i' }],
       structuredOutputSchema: z.object({}).meta({ title: 'Receipt' }),
     });
     const printed = plan.prettyPrint();
     expect(printed).toContain('1 portia tools, 1 other tools');
-    expect(printed).toContain('    $i: (No description)\nSteps:\n- T\n    Inputs: $i: (No description)\n    Tool ID: None');
+    expect(printed).toContain(
+      '    $i: (No description)\nSteps:\n- T\n    Inputs: $i: (No description)\n    Tool ID: None',
+    );
     expect(printed).toContain('- U\n    Inputs: None\n');
     expect(printed).toMatch(/\nStructured Output Schema: Receipt$/);
-    expect(new Plan({ planContext: context, steps: [] }).prettyPrint()).toBe('Task: Q\nTools Available Summary: 0 portia tools, 0 other tools\nSteps:');
+    expect(new Plan({ planContext: context, steps: [] }).prettyPrint()).toBe(
+      'Task: Q\nTools Available Summary: 0 portia tools, 0 other tools\nSteps:',
+    );
   });
 
   it('has a string form with its id, context and steps', () => {
@@ -265,6 +320,8 @@ describe('read-only forms', () => {
     if (!step) throw new Error('the plan has a step');
     expect(readOnly.steps[0]).toBe(ReadOnlyStep.fromStep(step));
     expect(ReadOnlyStep.fromStep(ReadOnlyStep.fromStep(step))).toBe(readOnly.steps[0]);
-    expect([readOnly, readOnly.steps, readOnly.steps[0], readOnly.steps[0]?.inputs[0]].every(Object.isFrozen)).toBe(true);
+    expect([readOnly, readOnly.steps, readOnly.steps[0], readOnly.steps[0]?.inputs[0]].every(Object.isFrozen)).toBe(
+      true,
+    );
   });
 });

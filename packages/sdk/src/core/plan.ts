@@ -242,7 +242,8 @@ export class Plan {
     const portia = toolIds.filter((id) => id.startsWith('portia:')).length;
     const lines = [`Task: ${query}`];
     lines.push(`Tools Available Summary: ${portia} portia tools, ${toolIds.length - portia} other tools`);
-    if (this.planInputs.length > 0) lines.push('Inputs:', ...this.planInputs.map((input) => `    ${input.prettyPrint()}`));
+    if (this.planInputs.length > 0)
+      lines.push('Inputs:', ...this.planInputs.map((input) => `    ${input.prettyPrint()}`));
     lines.push('Steps:', ...this.steps.map((step) => step.prettyPrint()));
     if (this.structuredOutputSchema) {
       lines.push(`Structured Output Schema: ${schemaName(this.structuredOutputSchema)}`);

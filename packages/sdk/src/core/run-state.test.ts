@@ -4,7 +4,14 @@ import type { RunEventBody } from './event.ts';
 import { LocalDataValue } from './output.ts';
 import { Step } from './plan.ts';
 import type { Program } from './program.ts';
-import { currentStepIndex, initialState, isFinished, PlanRunState, type RunHeader, type RunState } from './run-state.ts';
+import {
+  currentStepIndex,
+  initialState,
+  isFinished,
+  PlanRunState,
+  type RunHeader,
+  type RunState,
+} from './run-state.ts';
 
 const header: RunHeader = {
   id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01',
@@ -26,7 +33,8 @@ function programOf(outputs: readonly string[]): Program {
       toolId: 'llm_tool',
       condition: null,
     })),
-    keepsVisits: false, finalSummary: 'never',
+    keepsVisits: false,
+    finalSummary: 'never',
   };
 }
 
@@ -40,7 +48,14 @@ const started: RunEventBody = { type: 'run-start', epoch: 1, host: 'here', versi
 
 describe('a run of which nothing happened yet', () => {
   it('has only what it was created with', () => {
-    expect(after()).toMatchObject({ header, state: 'NOT_STARTED', updatedAt: 100, root: { next: 0 }, outstanding: 0, startedAt: undefined });
+    expect(after()).toMatchObject({
+      header,
+      state: 'NOT_STARTED',
+      updatedAt: 100,
+      root: { next: 0 },
+      outstanding: 0,
+      startedAt: undefined,
+    });
   });
 
   it('freezes its inputs, also those a store has read from JSON', () => {
@@ -66,7 +81,15 @@ describe('the current step', () => {
 
   it('is not moved by what belongs to the run as a whole', () => {
     const answer = { text: 'all', finishReason: 'stop' } as const;
-    const summary: RunEventBody = { type: 'model-call-end', step: -1, call: 'final.m1', purpose: 'final-summary', model: 'm', answer, ms: 1 };
+    const summary: RunEventBody = {
+      type: 'model-call-end',
+      step: -1,
+      call: 'final.m1',
+      purpose: 'final-summary',
+      model: 'm',
+      answer,
+      ms: 1,
+    };
     const done = [0, 1, 2].map((step): RunEventBody => ({ type: 'step-end', step, output: { value: step } }));
     expect(currentStepIndex(after(started, ...done, summary))).toBe(2);
   });

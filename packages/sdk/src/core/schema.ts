@@ -32,9 +32,15 @@ export type Infer<S> = S extends Schema<infer Output, never> ? Output : S extend
 
 /** Whether a value is a schema: data never is, as a schema can do something. */
 export function isSchema(value: unknown): value is Schema {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value)) return false;
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value))
+    return false;
   const standard = value['~standard'];
-  return typeof standard === 'object' && standard !== null && 'validate' in standard && typeof standard.validate === 'function';
+  return (
+    typeof standard === 'object' &&
+    standard !== null &&
+    'validate' in standard &&
+    typeof standard.validate === 'function'
+  );
 }
 
 /** The outcome of {@link validate}: the schema's output, or what does not fit, each issue with its path. */

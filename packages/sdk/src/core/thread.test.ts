@@ -50,12 +50,23 @@ const begin: RunEventBody[] = [
   { type: 'thread-start', thread: '1.0:0/3.0:0', step: 3, place: 0, next: 5 },
   { type: 'thread-start', thread: '1.0:0/3.0:1', step: 3, place: 1, next: 7 },
 ];
-const question = InputClarification({ userGuidance: 'Who?', argumentName: 'to', id: 'clar-11111111-2222-4333-8444-555555555501' });
+const question = InputClarification({
+  userGuidance: 'Who?',
+  argumentName: 'to',
+  id: 'clar-11111111-2222-4333-8444-555555555501',
+});
 const inStrand: RunEventBody[] = [
   { type: 'step-end', step: 7, visit: '1.0:0/3.0:1', output: { value: 'b' } },
   { type: 'thread-end', thread: '1.0:0/3.0:1' },
   { type: 'tool-call-start', step: 5, visit: '1.0:0/3.0:0', call: 's/a.1.0:0/3.0:0.1', tool: 't', args: {} },
-  { type: 'clarification-raised', step: 5, visit: '1.0:0/3.0:0', key: 'k', clarification: clarificationToWire(question), audience: 'endUser' },
+  {
+    type: 'clarification-raised',
+    step: 5,
+    visit: '1.0:0/3.0:0',
+    key: 'k',
+    clarification: clarificationToWire(question),
+    audience: 'endUser',
+  },
 ];
 
 describe('strands', () => {
@@ -93,7 +104,12 @@ describe('strands', () => {
       { type: 'step-end', step: 1, result: false, next: 12 },
     );
     expect([...state.threads.keys()]).toEqual(['']);
-    expect([[...state.visits.keys()], state.outstanding, state.clarifications.length, state.questions.size]).toEqual([['13.0'], 0, 0, 0]);
+    expect([[...state.visits.keys()], state.outstanding, state.clarifications.length, state.questions.size]).toEqual([
+      ['13.0'],
+      0,
+      0,
+      0,
+    ]);
     expect(state.root).toMatchObject({ next: 12, lastStep: 10, fork: undefined });
     expect(state.root.values.get(7)).toMatchObject([{ value: 'b' }]);
     apply(state, { type: 'step-end', step: 12, output: { value: 'bye' }, frame: { pop: true } }, 200);
@@ -107,12 +123,27 @@ describe('strands', () => {
     expect(state.threads.size).toBe(5);
     apply(state, { type: 'thread-start', thread: 'gone/1.0:7', step: 99, place: 7, next: 3, item: 'i' }, 200);
     expect(threadOf(state, 'gone/1.0:7')).toMatchObject({ parent: state.root, outputs: new Map() });
-    apply(state, { type: 'clarification-raised', step: 99, key: 'k', clarification: clarificationToWire(question), audience: 'endUser' }, 200);
+    apply(
+      state,
+      {
+        type: 'clarification-raised',
+        step: 99,
+        key: 'k',
+        clarification: clarificationToWire(question),
+        audience: 'endUser',
+      },
+      200,
+    );
     expect(state.clarifications[0]?.clarification.step).toBe(99);
   });
 
   it('leave several blocks at once', () => {
-    const state = after(...begin.slice(0, 2), { type: 'step-end', step: 1, next: 2, frame: { push: { kind: 'if', step: 1, taken: true } } });
+    const state = after(...begin.slice(0, 2), {
+      type: 'step-end',
+      step: 1,
+      next: 2,
+      frame: { push: { kind: 'if', step: 1, taken: true } },
+    });
     apply(state, { type: 'step-end', step: 2, next: 13, frame: { drop: 2 } }, 200);
     expect(state.root.frames).toEqual([]);
   });
@@ -136,7 +167,11 @@ describe('what a strand can see', () => {
 
 describe('the current step of a run', () => {
   it('is the lowest in flight, as people count them', () => {
-    const state = after(...begin.slice(0, 1), { type: 'step-end', step: 0, next: 14 }, { type: 'sleep-start', step: 13, until: 900 });
+    const state = after(
+      ...begin.slice(0, 1),
+      { type: 'step-end', step: 0, next: 14 },
+      { type: 'sleep-start', step: 13, until: 900 },
+    );
     expect(currentStepIndex(state)).toBe(1);
     expect(currentStepIndex(initialState(header, { ...program, instructions: [] }))).toBe(0);
     apply(state, { type: 'sleep-start', step: 5, until: 900 }, 200);
@@ -146,7 +181,11 @@ describe('the current step of a run', () => {
 
 describe('a sleeping step', () => {
   it('is entered and knows when it wakes', () => {
-    const state = after(...begin.slice(0, 2), { type: 'sleep-start', step: 13, until: 900 }, { type: 'sleep-start', step: 13, visit: 1, until: 950 });
+    const state = after(
+      ...begin.slice(0, 2),
+      { type: 'sleep-start', step: 13, until: 900 },
+      { type: 'sleep-start', step: 13, visit: 1, until: 950 },
+    );
     expect([...state.visits.values()].map(({ until }) => until)).toEqual([900, 950]);
   });
 });

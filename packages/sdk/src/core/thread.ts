@@ -82,7 +82,15 @@ export function newThread(id: string, parent: Thread | undefined, place: number,
 
 /** Strands that are about to begin. */
 export function newFork(step: number): Fork {
-  return { step, live: new Map(), ended: new Map(), merged: 0, values: new Map(), outputs: new Map(), lastStep: undefined };
+  return {
+    step,
+    live: new Map(),
+    ended: new Map(),
+    merged: 0,
+    values: new Map(),
+    outputs: new Map(),
+    lastStep: undefined,
+  };
 }
 
 /** The n-th visit of a step, as ids name it: a number in the run's own thread, else with the thread before it. */

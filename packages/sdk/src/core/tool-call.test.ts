@@ -5,13 +5,29 @@ import { type CallOutcome, fromCommit, type RunEvent, type RunEventBody, toCommi
 import { idempotencyKey } from './hash.ts';
 import { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
-import { ledgerOf, type ToolCall, ToolCallRecord, ToolCallStatus, toolCallRecordFromWire, toolCallRecordToWire } from './tool-call.ts';
+import {
+  ledgerOf,
+  type ToolCall,
+  ToolCallRecord,
+  ToolCallStatus,
+  toolCallRecordFromWire,
+  toolCallRecordToWire,
+} from './tool-call.ts';
 
-const fixture = JSON.parse(readFileSync(new URL('../../fixtures/portia-0.9/tool-call-record.json', import.meta.url), 'utf8')) as JsonObject;
+const fixture = JSON.parse(
+  readFileSync(new URL('../../fixtures/portia-0.9/tool-call-record.json', import.meta.url), 'utf8'),
+) as JsonObject;
 const planRunId = 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01';
 
 describe('a tool call record', () => {
-  const init = { toolName: 'Mailer', planRunId, step: 1, endUserId: null, status: 'SUCCESS', latencySeconds: 0.4 } as const;
+  const init = {
+    toolName: 'Mailer',
+    planRunId,
+    step: 1,
+    endUserId: null,
+    status: 'SUCCESS',
+    latencySeconds: 0.4,
+  } as const;
 
   it('reads and prints the document of Portia 0.9', () => {
     expect(JSON.stringify(toolCallRecordToWire(toolCallRecordFromWire(fixture)))).toBe(JSON.stringify(fixture));
@@ -21,7 +37,10 @@ describe('a tool call record', () => {
     class Session {
       socket: () => void = () => {};
     }
-    expect(ToolCallRecord({ ...init, input: { at: new Date(0) }, output: undefined })).toMatchObject({ input: { at: '1970-01-01T00:00:00.000Z' }, output: null });
+    expect(ToolCallRecord({ ...init, input: { at: new Date(0) }, output: undefined })).toMatchObject({
+      input: { at: '1970-01-01T00:00:00.000Z' },
+      output: null,
+    });
     expect(ToolCallRecord({ ...init, input: new Session(), output: 10n })).toMatchObject({
       input: '<<UNSERIALIZABLE: Session>>',
       output: '<<UNSERIALIZABLE: bigint>>',
@@ -46,9 +65,13 @@ describe('a tool call record', () => {
       [{ ...fixture, latency_seconds: '0.4' }, 'latency_seconds'],
     ];
     for (const [wire, what] of cases) {
-      expect(() => toolCallRecordFromWire(wire)).toThrow(expect.objectContaining({ code: 'TOOL_CALL_INVALID', message: expect.stringContaining(what) }));
+      expect(() => toolCallRecordFromWire(wire)).toThrow(
+        expect.objectContaining({ code: 'TOOL_CALL_INVALID', message: expect.stringContaining(what) }),
+      );
     }
-    expect(() => toolCallRecordFromWire({ ...fixture, plan_run_id: 'x' })).toThrow(expect.objectContaining({ code: 'ID_INVALID' }));
+    expect(() => toolCallRecordFromWire({ ...fixture, plan_run_id: 'x' })).toThrow(
+      expect.objectContaining({ code: 'ID_INVALID' }),
+    );
   });
 
   it('reads back as it was written', () => {
@@ -78,11 +101,17 @@ describe('the effects ledger', () => {
   const begin: RunEventBody = { type: 'tool-call-start', ...identity };
   const unknown: RunEventBody = { type: 'tool-call-unknown', ...at, reason: 'the process died' };
   const repeat: RunEventBody = { type: 'tool-call-repeat', ...at };
-  const end = (outcome: CallOutcome, ms?: number): RunEventBody => ({ type: 'tool-call-end', ...at, outcome, ...(ms !== undefined && { ms }) });
+  const end = (outcome: CallOutcome, ms?: number): RunEventBody => ({
+    type: 'tool-call-end',
+    ...at,
+    outcome,
+    ...(ms !== undefined && { ms }),
+  });
   const sent: CallOutcome = { status: 'SUCCESS', value: { id: 7 } };
 
   /** Events 10 ms apart, the first at 1000. */
-  const stored = (...bodies: RunEventBody[]): RunEvent[] => bodies.flatMap((body, index) => fromCommit(toCommit(index + 1, 1000 + 10 * index, [body])));
+  const stored = (...bodies: RunEventBody[]): RunEvent[] =>
+    bodies.flatMap((body, index) => fromCommit(toCommit(index + 1, 1000 + 10 * index, [body])));
   function only(...bodies: RunEventBody[]): ToolCall {
     const [call, ...others] = ledgerOf(stored(...bodies), planRunId);
     if (!call || others.length > 0) throw new Error('the ledger should hold one call');
@@ -111,24 +140,59 @@ describe('the effects ledger', () => {
 
   it('keeps calls in the order they were first heard of', () => {
     const other: RunEventBody = { ...begin, call: '2.1.2' } as RunEventBody;
-    expect(ledgerOf(stored(begin, other, end(sent)), planRunId).map(({ callId }) => callId)).toEqual(['2.1.1', '2.1.2']);
+    expect(ledgerOf(stored(begin, other, end(sent)), planRunId).map(({ callId }) => callId)).toEqual([
+      '2.1.1',
+      '2.1.2',
+    ]);
   });
 
   it('shows how far a call has come', () => {
-    expect(only(propose)).toMatchObject({ status: 'NEED_CLARIFICATION', attempts: 0, startedAt: null, latencyMs: null, output: null });
+    expect(only(propose)).toMatchObject({
+      status: 'NEED_CLARIFICATION',
+      attempts: 0,
+      startedAt: null,
+      latencyMs: null,
+      output: null,
+    });
     expect(only(propose, begin)).toMatchObject({ status: 'IN_PROGRESS', attempts: 1, startedAt: 1010 });
     expect(only(begin, unknown)).toMatchObject({ status: 'UNKNOWN', reason: 'the process died' });
     expect(only(begin, unknown, repeat)).toMatchObject({ status: 'IN_PROGRESS', attempts: 2, startedAt: 1000 });
   });
 
   it('measures from the last attempt when the receipt does not say how long it took', () => {
-    expect(only(begin, unknown, repeat, end(sent))).toMatchObject({ status: 'SUCCESS', latencyMs: 10, startedAt: 1000, attempts: 2, reason: null });
+    expect(only(begin, unknown, repeat, end(sent))).toMatchObject({
+      status: 'SUCCESS',
+      latencyMs: 10,
+      startedAt: 1000,
+      attempts: 2,
+      reason: null,
+    });
   });
 
   it('has calls without effects from their receipts alone', () => {
-    const read: RunEventBody = { type: 'tool-call-end', step: 0, call: '0.0.1', tool: 'reader', args: { page: 1 }, outcome: sent, ms: 5 };
-    expect(only(read)).toMatchObject({ toolId: 'reader', visit: 0, args: { page: 1 }, attempts: 1, startedAt: 995, latencyMs: 5 });
-    expect(only({ type: 'tool-call-end', step: 0, call: '0.0.1', outcome: sent })).toMatchObject({ toolId: '', args: {}, startedAt: 1000, latencyMs: null });
+    const read: RunEventBody = {
+      type: 'tool-call-end',
+      step: 0,
+      call: '0.0.1',
+      tool: 'reader',
+      args: { page: 1 },
+      outcome: sent,
+      ms: 5,
+    };
+    expect(only(read)).toMatchObject({
+      toolId: 'reader',
+      visit: 0,
+      args: { page: 1 },
+      attempts: 1,
+      startedAt: 995,
+      latencyMs: 5,
+    });
+    expect(only({ type: 'tool-call-end', step: 0, call: '0.0.1', outcome: sent })).toMatchObject({
+      toolId: '',
+      args: {},
+      startedAt: 1000,
+      latencyMs: null,
+    });
   });
 
   it('says nothing of hooks', () => {
@@ -137,13 +201,23 @@ describe('the effects ledger', () => {
 
   it('shows a call with wrong arguments, which never reached its tool', () => {
     const error = { code: 'TOOL_ARGS_INVALID', message: 'no' } as const;
-    const turnedDown: RunEventBody = { type: 'tool-call-end', step: 0, call: '0.0.1', tool: 'mailer', outcome: { status: 'FAILED', error, soft: true } };
+    const turnedDown: RunEventBody = {
+      type: 'tool-call-end',
+      step: 0,
+      call: '0.0.1',
+      tool: 'mailer',
+      outcome: { status: 'FAILED', error, soft: true },
+    };
     expect(only(turnedDown)).toMatchObject({ status: 'FAILED', error, attempts: 0, startedAt: null, latencyMs: null });
   });
 
   it('shows what a call asked, and why one failed', () => {
     const clarifications = ['clar-11111111-2222-4333-8444-555555555501'] as const;
-    expect(only(begin, end({ status: 'NEED_CLARIFICATION', clarifications }))).toMatchObject({ status: 'NEED_CLARIFICATION', attempts: 1, output: clarifications });
+    expect(only(begin, end({ status: 'NEED_CLARIFICATION', clarifications }))).toMatchObject({
+      status: 'NEED_CLARIFICATION',
+      attempts: 1,
+      output: clarifications,
+    });
     const error = { code: 'TOOL_FAILED', message: 'no' } as const;
     expect(only(begin, end({ status: 'FAILED', error }))).toMatchObject({ status: 'FAILED', error, output: null });
   });
@@ -158,7 +232,11 @@ describe('the effects ledger', () => {
       state: 'FAILED',
       error: { code: 'APPROVAL_REFUSED', message: 'refused by ada', ...(toolCallId !== undefined && { toolCallId }) },
     });
-    expect(only(propose, refused('2.1.1'))).toMatchObject({ status: 'FAILED', attempts: 0, error: { code: 'APPROVAL_REFUSED' } });
+    expect(only(propose, refused('2.1.1'))).toMatchObject({
+      status: 'FAILED',
+      attempts: 0,
+      error: { code: 'APPROVAL_REFUSED' },
+    });
     expect(only(propose, refused())).toMatchObject({ status: 'NEED_CLARIFICATION', error: null });
     expect(only(propose, refused('9.9.9'))).toMatchObject({ status: 'NEED_CLARIFICATION' });
     expect(only(begin, refused('2.1.1'))).toMatchObject({ status: 'IN_PROGRESS', error: null });

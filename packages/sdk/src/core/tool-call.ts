@@ -75,7 +75,8 @@ export function toolCallRecordFromWire(wire: unknown): ToolCallRecord {
   if (other !== undefined) throw invalid(`it has an unknown key ${JSON.stringify(other)}`);
   if (typeof tool_name !== 'string') throw invalid('tool_name is not a string');
   if (typeof step !== 'number') throw invalid('step is not a number');
-  if (end_user_id !== null && typeof end_user_id !== 'string') throw invalid('end_user_id is neither a string nor null');
+  if (end_user_id !== null && typeof end_user_id !== 'string')
+    throw invalid('end_user_id is neither a string nor null');
   const known = Object.values(ToolCallStatus).find((one) => one === status);
   if (known === undefined) throw invalid(`status is not one of ${Object.values(ToolCallStatus).join(', ')}`);
   if (input === undefined) throw invalid('input is missing');
@@ -194,7 +195,8 @@ function end(entry: Entry, event: Extract<CallEvent, { type: 'tool-call-end' }>)
   const { outcome } = event;
   entry.ended = true;
   entry.status = outcome.status;
-  entry.output = outcome.status === 'SUCCESS' ? outcome.value : outcome.status === 'FAILED' ? null : outcome.clarifications;
+  entry.output =
+    outcome.status === 'SUCCESS' ? outcome.value : outcome.status === 'FAILED' ? null : outcome.clarifications;
   entry.error = outcome.status === 'FAILED' ? outcome.error : null;
   entry.reason = null;
   // A call without effects has no intent: its receipt is the first that is heard of it.

@@ -7,7 +7,8 @@ export function logEvent(logger: Logger, planRunId: PlanRunUUID, event: RunEvent
   const { type, at: _at, ...rest } = event;
   switch (type) {
     case 'run-end':
-      if (event.state === 'FAILED') return logger.warn('run failed', { planRunId, code: event.error?.code, error: event.error?.message });
+      if (event.state === 'FAILED')
+        return logger.warn('run failed', { planRunId, code: event.error?.code, error: event.error?.message });
       return logger.info('run complete', { planRunId });
     case 'run-start':
       return logger.info('run in progress', { planRunId });
@@ -17,7 +18,14 @@ export function logEvent(logger: Logger, planRunId: PlanRunUUID, event: RunEvent
     case 'tool-progress':
       return logger.trace(type, { planRunId, ...rest });
     case 'model-call-end':
-      return logger.debug(type, { planRunId, step: event.step, purpose: event.purpose, model: event.model, ms: event.ms, usage: event.answer.usage });
+      return logger.debug(type, {
+        planRunId,
+        step: event.step,
+        purpose: event.purpose,
+        model: event.model,
+        ms: event.ms,
+        usage: event.answer.usage,
+      });
     case 'clarification-resolved':
       // Answers may be personal: who answered what is in the record, not in the log.
       return logger.debug(type, { planRunId, id: event.id, resolvedBy: event.resolvedBy, via: event.via });
@@ -25,6 +33,10 @@ export function logEvent(logger: Logger, planRunId: PlanRunUUID, event: RunEvent
     case 'step-end':
       return logger.debug(type, { planRunId, step: event.step });
     default:
-      return logger.debug(type, { planRunId, ...('step' in event && { step: event.step }), ...('call' in event && { call: event.call }) });
+      return logger.debug(type, {
+        planRunId,
+        ...('step' in event && { step: event.step }),
+        ...('call' in event && { call: event.call }),
+      });
   }
 }

@@ -34,7 +34,9 @@ function compilable(plan: AnyPlanV2, form: Plan): CompilablePlan {
     steps: plan.steps,
     legacySteps: form.steps,
     summarize: plan.summarize,
-    defaults: Object.fromEntries(plan.planInputs.flatMap(({ name, defaultValue }) => (defaultValue === undefined ? [] : [[name, defaultValue]]))),
+    defaults: Object.fromEntries(
+      plan.planInputs.flatMap(({ name, defaultValue }) => (defaultValue === undefined ? [] : [[name, defaultValue]])),
+    ),
     subPlan: ({ plan: inner }) => compilable(inner, legacyOf(inner)),
   };
 }

@@ -131,9 +131,9 @@ describe('references', () => {
       .llmStep({ stepName: 'price', task: 'x', outputSchema: z.object({ amount: z.number(), currency: z.string() }) })
       .llmStep({ stepName: 'words', task: 'x' });
   const problemOf = (build: () => unknown): string => {
-    const { message, details } = errorOf(build);
+    const { message, details = {} } = errorOf(build);
     expect(message).toMatch(/^the plan cannot be built: /);
-    expect((details?.['problems'] as string[]).join('; ')).toBe(message.slice('the plan cannot be built: '.length));
+    expect((details['problems'] as string[]).join('; ')).toBe(message.slice('the plan cannot be built: '.length));
     return message;
   };
 
@@ -407,7 +407,9 @@ describe('references', () => {
       .endLoop()
       .if({ condition: 'x' })
       .endIf({ stepName: 'm', value: FirstOf('f') })
-      .llmStep({ task: ['f', 't', 'tool', 'item', 'm'].map((name) => `${StepOutput(name, { path: 'any.0' })}`).join() });
+      .llmStep({
+        task: ['f', 't', 'tool', 'item', 'm'].map((name) => `${StepOutput(name, { path: 'any.0' })}`).join(),
+      });
     expect(steps.build().steps).toHaveLength(8);
   });
 
@@ -461,6 +463,18 @@ describe('references', () => {
   });
 
   it('that cannot be read are refused, and values that are no JSON', () => {
+    class Broken {
+      toJSON(): never {
+        throw new RangeError('broken');
+      }
+    }
+    expect(() =>
+      start()
+        .functionStep({ function: one, args: { a: new Broken() } })
+        .build(),
+    ).toThrow(RangeError);
+    const inList = start().functionStep({ stepName: 'bad', function: one, args: { a: [one] } });
+    expect(errorOf(() => inList.build()).message).toBe('step "bad": args.a[0] is a function, which JSON cannot hold');
     expect(errorOf(() => start().llmStep({ stepName: 'bad', task: '{{ StepOutput() }}' }).build()).message).toContain(
       'step "bad": task: the reference in "{{ StepOutput() }}" cannot be read',
     );

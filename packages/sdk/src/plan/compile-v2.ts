@@ -43,7 +43,11 @@ class Compiler {
   readonly #around: Around | undefined;
   readonly #open: Open[] = [];
   readonly #names = new Map<string, number>();
-  readonly #scope: { readonly steps: ReadonlyMap<string, number>; readonly places: number[]; readonly inputsFrom: number | undefined };
+  readonly #scope: {
+    readonly steps: ReadonlyMap<string, number>;
+    readonly places: number[];
+    readonly inputsFrom: number | undefined;
+  };
   readonly #exits: number[] = [];
 
   constructor(instructions: Instruction[], plan: CompilablePlan, around: Around | undefined) {
@@ -109,7 +113,14 @@ class Compiler {
         return;
       }
       case 'parallel':
-        this.#push({ ...base, op: 'parallel', branches: [], concurrency: step.concurrency ?? Number.MAX_SAFE_INTEGER, onFailure: step.onFailure, end: -1 });
+        this.#push({
+          ...base,
+          op: 'parallel',
+          branches: [],
+          concurrency: step.concurrency ?? Number.MAX_SAFE_INTEGER,
+          onFailure: step.onFailure,
+          end: -1,
+        });
         this.#open.push({ kind: 'parallel', start: at, branches: [] });
         return;
       case 'branch':
@@ -136,7 +147,14 @@ class Compiler {
 
   #addSubPlan(step: Extract<StepV2, { kind: 'sub-plan' }>, base: Base): void {
     const inner = this.#plan.subPlan(step);
-    const start = this.#push({ ...base, op: 'sub-plan', key: `${base.key}/`, output: `${base.output}/inputs`, inputs: { ...inner.defaults, ...step.inputValues }, end: -1 });
+    const start = this.#push({
+      ...base,
+      op: 'sub-plan',
+      key: `${base.key}/`,
+      output: `${base.output}/inputs`,
+      inputs: { ...inner.defaults, ...step.inputValues },
+      end: -1,
+    });
     const compiler = new Compiler(this.#instructions, inner, {
       keyPrefix: `${base.key}/`,
       outputPrefix: `${base.output}/`,
@@ -174,6 +192,22 @@ function keyOf(name: string): string {
 function loopFields(base: object, step: Extract<StepV2, { kind: 'loop' }>): object {
   const common = { ...base, op: 'loop', type: step.type, maxIterations: step.maxIterations, end: -1 };
   return step.type === 'for-each'
-    ? { ...common, condition: undefined, args: {}, initial: undefined, over: step.over, concurrency: step.concurrency, onFailure: step.onFailure }
-    : { ...common, condition: step.condition, args: step.args, initial: step.initial, over: undefined, concurrency: 1, onFailure: 'finish' };
+    ? {
+        ...common,
+        condition: undefined,
+        args: {},
+        initial: undefined,
+        over: step.over,
+        concurrency: step.concurrency,
+        onFailure: step.onFailure,
+      }
+    : {
+        ...common,
+        condition: step.condition,
+        args: step.args,
+        initial: step.initial,
+        over: undefined,
+        concurrency: 1,
+        onFailure: 'finish',
+      };
 }

@@ -37,7 +37,8 @@ export async function makePlan(runtime: Runtime, plans: PlanShelf, query: string
     query,
     tools: toolsFor(runtime, query, options.tools),
     endUser: options.endUser === undefined ? undefined : await initializeEndUser(runtime.storage, options.endUser),
-    examplePlans: options.examplePlans && (await Promise.all(options.examplePlans.map((example) => exampleOf(plans, example)))),
+    examplePlans:
+      options.examplePlans && (await Promise.all(options.examplePlans.map((example) => exampleOf(plans, example)))),
     planInputs: inputsOf(options.planInputs),
     structuredOutputSchema: options.structuredOutputSchema,
     now: runtime.clock.now(),
@@ -52,11 +53,14 @@ async function cachedPlan(runtime: Runtime, query: string, options: PlanOptions)
   try {
     const { items } = await runtime.storage.listPlans({ query, limit: 1 });
     const plan = items[0] && (await fromPlanRecord(items[0]));
-    if (!plan || builderOf(plan) || !plan.steps.every(({ toolId }) => toolId === null || runtime.tools.has(toolId))) return undefined;
+    if (!plan || builderOf(plan) || !plan.steps.every(({ toolId }) => toolId === null || runtime.tools.has(toolId)))
+      return undefined;
     const { structuredOutputSchema } = options;
     return structuredOutputSchema ? new Plan({ ...plan, structuredOutputSchema }) : plan;
   } catch (error) {
-    runtime.logger.warn('Error getting cached plan. Using new plan instead', { error: error instanceof Error ? error.message : String(error) });
+    runtime.logger.warn('Error getting cached plan. Using new plan instead', {
+      error: error instanceof Error ? error.message : String(error),
+    });
     return undefined;
   }
 }
@@ -80,7 +84,11 @@ function inputsOf(given: PlanOptions['planInputs']): PlanInput[] {
   return (given ?? []).map((input) => {
     if (typeof input === 'string') return new PlanInput({ name: input });
     if (typeof input !== 'object' || input === null || typeof input.name !== 'string') {
-      throw new PortiaError({ code: 'INPUT_INVALID', message: 'Plan input must have a name and description', hint: "give planInputs: ['$region'] or [{ name: '$region', description: '…' }]" });
+      throw new PortiaError({
+        code: 'INPUT_INVALID',
+        message: 'Plan input must have a name and description',
+        hint: "give planInputs: ['$region'] or [{ name: '$region', description: '…' }]",
+      });
     }
     return new PlanInput({ name: input.name, description: input.description });
   });

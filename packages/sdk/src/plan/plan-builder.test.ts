@@ -17,7 +17,13 @@ describe('PlanBuilder', () => {
       id: plan.id,
       plan_context: { query: 'Send the total', tool_ids: ['crm_lookup', 'mailer'] },
       steps: [
-        { task: 'Look up sales', inputs: [{ name: '$region', description: 'Region to report on' }], tool_id: 'crm_lookup', output: '$sales', condition: null },
+        {
+          task: 'Look up sales',
+          inputs: [{ name: '$region', description: 'Region to report on' }],
+          tool_id: 'crm_lookup',
+          output: '$sales',
+          condition: null,
+        },
         {
           task: 'Send it',
           inputs: [
@@ -41,7 +47,13 @@ describe('PlanBuilder', () => {
   it('takes the parts of a step as an object too', () => {
     const parts = { toolId: 'mailer', inputs: [{ name: '$i' }], condition: 'if x', structuredOutputSchema: z.string() };
     const [step] = new PlanBuilder().step({ task: 'T', ...parts }).build().steps;
-    expect(step).toMatchObject({ task: 'T', toolId: 'mailer', output: '$output_0', condition: 'if x', structuredOutputSchema: parts.structuredOutputSchema });
+    expect(step).toMatchObject({
+      task: 'T',
+      toolId: 'mailer',
+      output: '$output_0',
+      condition: 'if x',
+      structuredOutputSchema: parts.structuredOutputSchema,
+    });
     expect(step?.inputs).toHaveLength(1);
   });
 
@@ -52,18 +64,29 @@ describe('PlanBuilder', () => {
   });
 
   it('changes the step that is named, else the last one', () => {
-    const plan = new PlanBuilder('Q').step('A').step('B').condition('if late').condition('if early', 0).input('$x', null, 0).build();
+    const plan = new PlanBuilder('Q')
+      .step('A')
+      .step('B')
+      .condition('if late')
+      .condition('if early', 0)
+      .input('$x', null, 0)
+      .build();
     expect(plan.steps.map(({ condition }) => condition)).toEqual(['if early', 'if late']);
     expect(plan.steps.map(({ inputs }) => inputs.length)).toEqual([1, 0]);
   });
 
   it('refuses an index without a step', () => {
-    const told = expect.objectContaining({ code: 'PLAN_INVALID', message: 'Invalid step index or no steps in the plan' });
+    const told = expect.objectContaining({
+      code: 'PLAN_INVALID',
+      message: 'Invalid step index or no steps in the plan',
+    });
     expect(() => new PlanBuilder('Q').input('$x')).toThrow(told);
     expect(() => new PlanBuilder('Q').condition('if x')).toThrow(told);
     for (const index of [-1, 1, 0.5]) {
       expect(() => new PlanBuilder('Q').step('A').input('$x', '', index)).toThrow(told);
-      expect(() => new PlanBuilder('Q').step('A').condition('c', index)).toThrow(expect.objectContaining({ hint: 'give an index from 0 to 0' }));
+      expect(() => new PlanBuilder('Q').step('A').condition('c', index)).toThrow(
+        expect.objectContaining({ hint: 'give an index from 0 to 0' }),
+      );
     }
   });
 
@@ -71,8 +94,15 @@ describe('PlanBuilder', () => {
     const builder = new PlanBuilder('Q').step('A');
     const first = builder.build();
     const second = builder.input('$x').step('B').build();
-    expect([first.steps.length, first.steps[0]?.inputs.length, second.steps.length, second.steps[0]?.inputs.length]).toEqual([1, 0, 2, 1]);
+    expect([
+      first.steps.length,
+      first.steps[0]?.inputs.length,
+      second.steps.length,
+      second.steps[0]?.inputs.length,
+    ]).toEqual([1, 0, 2, 1]);
     expect(second.id).not.toBe(first.id);
-    expect(() => builder.step('C', null, '$output_0').build()).toThrow(expect.objectContaining({ code: 'PLAN_INVALID' }));
+    expect(() => builder.step('C', null, '$output_0').build()).toThrow(
+      expect.objectContaining({ code: 'PLAN_INVALID' }),
+    );
   });
 });

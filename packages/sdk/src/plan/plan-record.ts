@@ -22,7 +22,8 @@ export function toPlanRecord(plan: Plan, createdAt: number): PlanRecord {
 function schemasOf(plan: Plan): JsonObject | undefined {
   const schemas: Record<string, JsonValue> = {};
   for (const [index, { structuredOutputSchema }] of plan.steps.entries()) {
-    if (structuredOutputSchema) schemas[String(index)] = jsonSchemaOf(structuredOutputSchema, `step ${index}`, 'output');
+    if (structuredOutputSchema)
+      schemas[String(index)] = jsonSchemaOf(structuredOutputSchema, `step ${index}`, 'output');
   }
   if (plan.structuredOutputSchema) schemas['final'] = jsonSchemaOf(plan.structuredOutputSchema, 'the plan', 'output');
   return Object.keys(schemas).length === 0 ? undefined : { schemas };
@@ -59,7 +60,8 @@ export async function fromPlanRecord(record: PlanRecord): Promise<Plan | undefin
 
 async function dataPlan({ id }: PlanRecord, { shape }: StoredBuilder): Promise<AnyPlanV2> {
   const { z } = await import('zod');
-  const schemaFrom = (jsonSchema: JsonObject): Schema => withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
+  const schemaFrom = (jsonSchema: JsonObject): Schema =>
+    withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
   return PlanV2.fromJSON({ kind: 'plan-v2', id, ...shape }, schemaFrom);
 }
 

@@ -57,13 +57,22 @@ export async function resolveClarification(runtime: Runtime, plans: Plans, answe
     as,
     via,
   });
-  if (command.type === 'answer' && !sameJson(command.response, response)) throw alreadyResolved(planRunId, clarificationId);
+  if (command.type === 'answer' && !sameJson(command.response, response))
+    throw alreadyResolved(planRunId, clarificationId);
   const known = read.isAsStored ? read : undefined;
-  return (await putOnRecord(runtime, plans, planRunId, { known, commands: [command] })) ?? readState(runtime, plans, planRunId);
+  return (
+    (await putOnRecord(runtime, plans, planRunId, { known, commands: [command] })) ??
+    readState(runtime, plans, planRunId)
+  );
 }
 
 /** @throws PortiaError when it is too late for an answer, or it does not fit: `RUN_STATE_INVALID`, `CLARIFICATION_EXPIRED`, `CLARIFICATION_RESPONSE_INVALID`. */
-export async function checkOpen(runtime: Runtime, state: RunState, record: ClarificationRecord, response: JsonValue): Promise<void> {
+export async function checkOpen(
+  runtime: Runtime,
+  state: RunState,
+  record: ClarificationRecord,
+  response: JsonValue,
+): Promise<void> {
   const { id } = record.clarification;
   if (isFinished(state)) {
     throw new PortiaError({
@@ -124,7 +133,11 @@ export async function readState(runtime: Pick<Runtime, 'storage'>, plans: Plans,
 }
 
 /** `isAsStored`: no answer was added that the journal does not hold yet. */
-async function readRun(runtime: Pick<Runtime, 'storage'>, plans: Plans, id: PlanRunUUID): Promise<LoadedRun & { readonly isAsStored: boolean }> {
+async function readRun(
+  runtime: Pick<Runtime, 'storage'>,
+  plans: Plans,
+  id: PlanRunUUID,
+): Promise<LoadedRun & { readonly isAsStored: boolean }> {
   const stored = await runtime.storage.loadRun(id);
   if (!stored) throw notFound(id);
   const plan = await plans.view(planIdOf(stored));
@@ -144,5 +157,9 @@ function isOpenAnswer(state: RunState, command: Command): command is AnswerComma
 function applyAnswer(state: RunState, command: AnswerCommand): void {
   const { key: id, response, resolvedBy, at } = command;
   const as = command.as as Audience | null;
-  apply(state, { type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as Resolution['via'] }, at);
+  apply(
+    state,
+    { type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as Resolution['via'] },
+    at,
+  );
 }

@@ -17,15 +17,26 @@ const step = plan.steps[0] as ReadOnlyStep;
 const planRun = { id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01' } as unknown as ReadOnlyPlanRun;
 
 type Before = NonNullable<ExecutionHooks['beforeToolCall']>;
-const ask = async (hook: Before | undefined, of = refund, args: Record<string, JsonValue> = { charge: 'ch_1', amount: 5 }) =>
-  (await hook?.(of, args, planRun, step)) as ClarificationRequest | undefined;
+const ask = async (
+  hook: Before | undefined,
+  of = refund,
+  args: Record<string, JsonValue> = { charge: 'ch_1', amount: 5 },
+) => (await hook?.(of, args, planRun, step)) as ClarificationRequest | undefined;
 
 describe('clarifyOnToolCalls', () => {
   it('asks an operator to approve calls of the tools named, by id, as tools or as a list', async () => {
-    for (const hook of [clarifyOnToolCalls('create_refund'), clarifyOnToolCalls(refund), clarifyOnToolCalls(['x', refund])]) {
+    for (const hook of [
+      clarifyOnToolCalls('create_refund'),
+      clarifyOnToolCalls(refund),
+      clarifyOnToolCalls(['x', refund]),
+    ]) {
       const asked = await ask(hook);
       expect(asked?.audience).toBe('operator');
-      expect(asked?.clarification).toMatchObject({ category: 'User Verification', resolved: false, source: 'User verification tool hook' });
+      expect(asked?.clarification).toMatchObject({
+        category: 'User Verification',
+        resolved: false,
+        source: 'User verification tool hook',
+      });
       expect(await ask(hook, mail)).toBeUndefined();
     }
   });
@@ -54,7 +65,9 @@ describe('clarifyOnToolCalls', () => {
     });
     const asked = await ask(hook);
     expect(asked).toMatchObject({ audience: 'role:finance', expiresIn: 1000, onExpiry: 'refuse' });
-    expect(asked?.clarification.userGuidance).toMatch(/^Refund 5\?\nCreate Refund \(create_refund\) will be called with these arguments:\n\{/);
+    expect(asked?.clarification.userGuidance).toMatch(
+      /^Refund 5\?\nCreate Refund \(create_refund\) will be called with these arguments:\n\{/,
+    );
     expect((await ask(clarifyOnAllToolCalls({ message: 'Sure?' })))?.clarification.userGuidance).toMatch(/^Sure\?\n/);
   });
 });
@@ -64,7 +77,12 @@ describe('logStepOutputs', () => {
     const lines: [string, unknown][] = [];
     const hook = logStepOutputs({ ...silentLogger, info: (message, fields) => void lines.push([message, fields]) });
     await hook(plan, planRun, step, LocalDataValue({ ok: true }));
-    await hook(plan, planRun, step, AgentMemoryValue({ outputName: '$refund', planRunId: planRun.id, summary: 's'.repeat(2000) }));
+    await hook(
+      plan,
+      planRun,
+      step,
+      AgentMemoryValue({ outputName: '$refund', planRunId: planRun.id, summary: 's'.repeat(2000) }),
+    );
     expect(lines).toEqual([
       ['step "Refund it" (create_refund) gave $refund: {"ok":true}', { planRunId: planRun.id }],
       [`step "Refund it" (create_refund) gave $refund: ${'s'.repeat(1000)}…`, { planRunId: planRun.id }],
@@ -75,7 +93,10 @@ describe('logStepOutputs', () => {
 describe('combineHooks', () => {
   it('has only the points that some of the hooks have', () => {
     expect(combineHooks({}, {})).toEqual({});
-    expect(Object.keys(combineHooks({ beforePlanRun: () => {} }, { afterToolCall: () => {} }))).toEqual(['beforePlanRun', 'afterToolCall']);
+    expect(Object.keys(combineHooks({ beforePlanRun: () => {} }, { afterToolCall: () => {} }))).toEqual([
+      'beforePlanRun',
+      'afterToolCall',
+    ]);
   });
 
   it('calls all of them, in order, each on its own object', async () => {
@@ -117,7 +138,10 @@ describe('combineHooks', () => {
   });
 
   it('leaves a step out when any of them says so', async () => {
-    const hooks = combineHooks({ beforeStepExecution: () => BeforeStepExecutionOutcome.SKIP }, { beforeStepExecution: () => BeforeStepExecutionOutcome.CONTINUE });
+    const hooks = combineHooks(
+      { beforeStepExecution: () => BeforeStepExecutionOutcome.SKIP },
+      { beforeStepExecution: () => BeforeStepExecutionOutcome.CONTINUE },
+    );
     expect(await hooks.beforeStepExecution?.(plan, planRun, step)).toBe('SKIP');
   });
 
@@ -147,7 +171,9 @@ describe('combineHooks', () => {
     const cap: Before = (_tool, args) => {
       args['amount'] = 1;
     };
-    const asked = await ask(combineHooks({ beforeToolCall: clarifyOnAllToolCalls() }, { beforeToolCall: cap }).beforeToolCall);
+    const asked = await ask(
+      combineHooks({ beforeToolCall: clarifyOnAllToolCalls() }, { beforeToolCall: cap }).beforeToolCall,
+    );
     expect(asked?.clarification.userGuidance).toContain('"amount": 1');
   });
 
@@ -155,10 +181,22 @@ describe('combineHooks', () => {
     const seen: string[] = [];
     const handler = (name: string) => ({ handleInput: () => void seen.push(name) });
     const custom = { handleCustom: () => void seen.push('custom') };
-    const { clarificationHandler } = combineHooks({ clarificationHandler: custom }, { clarificationHandler: handler('a') }, { clarificationHandler: handler('b') });
+    const { clarificationHandler } = combineHooks(
+      { clarificationHandler: custom },
+      { clarificationHandler: handler('a') },
+      { clarificationHandler: handler('b') },
+    );
     expect(Object.keys(clarificationHandler ?? {})).toEqual(['handleInput', 'handleCustom']);
-    clarificationHandler?.handleInput?.({} as never, () => {}, () => {});
-    clarificationHandler?.handleCustom?.({} as never, () => {}, () => {});
+    clarificationHandler?.handleInput?.(
+      {} as never,
+      () => {},
+      () => {},
+    );
+    clarificationHandler?.handleCustom?.(
+      {} as never,
+      () => {},
+      () => {},
+    );
     expect(seen).toEqual(['a', 'custom']);
   });
 });

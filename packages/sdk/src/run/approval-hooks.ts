@@ -6,7 +6,12 @@ import type { JsonValue } from '../core/json.ts';
 import { serializeValue } from '../core/output.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { Logger } from '../observe/logger.ts';
-import { BeforeStepExecutionOutcome, type ClarificationRequest, type ExecutionHooks, type ToolHookResult } from './hooks.ts';
+import {
+  BeforeStepExecutionOutcome,
+  type ClarificationRequest,
+  type ExecutionHooks,
+  type ToolHookResult,
+} from './hooks.ts';
 
 type Hook<Name extends keyof ExecutionHooks> = NonNullable<ExecutionHooks[Name]>;
 
@@ -40,7 +45,11 @@ export function clarifyOnAllToolCalls(options: ApprovalOptions = {}): Hook<'befo
   return (tool, args) => approvalOf(tool, args, options);
 }
 
-function approvalOf(tool: AnyTool, args: Readonly<Record<string, JsonValue>>, options: ApprovalOptions): ClarificationRequest {
+function approvalOf(
+  tool: AnyTool,
+  args: Readonly<Record<string, JsonValue>>,
+  options: ApprovalOptions,
+): ClarificationRequest {
   const { audience = 'operator', message, expiresIn, onExpiry } = options;
   const asked = typeof message === 'function' ? message(tool, args) : message;
   const name = tool.name === tool.id ? tool.id : `${tool.name} (${tool.id})`;
@@ -77,7 +86,8 @@ export function logStepOutputs(logger: Logger): Hook<'afterStepExecution'> {
  * after an earlier one has asked about it, the earlier one is asked again, so that a person is shown what will run.
  */
 export function combineHooks(...hooks: readonly ExecutionHooks[]): ExecutionHooks {
-  const having = <Name extends keyof ExecutionHooks>(name: Name): readonly ExecutionHooks[] => hooks.filter((one) => one[name]);
+  const having = <Name extends keyof ExecutionHooks>(name: Name): readonly ExecutionHooks[] =>
+    hooks.filter((one) => one[name]);
   const combined: { -readonly [Name in keyof ExecutionHooks]: ExecutionHooks[Name] } = {};
   const beforeRun = having('beforePlanRun');
   if (beforeRun.length > 0) {
@@ -111,7 +121,9 @@ function allBeforeStep(hooks: readonly ExecutionHooks[]): Hook<'beforeStepExecut
   return async (plan, planRun, step) => {
     const outcomes: unknown[] = [];
     for (const one of hooks) outcomes.push(await one.beforeStepExecution?.(plan, planRun, step));
-    return outcomes.includes(BeforeStepExecutionOutcome.SKIP) ? BeforeStepExecutionOutcome.SKIP : BeforeStepExecutionOutcome.CONTINUE;
+    return outcomes.includes(BeforeStepExecutionOutcome.SKIP)
+      ? BeforeStepExecutionOutcome.SKIP
+      : BeforeStepExecutionOutcome.CONTINUE;
   };
 }
 
@@ -140,7 +152,14 @@ function allAfterCall(hooks: readonly ExecutionHooks[]): Hook<'afterToolCall'> {
 
 /** For each kind of question, the first handler that answers it. */
 function combineHandlers(handlers: readonly ClarificationHandler[]): ClarificationHandler {
-  const kinds = ['handleAction', 'handleInput', 'handleMultipleChoice', 'handleValueConfirmation', 'handleUserVerification', 'handleCustom'] as const;
+  const kinds = [
+    'handleAction',
+    'handleInput',
+    'handleMultipleChoice',
+    'handleValueConfirmation',
+    'handleUserVerification',
+    'handleCustom',
+  ] as const;
   const combined: Record<string, unknown> = {};
   for (const kind of kinds) {
     const handler = handlers.find((one) => one[kind]);

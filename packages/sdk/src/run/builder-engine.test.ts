@@ -20,12 +20,30 @@ function planOf(...steps: StepV2[]): PlanV2 {
   return new PlanV2({ steps, planInputs: [{ name: 'country', defaultValue: 'UK' }] });
 }
 
-const fn = (name: string, f: (args: never) => unknown, args: object = {}): StepV2 => ({ kind: 'function', name, function: f as never, args: args as never, readOnly: true });
+const fn = (name: string, f: (args: never) => unknown, args: object = {}): StepV2 => ({
+  kind: 'function',
+  name,
+  function: f as never,
+  args: args as never,
+  readOnly: true,
+});
 describe('a builder program', () => {
   it('resolves references at any depth, once', async () => {
-    const run = await client().runPlan(planOf(fn('a', () => ({ x: [1, "{{ StepOutput('b') }}"] })), fn('b', (args: { v: unknown }) => args, { v: [StepOutput('a', { path: 'x.1' }), { t: text`in ${Input('country')}: ${StepOutput('a', { path: 'x.0' })}` }] })));
+    const run = await client().runPlan(
+      planOf(
+        fn('a', () => ({ x: [1, "{{ StepOutput('b') }}"] })),
+        fn('b', (args: { v: unknown }) => args, {
+          v: [
+            StepOutput('a', { path: 'x.1' }),
+            { t: text`in ${Input('country')}: ${StepOutput('a', { path: 'x.0' })}` },
+          ],
+        }),
+      ),
+    );
     expect(run.error).toBeUndefined();
-    expect(run.toJSON()).toMatchObject({ outputs: { final_output: { value: { v: ["{{ StepOutput('b') }}", { t: 'in UK: 1' }] } } } });
+    expect(run.toJSON()).toMatchObject({
+      outputs: { final_output: { value: { v: ["{{ StepOutput('b') }}", { t: 'in UK: 1' }] } } },
+    });
   });
 
   it('takes one branch, loops, and merges', async () => {
@@ -39,10 +57,22 @@ describe('a builder program', () => {
         { kind: 'else', name: 'e' },
         fn('small', () => 'small'),
         { kind: 'end-if', name: 'end', value: { firstOf: ['big', 'mid', 'small'] } },
-        { kind: 'loop', name: 'each', type: 'for-each', over: [1, null, 3], concurrency: 1, onFailure: 'finish', maxIterations: 10 },
+        {
+          kind: 'loop',
+          name: 'each',
+          type: 'for-each',
+          over: [1, null, 3],
+          concurrency: 1,
+          onFailure: 'finish',
+          maxIterations: 10,
+        },
         fn('double', ({ x }: { x: number | null }) => (x ?? 10) * 2, { x: StepOutput('each') }),
         { kind: 'end-loop', name: 'eol' },
-        fn('all', (args: object) => args, { all: StepOutput('double', { full: true }), size: StepOutput('end'), last: StepOutput('double') }),
+        fn('all', (args: object) => args, {
+          all: StepOutput('double', { full: true }),
+          size: StepOutput('end'),
+          last: StepOutput('double'),
+        }),
       ),
     );
     expect(run.error).toBeUndefined();
@@ -68,16 +98,31 @@ describe('a builder program', () => {
         fn('b', () => slow('b', 5)),
         fn('b2x', (args: object) => args, { b: StepOutput('b') }),
         { kind: 'end-parallel', name: 'ep' },
-        { kind: 'loop', name: 'each', type: 'for-each', over: [5, 4, 3, 2, 1], concurrency: 3, onFailure: 'finish', maxIterations: 10 },
+        {
+          kind: 'loop',
+          name: 'each',
+          type: 'for-each',
+          over: [5, 4, 3, 2, 1],
+          concurrency: 3,
+          onFailure: 'finish',
+          maxIterations: 10,
+        },
         fn('wait', ({ x }: { x: number }) => slow(x * 10, x * 5), { x: StepOutput('each') }),
         fn('plus', ({ x }: { x: number }) => x + 1, { x: StepOutput('wait') }),
         { kind: 'end-loop', name: 'eol' },
-        fn('all', (args: object) => args, { all: StepOutput('plus', { full: true }), a: StepOutput('a'), b: StepOutput('b2x') }),
+        fn('all', (args: object) => args, {
+          all: StepOutput('plus', { full: true }),
+          a: StepOutput('a'),
+          b: StepOutput('b2x'),
+        }),
       ),
     );
     expect(run.error).toBeUndefined();
     expect(most).toBe(3);
-    expect(run.outputs.finalOutput).toEqual({ value: { all: [51, 41, 31, 21, 11], a: 'a', b: { b: 'b' } }, summary: null });
+    expect(run.outputs.finalOutput).toEqual({
+      value: { all: [51, 41, 31, 21, 11], a: 'a', b: { b: 'b' } },
+      summary: null,
+    });
   });
 
   it('asks in every iteration, in branches too, and goes on with what is answered', async () => {
@@ -88,7 +133,15 @@ describe('a builder program', () => {
         { kind: 'branch', name: 'b1' },
         { kind: 'user-input', name: 'one', message: 'one?' },
         { kind: 'branch', name: 'b2' },
-        { kind: 'loop', name: 'each', type: 'for-each', over: ['x', 'y'], concurrency: 1, onFailure: 'finish', maxIterations: 10 },
+        {
+          kind: 'loop',
+          name: 'each',
+          type: 'for-each',
+          over: ['x', 'y'],
+          concurrency: 1,
+          onFailure: 'finish',
+          maxIterations: 10,
+        },
         { kind: 'user-input', name: 'q', message: text`about ${StepOutput('each')}?` },
         { kind: 'end-loop', name: 'eol' },
         { kind: 'end-parallel', name: 'ep' },
@@ -99,23 +152,42 @@ describe('a builder program', () => {
     for (let n = 0; n < 10 && run.state === 'NEED_CLARIFICATION'; n += 1) {
       const question = run.getOutstandingClarifications().at(-1);
       asked.push(question?.userGuidance ?? '');
-      await portia.resolveClarification({ planRun: run, clarification: question, response: `to ${question?.userGuidance}` });
+      await portia.resolveClarification({
+        planRun: run,
+        clarification: question,
+        response: `to ${question?.userGuidance}`,
+      });
       run = await portia.resume({ planRun: run });
     }
     expect(run.error).toBeUndefined();
     expect(asked).toEqual(['about x?', 'about y?', 'one?']);
-    expect(run.outputs.finalOutput).toEqual({ value: { one: 'to one?', q: ['to about x?', 'to about y?'] }, summary: null });
+    expect(run.outputs.finalOutput).toEqual({
+      value: { one: 'to one?', q: ['to about x?', 'to about y?'] },
+      summary: null,
+    });
   });
 
   it('runs sub-plans inside their parent, and exits', async () => {
     const inner = new PlanV2({
-      steps: [fn('in', (args: object) => args, { who: Input('who') }), { kind: 'exit', name: 'x', message: text`bye ${Input('who')}`, error: false }, fn('never', () => 'never')],
+      steps: [
+        fn('in', (args: object) => args, { who: Input('who') }),
+        { kind: 'exit', name: 'x', message: text`bye ${Input('who')}`, error: false },
+        fn('never', () => 'never'),
+      ],
       planInputs: [{ name: 'who', defaultValue: 'nobody' }],
     });
     const run = await client().runPlan(
-      planOf({ kind: 'sub-plan', name: 'sub', plan: inner, inputValues: { who: Input('country') } }, fn('after', (args: object) => args, { sub: StepOutput('sub') }), {
-        kind: 'exit', name: 'stop', message: text`got ${StepOutput('after', { path: 'sub' })}`, error: false,
-      }, fn('never', () => 1)),
+      planOf(
+        { kind: 'sub-plan', name: 'sub', plan: inner, inputValues: { who: Input('country') } },
+        fn('after', (args: object) => args, { sub: StepOutput('sub') }),
+        {
+          kind: 'exit',
+          name: 'stop',
+          message: text`got ${StepOutput('after', { path: 'sub' })}`,
+          error: false,
+        },
+        fn('never', () => 1),
+      ),
     );
     expect(run.error).toBeUndefined();
     expect(run.outputs.finalOutput).toEqual({ value: 'got bye UK', summary: null });
@@ -123,7 +195,11 @@ describe('a builder program', () => {
 
   it('bounds loops', async () => {
     const run = await client().runPlan(
-      planOf({ kind: 'loop', name: 'w', type: 'while', condition: () => true, args: {}, maxIterations: 3 }, fn('b', () => 1), { kind: 'end-loop', name: 'e' }),
+      planOf(
+        { kind: 'loop', name: 'w', type: 'while', condition: () => true, args: {}, maxIterations: 3 },
+        fn('b', () => 1),
+        { kind: 'end-loop', name: 'e' },
+      ),
     );
     expect(run.error).toMatchObject({ code: 'LOOP_LIMIT' });
   });
@@ -131,18 +207,34 @@ describe('a builder program', () => {
   it('goes round in a do-while as long as its condition holds', async () => {
     const run = await client().runPlan(
       planOf(
-        { kind: 'loop', name: 'w', type: 'do-while', condition: ({ all }) => all.length < 3, args: { all: StepOutput('b', { full: true }) }, maxIterations: 10 },
+        {
+          kind: 'loop',
+          name: 'w',
+          type: 'do-while',
+          condition: ({ all }) => all.length < 3,
+          args: { all: StepOutput('b', { full: true }) },
+          maxIterations: 10,
+        },
         fn('b', () => 'x'),
         { kind: 'end-loop', name: 'e' },
-        fn('all', (args: object) => args, { all: StepOutput('b', { full: true }), again: StepOutput('e', { full: true }) }),
+        fn('all', (args: object) => args, {
+          all: StepOutput('b', { full: true }),
+          again: StepOutput('e', { full: true }),
+        }),
       ),
     );
     expect(run.error).toBeUndefined();
-    expect(run.outputs.finalOutput).toEqual({ value: { all: ['x', 'x', 'x'], again: [true, true, false] }, summary: null });
+    expect(run.outputs.finalOutput).toEqual({
+      value: { all: ['x', 'x', 'x'], again: [true, true, false] },
+      summary: null,
+    });
   });
 
   it('goes on in another process that has the plan, and is refused where it does not', async () => {
-    const plan = planOf({ kind: 'user-input', name: 'q', message: 'who?' }, fn('hi', ({ q }: { q: string }) => `hi ${q}`, { q: StepOutput('q') }));
+    const plan = planOf(
+      { kind: 'user-input', name: 'q', message: 'who?' },
+      fn('hi', ({ q }: { q: string }) => `hi ${q}`, { q: StepOutput('q') }),
+    );
     const waiting = await client().runPlan(plan);
     const [question] = waiting.getOutstandingClarifications();
     const stranger = client();
@@ -157,52 +249,128 @@ describe('a builder program', () => {
   it('goes on with a later version only when that was accepted and steps ahead alone are different', async () => {
     const ask: StepV2 = { kind: 'user-input', name: 'q', message: 'who?' };
     const begin = async (): Promise<string> => {
-      const run = await client().runPlan(planOf(ask, fn('hi', () => 'v1')));
+      const run = await client().runPlan(
+        planOf(
+          ask,
+          fn('hi', () => 'v1'),
+        ),
+      );
       const [question] = run.getOutstandingClarifications();
       await client().resolveClarification({ planRun: run, clarification: question, response: 'Ada' });
       return run.id;
     };
-    const ahead = new Portia({ config: new Config({ storage }), plans: [planOf(ask, fn('hey', () => 'v2'))] });
+    const ahead = new Portia({
+      config: new Config({ storage }),
+      plans: [
+        planOf(
+          ask,
+          fn('hey', () => 'v2'),
+        ),
+      ],
+    });
     const id = await begin();
-    await expect(ahead.resume({ planRunId: id })).rejects.toMatchObject({ code: 'PLAN_CHANGED', details: { changes: [{ change: 'removed', step: 'hi' }, { change: 'added', step: 'hey' }] } });
+    await expect(ahead.resume({ planRunId: id })).rejects.toMatchObject({
+      code: 'PLAN_CHANGED',
+      details: {
+        changes: [
+          { change: 'removed', step: 'hi' },
+          { change: 'added', step: 'hey' },
+        ],
+      },
+    });
     const done = await ahead.resume({ planRunId: id, acceptPlanChange: true });
     expect(done.outputs.finalOutput).toEqual({ value: 'v2', summary: null });
     expect((await client().storage.getPlanRun(done.id)).toJSON()).toEqual(done.toJSON());
-    const behind = new Portia({ config: new Config({ storage }), plans: [planOf({ ...ask, message: 'whom?' }, fn('hi', () => 'v3'))] });
+    const behind = new Portia({
+      config: new Config({ storage }),
+      plans: [
+        planOf(
+          { ...ask, message: 'whom?' },
+          fn('hi', () => 'v3'),
+        ),
+      ],
+    });
     const second = await begin();
     const before = (await client().storage.getEvents(second as `prun-${string}`)).length;
-    await expect(behind.resume({ planRunId: second, acceptPlanChange: true })).rejects.toMatchObject({ code: 'PLAN_CHANGED' });
+    await expect(behind.resume({ planRunId: second, acceptPlanChange: true })).rejects.toMatchObject({
+      code: 'PLAN_CHANGED',
+    });
     expect(await client().storage.getEvents(second as `prun-${string}`)).toHaveLength(before);
   });
 });
 
-const each = (name: string, over: unknown, concurrency = 1): StepV2 => ({ kind: 'loop', name, type: 'for-each', over, concurrency, onFailure: 'finish', maxIterations: 100 });
+const each = (name: string, over: unknown, concurrency = 1): StepV2 => ({
+  kind: 'loop',
+  name,
+  type: 'for-each',
+  over,
+  concurrency,
+  onFailure: 'finish',
+  maxIterations: 100,
+});
 const bye = (name: string, message: string): StepV2 => ({ kind: 'exit', name, message, error: false });
 const parallel = (name: string): StepV2 => ({ kind: 'parallel', name, onFailure: 'finish' });
 const branch = (name: string): StepV2 => ({ kind: 'branch', name });
 const endParallel = (name: string): StepV2 => ({ kind: 'end-parallel', name });
 const endLoop = (name: string): StepV2 => ({ kind: 'end-loop', name });
-const subPlan = (name: string, ...steps: StepV2[]): StepV2 => ({ kind: 'sub-plan', name, plan: new PlanV2({ steps }), inputValues: {} });
+const subPlan = (name: string, ...steps: StepV2[]): StepV2 => ({
+  kind: 'sub-plan',
+  name,
+  plan: new PlanV2({ steps }),
+  inputValues: {},
+});
 const give = (args: object): unknown => args;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('blocks within blocks', () => {
   it('go on with a branch after a parallel block inside it', async () => {
     const run = await client().runPlan(
-      planOf(parallel('p'), branch('b'), parallel('p2'), branch('b2'), fn('a', () => 'a'), endParallel('ep2'), fn('after', give, { a: StepOutput('a') }), endParallel('ep')),
+      planOf(
+        parallel('p'),
+        branch('b'),
+        parallel('p2'),
+        branch('b2'),
+        fn('a', () => 'a'),
+        endParallel('ep2'),
+        fn('after', give, { a: StepOutput('a') }),
+        endParallel('ep'),
+      ),
     );
     expect(run.outputs.finalOutput).toEqual({ value: { a: 'a' }, summary: null });
   });
 
   it('are all left by an exit from a sub-plan, and the loop around it goes on', async () => {
-    const leaving = subPlan('s', { kind: 'if', name: 'i', condition: () => true, args: {} }, each('in', [1, 2]), bye('x', 'bye'), endLoop('ein'), { kind: 'end-if', name: 'ei' }, fn('never', () => 1));
-    const run = await client().runPlan(planOf(each('l', [1, 2, 3]), leaving, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    const leaving = subPlan(
+      's',
+      { kind: 'if', name: 'i', condition: () => true, args: {} },
+      each('in', [1, 2]),
+      bye('x', 'bye'),
+      endLoop('ein'),
+      { kind: 'end-if', name: 'ei' },
+      fn('never', () => 1),
+    );
+    const run = await client().runPlan(
+      planOf(each('l', [1, 2, 3]), leaving, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })),
+    );
     expect(run.error).toBeUndefined();
     expect(run.outputs.finalOutput).toEqual({ value: { all: ['bye', 'bye', 'bye'] }, summary: null });
   });
 
   it('are left by an exit from one branch of a sub-plan: the others begin nothing new, and what they ask is withdrawn', async () => {
-    const leaving = subPlan('s', parallel('p'), branch('b1'), { kind: 'user-input', name: 'q', message: 'who?' }, branch('b2'), parallel('p2'), branch('b3'), fn('a', () => pause(5)), bye('x', 'bye'), endParallel('ep2'), fn('never', () => 1), endParallel('ep'));
+    const leaving = subPlan(
+      's',
+      parallel('p'),
+      branch('b1'),
+      { kind: 'user-input', name: 'q', message: 'who?' },
+      branch('b2'),
+      parallel('p2'),
+      branch('b3'),
+      fn('a', () => pause(5)),
+      bye('x', 'bye'),
+      endParallel('ep2'),
+      fn('never', () => 1),
+      endParallel('ep'),
+    );
     const run = await client().runPlan(planOf(leaving, fn('after', give, { s: StepOutput('s') })));
     expect(run.state).toBe('COMPLETE');
     expect(run.outputs.clarifications).toEqual([]);
@@ -210,14 +378,25 @@ describe('blocks within blocks', () => {
   });
 
   it('have the outcome of the first exit, when two branches exit at once', async () => {
-    const run = await client().runPlan(planOf(parallel('p'), branch('b1'), bye('x1', 'first'), branch('b2'), bye('x2', 'second'), endParallel('ep')));
+    const run = await client().runPlan(
+      planOf(parallel('p'), branch('b1'), bye('x1', 'first'), branch('b2'), bye('x2', 'second'), endParallel('ep')),
+    );
     expect(run.outputs.finalOutput).toEqual({ value: 'first', summary: null });
   });
 
   it('end with the exit of a branch also when the process dies before that is told', async () => {
     const store = memoryStorage();
     const config = (of: StorageBackend): Config => new Config({ storage: of, models: { default: scriptedModel([]) } });
-    const plan = planOf(parallel('p'), branch('b1'), fn('a', () => pause(15).then(() => 'not this')), branch('b2'), fn('b', () => pause(5)), bye('x', 'this'), endParallel('ep'), fn('never', () => 1));
+    const plan = planOf(
+      parallel('p'),
+      branch('b1'),
+      fn('a', () => pause(15).then(() => 'not this')),
+      branch('b2'),
+      fn('b', () => pause(5)),
+      bye('x', 'this'),
+      endParallel('ep'),
+      fn('never', () => 1),
+    );
     const whole = crashingStorage(memoryStorage());
     await new Portia({ config: config(whole) }).runPlan(plan);
     for (let write = 1; write <= whole.writes; write += 1) {
@@ -226,13 +405,21 @@ describe('blocks within blocks', () => {
       const portia = new Portia({ config: config(store), plans: [plan] });
       const stored = (await portia.storage.listRuns()).items.find(({ header }) => header.runKey === `run ${write}`);
       if (!stored) continue;
-      expect((await portia.resume({ planRunId: stored.header.id })).outputs.finalOutput).toEqual({ value: 'this', summary: null });
+      expect((await portia.resume({ planRunId: stored.header.id })).outputs.finalOutput).toEqual({
+        value: 'this',
+        summary: null,
+      });
     }
   });
 
   it('give a step in a sub-plan another identity than a step whose name reads the same', async () => {
     const effects: string[] = [];
-    const act = (name: string): StepV2 => ({ kind: 'function', name, args: {}, function: (_args, { idempotencyKey }) => effects.push(idempotencyKey) });
+    const act = (name: string): StepV2 => ({
+      kind: 'function',
+      name,
+      args: {},
+      function: (_args, { idempotencyKey }) => effects.push(idempotencyKey),
+    });
     await client().runPlan(planOf(subPlan('sub', act('in')), act('sub/in')));
     expect(new Set(effects).size).toBe(2);
   });
@@ -241,37 +428,85 @@ describe('blocks within blocks', () => {
 describe('what a step can see', () => {
   it('is the result of the condition by the name of its if', async () => {
     const run = await client().runPlan(
-      planOf({ kind: 'if', name: 'i', condition: () => false, args: {} }, { kind: 'else-if', name: 'ei', condition: () => true, args: {} }, { kind: 'end-if', name: 'e' }, fn('all', give, { i: StepOutput('i'), ei: StepOutput('ei') })),
+      planOf(
+        { kind: 'if', name: 'i', condition: () => false, args: {} },
+        { kind: 'else-if', name: 'ei', condition: () => true, args: {} },
+        { kind: 'end-if', name: 'e' },
+        fn('all', give, { i: StepOutput('i'), ei: StepOutput('ei') }),
+      ),
     );
     expect(run.outputs.finalOutput).toEqual({ value: { i: false, ei: true }, summary: null });
   });
 
   it('is in a sub-plan only what this visit of it has made', async () => {
-    const seen = subPlan('s', fn('x', () => 'x'), fn('all', give, { all: StepOutput('x', { full: true }) }));
-    const run = await client().runPlan(planOf(each('l', [1, 2]), seen, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    const seen = subPlan(
+      's',
+      fn('x', () => 'x'),
+      fn('all', give, { all: StepOutput('x', { full: true }) }),
+    );
+    const run = await client().runPlan(
+      planOf(each('l', [1, 2]), seen, endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })),
+    );
     expect(run.outputs.finalOutput).toEqual({ value: { all: [{ all: ['x'] }, { all: ['x'] }] }, summary: null });
   });
 
   it('is nothing of a sub-plan that made nothing this time', async () => {
     const inner: StepV2 = {
-      kind: 'sub-plan', name: 's', inputValues: { n: StepOutput('l') },
-      plan: new PlanV2({ planInputs: [{ name: 'n' }], steps: [{ kind: 'if', name: 'i', condition: ({ n }) => n === 1, args: { n: Input('n') } }, fn('y', () => 'made'), { kind: 'end-if', name: 'ei' }] }),
+      kind: 'sub-plan',
+      name: 's',
+      inputValues: { n: StepOutput('l') },
+      plan: new PlanV2({
+        planInputs: [{ name: 'n' }],
+        steps: [
+          { kind: 'if', name: 'i', condition: ({ n }) => n === 1, args: { n: Input('n') } },
+          fn('y', () => 'made'),
+          { kind: 'end-if', name: 'ei' },
+        ],
+      }),
     };
-    const run = await client().runPlan(planOf(each('l', [1, 2]), inner, fn('after', () => 'after'), endLoop('el'), fn('all', give, { all: StepOutput('s', { full: true }) })));
+    const run = await client().runPlan(
+      planOf(
+        each('l', [1, 2]),
+        inner,
+        fn('after', () => 'after'),
+        endLoop('el'),
+        fn('all', give, { all: StepOutput('s', { full: true }) }),
+      ),
+    );
     expect(run.outputs.finalOutput).toEqual({ value: { all: ['made', null] }, summary: null });
   });
 
   it('is the same however far the iterations beside it are', async () => {
     const slow = fn('slow', () => pause(10));
     const count = fn('count', ({ all }: { all: unknown[] }) => all.length, { all: StepOutput('slow', { full: true }) });
-    const run = await client().runPlan(planOf(each('l', [0, 1, 2, 3], 2), slow, count, endLoop('el'), fn('all', give, { all: StepOutput('count', { full: true }), last: StepOutput('l') })));
+    const run = await client().runPlan(
+      planOf(
+        each('l', [0, 1, 2, 3], 2),
+        slow,
+        count,
+        endLoop('el'),
+        fn('all', give, { all: StepOutput('count', { full: true }), last: StepOutput('l') }),
+      ),
+    );
     expect(run.outputs.finalOutput).toEqual({ value: { all: [1, 1, 1, 1], last: 3 }, summary: null });
   });
 });
 
 describe('the record of a builder run', () => {
   it('names the outputs of branches as if they had run in order', async () => {
-    const body: StepV2[] = [{ kind: 'loop', name: 'w', type: 'while', condition: ({ all }) => all.length < 2, args: { all: StepOutput('a', { full: true }) }, initial: { all: [] }, maxIterations: 9 }, fn('a', () => 'a'), endLoop('el')];
+    const body: StepV2[] = [
+      {
+        kind: 'loop',
+        name: 'w',
+        type: 'while',
+        condition: ({ all }) => all.length < 2,
+        args: { all: StepOutput('a', { full: true }) },
+        initial: { all: [] },
+        maxIterations: 9,
+      },
+      fn('a', () => 'a'),
+      endLoop('el'),
+    ];
     const inOrder = await client().runPlan(planOf(...body));
     const atOnce = await client().runPlan(planOf(parallel('p'), branch('b'), ...body, endParallel('ep')));
     expect(Object.keys(inOrder.outputs.stepOutputs)).toHaveLength(1);
@@ -282,10 +517,32 @@ describe('the record of a builder run', () => {
     const fails = fn('fails', () => {
       throw new ToolHardError('broken');
     });
-    const run = await client().runPlan(planOf(subPlan('s', fn('a', () => 1), fn('b', () => 2), fn('c', () => 3)), fails));
+    const run = await client().runPlan(
+      planOf(
+        subPlan(
+          's',
+          fn('a', () => 1),
+          fn('b', () => 2),
+          fn('c', () => 3),
+        ),
+        fails,
+      ),
+    );
     expect(run.currentStepIndex).toBe(1);
-    expect(run.outputs.stepOutputs).toMatchObject({ '$step_1_output': { value: 'broken' }, '$step_0_output/$step_0_output': { value: 1 } });
-    const done = await client().runPlan(planOf(fn('z', () => 0), subPlan('s', fn('a', () => 1), fn('b', () => 2))));
+    expect(run.outputs.stepOutputs).toMatchObject({
+      $step_1_output: { value: 'broken' },
+      '$step_0_output/$step_0_output': { value: 1 },
+    });
+    const done = await client().runPlan(
+      planOf(
+        fn('z', () => 0),
+        subPlan(
+          's',
+          fn('a', () => 1),
+          fn('b', () => 2),
+        ),
+      ),
+    );
     expect(done.currentStepIndex).toBe(1);
   });
 });
@@ -294,8 +551,14 @@ describe('strands of a run', () => {
   it('go on with an answer that came while another strand was at work', async () => {
     const portia = client();
     const plan = planOf(
-      parallel('p'), branch('b1'), { kind: 'user-input', name: 'one', message: 'one?' }, fn('seen', () => 'seen'),
-      branch('b2'), fn('slow', () => pause(40)), { kind: 'user-input', name: 'two', message: 'two?' }, endParallel('ep'),
+      parallel('p'),
+      branch('b1'),
+      { kind: 'user-input', name: 'one', message: 'one?' },
+      fn('seen', () => 'seen'),
+      branch('b2'),
+      fn('slow', () => pause(40)),
+      { kind: 'user-input', name: 'two', message: 'two?' },
+      endParallel('ep'),
     );
     const running = portia.runPlan(plan, { runKey: 'answered early' });
     await pause(20);
@@ -326,12 +589,21 @@ describe('strands of a run', () => {
         };
       },
     });
-    const act = (name: string, ms: number): StepV2 => ({ kind: 'function', name, args: {}, function: async () => {
-      await pause(ms);
-      effects.push(name);
-    } });
+    const act = (name: string, ms: number): StepV2 => ({
+      kind: 'function',
+      name,
+      args: {},
+      function: async () => {
+        await pause(ms);
+        effects.push(name);
+      },
+    });
     const portia = new Portia({ config: new Config({ storage: failing, models: { default: scriptedModel([]) } }) });
-    await expect(portia.runPlan(planOf(parallel('p'), branch('b1'), act('a', 1), branch('b2'), act('b', 20), act('c', 20), endParallel('ep')))).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await expect(
+      portia.runPlan(
+        planOf(parallel('p'), branch('b1'), act('a', 1), branch('b2'), act('b', 20), act('c', 20), endParallel('ep')),
+      ),
+    ).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
     const seen = [...effects];
     await pause(60);
     expect(effects).toEqual(seen);

@@ -14,14 +14,25 @@ export type Settled =
   | { readonly kind: 'again'; readonly code: 'TOOL_TIMEOUT' | 'TOOL_FAILED'; readonly reason: string };
 
 /** Reads what a tool did. Only a soft error, a hard error and a result say for sure what happened. */
-export function settle(visit: VisitRun, tool: AnyTool, callId: string, guarded: Guarded<unknown>): Settled | Promise<Settled> {
+export function settle(
+  visit: VisitRun,
+  tool: AnyTool,
+  callId: string,
+  guarded: Guarded<unknown>,
+): Settled | Promise<Settled> {
   switch (guarded.kind) {
     case 'value':
       return settleValue(visit, tool, callId, guarded.value);
     case 'error':
       return settleError(visit, tool, callId, guarded.error);
     case 'timeout':
-      return unsettled(visit, tool, callId, 'TOOL_TIMEOUT', `${tool.id} did not answer within ${tool.timeoutMs ?? defaultTimeoutMs} ms`);
+      return unsettled(
+        visit,
+        tool,
+        callId,
+        'TOOL_TIMEOUT',
+        `${tool.id} did not answer within ${tool.timeoutMs ?? defaultTimeoutMs} ms`,
+      );
     case 'abandoned':
       return { kind: 'unknown', reason: 'the run was ended while the call was in flight' };
   }
@@ -39,7 +50,9 @@ function settleValue(visit: VisitRun, tool: AnyTool, callId: string, value: unkn
   }
   try {
     const result = checkedResult(tool, value);
-    return result instanceof Promise ? result.then(succeeded, (error) => unfit(visit, callId, error)) : succeeded(result);
+    return result instanceof Promise
+      ? result.then(succeeded, (error) => unfit(visit, callId, error))
+      : succeeded(result);
   } catch (error) {
     return unfit(visit, callId, error);
   }
@@ -103,7 +116,12 @@ function unsettled(
   return tool.idempotent ? { kind: 'again', code, reason } : { kind: 'unknown', reason };
 }
 
-function softly(visit: VisitRun, code: 'TOOL_RETRIES_EXHAUSTED' | 'TOOL_TIMEOUT' | 'TOOL_FAILED', message: string, callId: string): Settled {
+function softly(
+  visit: VisitRun,
+  code: 'TOOL_RETRIES_EXHAUSTED' | 'TOOL_TIMEOUT' | 'TOOL_FAILED',
+  message: string,
+  callId: string,
+): Settled {
   return { kind: 'ended', outcome: { status: 'FAILED', error: visit.error(code, message, callId), soft: true } };
 }
 

@@ -19,7 +19,12 @@ export interface CancelOptions {
  * Ends a run. Where a driver is alive it is told, and waited for. Cancelling twice is fine.
  * @throws PortiaError `PLAN_RUN_NOT_FOUND`; `RUN_STATE_INVALID` when the run has finished otherwise.
  */
-export async function cancelRun(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID, options: CancelOptions): Promise<RunState> {
+export async function cancelRun(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  options: CancelOptions,
+): Promise<RunState> {
   const state = await readState(runtime, plans, id);
   if (isFinished(state)) {
     if (state.error?.code === 'RUN_CANCELLED') return state;

@@ -2,7 +2,13 @@ import { PortiaError } from '../core/errors.ts';
 import type { RunEventBody } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Condition } from '../core/plan-v2-steps.ts';
-import type { ControlInstruction, EndLoopInstruction, ExitInstruction, IfInstruction, LoopInstruction } from '../core/program.ts';
+import type {
+  ControlInstruction,
+  EndLoopInstruction,
+  ExitInstruction,
+  IfInstruction,
+  LoopInstruction,
+} from '../core/program.ts';
 import { isReference, StepOutput } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { exitTarget, type Frame, lastValueOf, type Thread, visitName } from '../core/thread.ts';
@@ -23,7 +29,12 @@ type MayExit = (exit: ExitInstruction) => boolean;
 export type ControlEnd = 'next' | { readonly exit: string; readonly error: boolean };
 
 /** Executes a step that only steers, except the ones that fork. One event says where the thread goes on. */
-export async function steer(run: DrivenRun, thread: Thread, instruction: ControlInstruction, mayExit: MayExit): Promise<ControlEnd> {
+export async function steer(
+  run: DrivenRun,
+  thread: Thread,
+  instruction: ControlInstruction,
+  mayExit: MayExit,
+): Promise<ControlEnd> {
   const visit = new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread);
   if (instruction.op === 'exit') return leave(visit, thread, instruction, mayExit);
   const move = await decide(visit, thread, instruction);
@@ -31,7 +42,11 @@ export async function steer(run: DrivenRun, thread: Thread, instruction: Control
   return 'next';
 }
 
-function decide(visit: VisitRun, thread: Thread, instruction: Exclude<ControlInstruction, { op: 'exit' }>): Move | Promise<Move> {
+function decide(
+  visit: VisitRun,
+  thread: Thread,
+  instruction: Exclude<ControlInstruction, { op: 'exit' }>,
+): Move | Promise<Move> {
   const after = instruction.index + 1;
   const frame = thread.frames.at(-1);
   switch (instruction.op) {
@@ -39,7 +54,9 @@ function decide(visit: VisitRun, thread: Thread, instruction: Exclude<ControlIns
     case 'else-if':
       return clause(visit, instruction, frame);
     case 'else':
-      return taken(frame) ? { next: instruction.end, result: false } : { result: true, frame: { top: ifFrame(frame, true) } };
+      return taken(frame)
+        ? { next: instruction.end, result: false }
+        : { result: true, frame: { top: ifFrame(frame, true) } };
     case 'end-if':
       return { ...firstOf(visit, thread, instruction.value), frame: { pop: true } };
     case 'loop':
@@ -67,7 +84,11 @@ function ifFrame(frame: Frame | undefined, isTaken: boolean): Frame {
 async function clause(visit: VisitRun, instruction: IfInstruction, frame: Frame | undefined): Promise<Move> {
   if (instruction.op === 'else-if' && taken(frame)) return { next: instruction.end };
   const holds = await judge(visit, instruction.condition, instruction.args);
-  const change: Frame = { kind: 'if', step: instruction.op === 'if' ? instruction.index : (frame?.step ?? -1), taken: holds };
+  const change: Frame = {
+    kind: 'if',
+    step: instruction.op === 'if' ? instruction.index : (frame?.step ?? -1),
+    taken: holds,
+  };
   return {
     result: holds,
     frame: instruction.op === 'if' ? { push: change } : { top: change },
@@ -94,12 +115,15 @@ async function enterLoop(visit: VisitRun, loop: LoopInstruction, top: Frame | un
   if (loop.type === 'for-each') {
     const items = inside?.items ?? (await itemsOf(visit, loop));
     const item = items[iteration];
-    if (iteration >= items.length) return { next: loop.end + 1, result: false, ...(inside && { frame: { pop: true } }) };
+    if (iteration >= items.length)
+      return { next: loop.end + 1, result: false, ...(inside && { frame: { pop: true } }) };
     checkBound(loop, iteration, visit);
     return { output: { value: item ?? null }, frame: change(items) };
   }
   checkBound(loop, iteration, visit);
-  const holds = loop.type === 'do-while' || (await judge(visit, loop.condition as Condition, loop.args, iteration === 0 ? loop.initial : undefined));
+  const holds =
+    loop.type === 'do-while' ||
+    (await judge(visit, loop.condition as Condition, loop.args, iteration === 0 ? loop.initial : undefined));
   if (!holds) return { next: loop.end + 1, result: false, ...(inside && { frame: { pop: true } }) };
   return { result: true, frame: change() };
 }
@@ -137,7 +161,10 @@ async function endLoop(visit: VisitRun, instruction: EndLoopInstruction, frame: 
   return again ? { next: instruction.start, result: true } : { result: false, frame: { pop: true } };
 }
 
-async function enterSubPlan(visit: VisitRun, instruction: Extract<ControlInstruction, { op: 'sub-plan' }>): Promise<Move> {
+async function enterSubPlan(
+  visit: VisitRun,
+  instruction: Extract<ControlInstruction, { op: 'sub-plan' }>,
+): Promise<Move> {
   const inputs = await resolveArgs(visit.at, instruction.inputs);
   return { result: true, frame: { push: { kind: 'sub-plan', step: instruction.index, inputs } } };
 }
@@ -146,35 +173,68 @@ function leaveSubPlan(thread: Thread): Move {
   const last = thread.lastStep === undefined ? undefined : lastValueOf(thread, thread.lastStep);
   const frame = { pop: true } as const;
   if (!last) return { output: { value: null }, frame };
-  return 'value' in last ? { output: { value: last.value }, frame } : { output: { memory: last.outputName, summary: last.summary }, frame };
+  return 'value' in last
+    ? { output: { value: last.value }, frame }
+    : { output: { memory: last.outputName, summary: last.summary }, frame };
 }
 
 /** Ends the plan, or the sub-plan it stands in, with a message as the outcome. */
-async function leave(visit: VisitRun, thread: Thread, instruction: ExitInstruction, mayExit: MayExit): Promise<ControlEnd> {
+async function leave(
+  visit: VisitRun,
+  thread: Thread,
+  instruction: ExitInstruction,
+  mayExit: MayExit,
+): Promise<ControlEnd> {
   const message = await resolveText(visit.at, instruction.message);
   // A strand beside this one has ended it meanwhile.
   if (!mayExit(instruction)) return 'next';
   if (instruction.error || instruction.end === undefined) {
     if (!instruction.error) {
-      visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, next: exitTarget });
+      visit.driver.emit({
+        type: 'step-end',
+        step: instruction.index,
+        ...visitField(visit.visit),
+        output: { value: message },
+        next: exitTarget,
+      });
     }
     return { exit: message, error: instruction.error };
   }
-  visit.driver.emit({ type: 'step-end', step: instruction.index, ...visitField(visit.visit), output: { value: message }, ...wayOut(visit.driver.state, thread, instruction.end) });
+  visit.driver.emit({
+    type: 'step-end',
+    step: instruction.index,
+    ...visitField(visit.visit),
+    output: { value: message },
+    ...wayOut(visit.driver.state, thread, instruction.end),
+  });
   return 'next';
 }
 
 /** Leads a thread to the end of the sub-plan it stands in, out of all blocks between. */
-export function wayOut({ program }: RunState, { frames }: Thread, end: number): { readonly next: number; readonly frame?: { readonly drop: number } } {
+export function wayOut(
+  { program }: RunState,
+  { frames }: Thread,
+  end: number,
+): { readonly next: number; readonly frame?: { readonly drop: number } } {
   const last = program.instructions[end];
-  const entered = last?.op === 'end-sub-plan' ? frames.findLastIndex(({ kind, step }) => kind === 'sub-plan' && step === last.start) : -1;
+  const entered =
+    last?.op === 'end-sub-plan'
+      ? frames.findLastIndex(({ kind, step }) => kind === 'sub-plan' && step === last.start)
+      : -1;
   const drop = frames.length - 1 - entered;
   return { next: end, ...(drop > 0 && { frame: { drop } }) };
 }
 
 /** Whether a condition holds: by its function, or by what a model makes of its sentence. */
-async function judge(visit: VisitRun, condition: Condition, args: Readonly<Record<string, unknown>>, initial?: Readonly<Record<string, unknown>>): Promise<boolean> {
-  const values = initial ? { ...(await resolveArgs(visit.at, withOptional(args))), ...(await resolveArgs(visit.at, initial)) } : await resolveArgs(visit.at, args);
+async function judge(
+  visit: VisitRun,
+  condition: Condition,
+  args: Readonly<Record<string, unknown>>,
+  initial?: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const values = initial
+    ? { ...(await resolveArgs(visit.at, withOptional(args))), ...(await resolveArgs(visit.at, initial)) }
+    : await resolveArgs(visit.at, args);
   if (typeof condition === 'function') return (await condition(values)) === true;
   return judgeSentence(visit, await resolveText(visit.at, condition), values);
 }
@@ -182,10 +242,17 @@ async function judge(visit: VisitRun, condition: Condition, args: Readonly<Recor
 /** Before the first iteration, what only the body makes is not there yet: `initial` stands in for it. */
 function withOptional(args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(args).map(([key, value]) => [key, isReference(value) && value.reference === 'step' ? optional(value) : value]),
+    Object.entries(args).map(([key, value]) => [
+      key,
+      isReference(value) && value.reference === 'step' ? optional(value) : value,
+    ]),
   );
 }
 
-function optional(reference: { readonly name: string | number; readonly path: string; readonly full: boolean }): unknown {
+function optional(reference: {
+  readonly name: string | number;
+  readonly path: string;
+  readonly full: boolean;
+}): unknown {
   return StepOutput(reference.name, { path: reference.path, full: reference.full, optional: true });
 }

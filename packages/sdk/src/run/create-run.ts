@@ -38,7 +38,12 @@ export interface RunOptions<Out extends Schema = Schema> {
 }
 
 /** Stores a run that nobody drives yet. A run key that is taken gives the run that has it. */
-export async function createRun(runtime: Runtime, plans: PlanShelf, given: AnyPlan | PlanUUID, options: RunOptions): Promise<RunState> {
+export async function createRun(
+  runtime: Runtime,
+  plans: PlanShelf,
+  given: AnyPlan | PlanUUID,
+  options: RunOptions,
+): Promise<RunState> {
   const plan = await planFor(runtime, plans, given);
   const { header } = await beginning(runtime, plan, options);
   const made = await runtime.storage.createRun(header);
@@ -59,7 +64,8 @@ export async function startRun(
   const { header, endUser } = await beginning(runtime, plan, options);
   const { structuredOutputSchema: outputSchema, signal } = options;
   const made = await createAndTake(runtime, plan, header);
-  if (made.taken) return driveTaken(runtime, knownPlan(plan), made.taken, work, { outputSchema, signal, endUser, again: work });
+  if (made.taken)
+    return driveTaken(runtime, knownPlan(plan), made.taken, work, { outputSchema, signal, endUser, again: work });
   checkSamePlan(made.header, plan);
   const state = await readState(runtime, plans, made.header.id);
   return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });

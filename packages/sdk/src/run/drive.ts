@@ -64,7 +64,12 @@ export async function createAndTake(
   const owner = newOwner();
   let taken: TakenRun | undefined;
   try {
-    const made = await runtime.storage.createRun(header, { owner, now: runtime.clock.now(), ttlMs: driverTtlMs, isAlive });
+    const made = await runtime.storage.createRun(header, {
+      owner,
+      now: runtime.clock.now(),
+      ttlMs: driverTtlMs,
+      isAlive,
+    });
     if (!made.created || !made.driver) return { taken, header: made.header };
     taken = { plan, state: initialState(made.header, compile(plan)), stored: undefined, record: made.driver };
     return { taken };
@@ -77,7 +82,13 @@ export async function createAndTake(
  * Becomes the driver of a stored run and works on it.
  * @throws PortiaError `RUN_BUSY` while another driver is alive, `PLAN_RUN_NOT_FOUND`, `PLAN_NOT_FOUND`.
  */
-export async function drive(runtime: Runtime, plans: Plans, id: PlanRunUUID, work: Work, options: DriveOptions = {}): Promise<RunState> {
+export async function drive(
+  runtime: Runtime,
+  plans: Plans,
+  id: PlanRunUUID,
+  work: Work,
+  options: DriveOptions = {},
+): Promise<RunState> {
   const taken = await take(runtime, plans, id, options);
   return driveTaken(runtime, plans, taken, work, options);
 }
@@ -118,7 +129,13 @@ async function load(
 }
 
 /** Works on a run that was taken, and lets it go. */
-export async function driveTaken(runtime: Runtime, plans: Plans, taken: TakenRun, work: Work, options: DriveOptions): Promise<RunState> {
+export async function driveTaken(
+  runtime: Runtime,
+  plans: Plans,
+  taken: TakenRun,
+  work: Work,
+  options: DriveOptions,
+): Promise<RunState> {
   const { storage, clock, bus, drivers } = runtime;
   const { plan, state, stored, record } = taken;
   const status = stored?.status ?? { state: state.state, updatedAt: state.updatedAt };
@@ -150,7 +167,10 @@ async function release({ storage, logger }: Runtime, id: PlanRunUUID, record: Dr
   try {
     await storage.releaseRun(id, record.epoch);
   } catch (error) {
-    logger.warn('a run could not be released', { planRunId: id, error: error instanceof Error ? error.message : String(error) });
+    logger.warn('a run could not be released', {
+      planRunId: id,
+      error: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 
@@ -177,22 +197,40 @@ async function ifFree(work: () => Promise<RunState>): Promise<RunState | undefin
  * What was said between the driver's last look and its release would reach nobody: whoever said it found the run still
  * driven. It is taken up here, unless somebody else has the run by now.
  */
-async function takeUp(runtime: Runtime, plans: Plans, driver: Driver, options: DriveOptions): Promise<RunState | undefined> {
+async function takeUp(
+  runtime: Runtime,
+  plans: Plans,
+  driver: Driver,
+  options: DriveOptions,
+): Promise<RunState | undefined> {
   const { storage, logger } = runtime;
   try {
     const { commands } = await storage.pollCommands([driver.id], undefined);
     if (commands.every(({ command }) => driver.knows(command))) return undefined;
     const { again = async () => {} } = options;
-    return await ifFree(() => drive(runtime, plans, driver.id, again, { ...options, known: undefined, onlyRecord: options.again === undefined }));
+    return await ifFree(() =>
+      drive(runtime, plans, driver.id, again, {
+        ...options,
+        known: undefined,
+        onlyRecord: options.again === undefined,
+      }),
+    );
   } catch (error) {
     if (!PortiaError.isInstance(error)) throw error;
-    logger.warn('what was said to a run last was not taken up; it is when the run goes on', { planRunId: driver.id, error: error.message });
+    logger.warn('what was said to a run last was not taken up; it is when the run goes on', {
+      planRunId: driver.id,
+      error: error.message,
+    });
     return undefined;
   }
 }
 
 /** Only tools and models are told whose run it is. */
-async function endUserFor({ storage }: Runtime, { header }: RunState, { onlyRecord, endUser }: DriveOptions): Promise<EndUser> {
+async function endUserFor(
+  { storage }: Runtime,
+  { header }: RunState,
+  { onlyRecord, endUser }: DriveOptions,
+): Promise<EndUser> {
   return endUser ?? (onlyRecord ? EndUser({ externalId: header.endUserId }) : endUserOf(storage, header.endUserId));
 }
 

@@ -104,7 +104,8 @@ export class DriverPool {
     this.#polled = Date.now();
     this.#polling = this.#quietly(undefined, async () => {
       const fresh = [...this.#fresh];
-      if (fresh.length > 0 && this.#mark !== undefined) this.#deliver(await this.#storage.pollCommands(fresh, undefined));
+      if (fresh.length > 0 && this.#mark !== undefined)
+        this.#deliver(await this.#storage.pollCommands(fresh, undefined));
       for (const id of fresh) this.#fresh.delete(id);
       const { commands, mark } = await this.#storage.pollCommands([...this.#drivers.keys()], this.#mark);
       this.#mark = mark;
@@ -114,7 +115,11 @@ export class DriverPool {
     this.#polling = undefined;
   }
 
-  #deliver({ commands }: { readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[] }): void {
+  #deliver({
+    commands,
+  }: {
+    readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[];
+  }): void {
     for (const { id, command } of commands) this.#drivers.get(id)?.deliver(command);
   }
 

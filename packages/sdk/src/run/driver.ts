@@ -1,7 +1,15 @@
 import { apply } from '../core/apply.ts';
 import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
-import { type CallOutcome, type RunEvent, type RunEventBody, type RunNotice, type VisitId, eventVersion, toCommit } from '../core/event.ts';
+import {
+  type CallOutcome,
+  type RunEvent,
+  type RunEventBody,
+  type RunNotice,
+  type VisitId,
+  eventVersion,
+  toCommit,
+} from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isFinished, type RunState } from '../core/run-state.ts';
 import { commandIdentity } from '../storage/records.ts';
@@ -159,7 +167,12 @@ export class Driver {
     return error;
   }
 
-  #written(ok: boolean, at: number, bodies: readonly RunEventBody[], status: RunStatus | undefined): void | Promise<void> {
+  #written(
+    ok: boolean,
+    at: number,
+    bodies: readonly RunEventBody[],
+    status: RunStatus | undefined,
+  ): void | Promise<void> {
     if (!ok) return this.#handOver(bodies);
     const first = this.state.seq + 1;
     this.state.seq += bodies.length;
@@ -237,7 +250,14 @@ export class Driver {
           if (clarification.resolved) continue;
           const response = kind === 'unknown' ? 'use a given result' : 'the receipt of the call arrived';
           const { id } = clarification;
-          this.emit({ type: 'clarification-resolved', id, response, resolvedBy: 'Effects ledger', as: null, via: 'library' });
+          this.emit({
+            type: 'clarification-resolved',
+            id,
+            response,
+            resolvedBy: 'Effects ledger',
+            as: null,
+            via: 'library',
+          });
         }
       }
     }
@@ -253,7 +273,11 @@ export class Driver {
   #stopReason(): PortiaError {
     return this.cancelled
       ? new PortiaError({ code: 'RUN_CANCELLED', message: `run ${this.id} was cancelled`, planRunId: this.id })
-      : new PortiaError({ code: 'INTERRUPTED', message: `run ${this.id} is no longer driven here`, planRunId: this.id });
+      : new PortiaError({
+          code: 'INTERRUPTED',
+          message: `run ${this.id} is no longer driven here`,
+          planRunId: this.id,
+        });
   }
 }
 

@@ -10,7 +10,10 @@ export async function endUserOf(storage: StorageBackend, id: string): Promise<En
  * The end user of a run: the default one, one known by id (created when it is not stored yet), or one given whole,
  * which is saved.
  */
-export async function initializeEndUser(storage: StorageBackend, given: string | EndUserInit | undefined): Promise<EndUser> {
+export async function initializeEndUser(
+  storage: StorageBackend,
+  given: string | EndUserInit | undefined,
+): Promise<EndUser> {
   if (given === undefined || typeof given === 'string') {
     const id = given === undefined || given === '' ? defaultEndUserId : given;
     return (await storage.getEndUser(id)) ?? storage.saveEndUser(EndUser({ externalId: id }));

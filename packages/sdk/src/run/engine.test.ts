@@ -18,10 +18,16 @@ function client(tools: AnyTool[], model: Model = scriptedModel([]), hooks: Execu
   return new Portia({ config, tools, executionHooks: hooks });
 }
 
-function planOf(...steps: { toolId?: string | null; output: string; inputs?: string[]; condition?: string; task?: string }[]): Plan {
+function planOf(
+  ...steps: { toolId?: string | null; output: string; inputs?: string[]; condition?: string; task?: string }[]
+): Plan {
   return new Plan({
     planContext: { query: 'q', toolIds: [] },
-    steps: steps.map(({ inputs = [], task = 'do it', ...step }) => ({ ...step, task, inputs: inputs.map((name) => ({ name })) })),
+    steps: steps.map(({ inputs = [], task = 'do it', ...step }) => ({
+      ...step,
+      task,
+      inputs: inputs.map((name) => ({ name })),
+    })),
   });
 }
 
@@ -35,7 +41,10 @@ describe('a run', () => {
     expect(run.error).toBeUndefined();
     expect(run.state).toBe('COMPLETE');
     expect(run.outputs.finalOutput).toEqual({ value: 'the answer is 1', summary: null });
-    expect(run.outputs.stepOutputs).toEqual({ $a: { value: 1, summary: null }, $b: { value: 'the answer is 1', summary: null } });
+    expect(run.outputs.stepOutputs).toEqual({
+      $a: { value: 1, summary: null },
+      $b: { value: 'the answer is 1', summary: null },
+    });
     expect(model.requests).toHaveLength(1);
     expect((await portia.storage.getPlanRun(run.id)).toJSON()).toEqual(run.toJSON());
   });
@@ -65,7 +74,13 @@ describe('a run', () => {
   });
 
   it('fails with the code of a hard error', async () => {
-    const broken = tool({ id: 'broken', description: 'x', run: () => { throw new ToolHardError('no such customer'); } });
+    const broken = tool({
+      id: 'broken',
+      description: 'x',
+      run: () => {
+        throw new ToolHardError('no such customer');
+      },
+    });
     const run = await client([broken]).runPlan(planOf({ toolId: 'broken', output: '$a' }));
     expect(run.state).toBe('FAILED');
     expect(run.error).toEqual({ code: 'TOOL_FAILED', message: 'no such customer', step: 0, toolCallId: '0.0.1' });
@@ -80,7 +95,11 @@ describe('a run', () => {
       argsSchema: z.object({ filename: z.string() }),
       run: ({ filename }) =>
         filename === 'poem.txt'
-          ? MultipleChoiceClarification({ userGuidance: 'which?', argumentName: 'filename', options: ['a/poem.txt', 'b/poem.txt'] })
+          ? MultipleChoiceClarification({
+              userGuidance: 'which?',
+              argumentName: 'filename',
+              options: ['a/poem.txt', 'b/poem.txt'],
+            })
           : `content of ${filename}`,
     });
     const model = scriptedModel([toolCall('read', { filename: 'poem.txt' })]);
@@ -89,10 +108,16 @@ describe('a run', () => {
     expect(waiting.state).toBe('NEED_CLARIFICATION');
     const [question] = waiting.getOutstandingClarifications();
     if (!question) throw new Error('no question');
-    await expect(portia.resolveClarification({ clarification: question, response: 'c', planRun: waiting })).rejects.toMatchObject({
+    await expect(
+      portia.resolveClarification({ clarification: question, response: 'c', planRun: waiting }),
+    ).rejects.toMatchObject({
       code: 'CLARIFICATION_RESPONSE_INVALID',
     });
-    const ready = await portia.resolveClarification({ clarification: question, response: 'b/poem.txt', planRun: waiting });
+    const ready = await portia.resolveClarification({
+      clarification: question,
+      response: 'b/poem.txt',
+      planRun: waiting,
+    });
     expect(ready.state).toBe('READY_TO_RESUME');
     const done = await portia.resume({ planRunId: waiting.id });
     expect(done.error).toBeUndefined();
@@ -125,7 +150,12 @@ describe('a run', () => {
     await expect(
       portia.resolveClarification({ clarification: question, response: true, planRun: waiting, resolvedBy: 'cust_1' }),
     ).rejects.toMatchObject({ code: 'CLARIFICATION_FORBIDDEN' });
-    await portia.resolveClarification({ clarification: question, response: true, planRun: waiting, resolvedBy: { id: 'op', as: 'operator' } });
+    await portia.resolveClarification({
+      clarification: question,
+      response: true,
+      planRun: waiting,
+      resolvedBy: { id: 'op', as: 'operator' },
+    });
     const done = await portia.resume({ planRun: waiting });
     expect(done.error).toBeUndefined();
     expect(calls).toEqual([[{ amount: 5 }, 43]]);
@@ -148,7 +178,11 @@ describe('a run', () => {
     const waiting = await portia.runPlan(planOf({ toolId: 'charge', output: '$c' }));
     expect(waiting.state).toBe('NEED_CLARIFICATION');
     const [question] = waiting.getOutstandingClarifications();
-    expect(question).toMatchObject({ category: 'Multiple Choice', argumentName: 'unknown_call', source: 'Effects ledger' });
+    expect(question).toMatchObject({
+      category: 'Multiple Choice',
+      argumentName: 'unknown_call',
+      source: 'Effects ledger',
+    });
     await portia.resolveClarification({ clarification: question, response: 'use a given result', planRun: waiting });
     const second = await portia.resume({ planRun: waiting });
     const [ask] = second.getOutstandingClarifications();
@@ -162,7 +196,9 @@ describe('a run', () => {
   it('judges conditions and never lets a marker hide a value', async () => {
     const model = scriptedModel([object({ reason: 'no', outcome: 'SKIP' })]);
     const portia = client([one], model);
-    const run = await portia.runPlan(planOf({ toolId: 'one', output: '$o' }, { toolId: 'one', output: '$o', condition: 'if $o is 2' }));
+    const run = await portia.runPlan(
+      planOf({ toolId: 'one', output: '$o' }, { toolId: 'one', output: '$o', condition: 'if $o is 2' }),
+    );
     expect(run.error).toBeUndefined();
     expect(run.outputs.stepOutputs['$o']).toEqual({ value: 1, summary: null });
     expect(run.outputs.finalOutput).toEqual({ value: 1, summary: null });
@@ -170,7 +206,15 @@ describe('a run', () => {
 
   it('can be retried from the failed step', async () => {
     let calls = 0;
-    const flaky = tool({ id: 'flaky', description: 'x', run: () => { calls += 1; if (calls === 1) throw new ToolHardError('down'); return 'up'; } });
+    const flaky = tool({
+      id: 'flaky',
+      description: 'x',
+      run: () => {
+        calls += 1;
+        if (calls === 1) throw new ToolHardError('down');
+        return 'up';
+      },
+    });
     const portia = client([one, flaky]);
     const failed = await portia.runPlan(planOf({ toolId: 'one', output: '$a' }, { toolId: 'flaky', output: '$b' }));
     expect(failed.state).toBe('FAILED');

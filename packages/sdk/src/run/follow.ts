@@ -18,7 +18,11 @@ export interface FollowOptions {
  * where the run is driven in this one. Ends when the run does. Leaving the loop changes nothing about the run.
  * @throws PortiaError `PLAN_RUN_NOT_FOUND`.
  */
-export async function* follow(runtime: Runtime, id: PlanRunUUID, options: FollowOptions = {}): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
+export async function* follow(
+  runtime: Runtime,
+  id: PlanRunUUID,
+  options: FollowOptions = {},
+): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
   const { signal } = options;
   let seen = options.after ?? 0;
   const waiting = new Mailbox();

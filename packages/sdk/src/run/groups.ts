@@ -26,7 +26,8 @@ function findGroups(instructions: readonly Instruction[], tools: ToolRegistry): 
   let open = false;
   for (const [index, instruction] of instructions.entries()) {
     const quiet = isQuiet(instruction, tools);
-    const joins = open && quiet && !made.has(instruction.output) && !instruction.step.inputs.some(({ name }) => made.has(name));
+    const joins =
+      open && quiet && !made.has(instruction.output) && !instruction.step.inputs.some(({ name }) => made.has(name));
     if (!joins) {
       start = index;
       made.clear();

@@ -32,7 +32,7 @@ export type ToolHookResult = Clarification | ClarificationRequest | undefined | 
  * point, but never for one that the record shows as passed.
  */
 export interface ExecutionHooks {
-  /** Once per run, before its first step. */
+  /** Once per run, before its first step; again when nothing of a step is on record yet after a crash or for a retry. */
   beforePlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun): void | Promise<void>;
   /** Once per visit of a step, before it does anything. */
   beforeStepExecution?(
@@ -41,7 +41,12 @@ export interface ExecutionHooks {
     step: ReadOnlyStep,
   ): BeforeStepExecutionOutcome | undefined | void | Promise<BeforeStepExecutionOutcome | undefined | void>;
   /** After each finished step; on failure with the error's text as the output; not when the step waits. */
-  afterStepExecution?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun, step: ReadOnlyStep, output: Output): void | Promise<void>;
+  afterStepExecution?(
+    plan: ReadOnlyPlan,
+    planRun: ReadOnlyPlanRun,
+    step: ReadOnlyStep,
+    output: Output,
+  ): void | Promise<void>;
   /** After COMPLETE or FAILED, with the final output if there is one; not when the run waits. */
   afterPlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun, output: Output | undefined): void | Promise<void>;
   /**
@@ -56,7 +61,12 @@ export interface ExecutionHooks {
     step: ReadOnlyStep,
   ): ToolHookResult | Promise<ToolHookResult>;
   /** After every tool call that gave a result. A clarification pauses the step; the tool is not called again. */
-  afterToolCall?(tool: AnyTool, output: JsonValue, planRun: ReadOnlyPlanRun, step: ReadOnlyStep): ToolHookResult | Promise<ToolHookResult>;
+  afterToolCall?(
+    tool: AnyTool,
+    output: JsonValue,
+    planRun: ReadOnlyPlanRun,
+    step: ReadOnlyStep,
+  ): ToolHookResult | Promise<ToolHookResult>;
   /** Answers clarifications in this process, as they are raised. */
   readonly clarificationHandler?: ClarificationHandler | undefined;
 }

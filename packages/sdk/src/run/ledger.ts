@@ -25,13 +25,27 @@ export type UnknownDecision =
   | Waiting;
 
 /** What is to be done about a call that may have happened: what a person said where one was asked, else they are asked now. */
-export function decideUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<UnknownDecision> {
+export function decideUnknown(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  reason: string,
+): Promise<UnknownDecision> {
   const asked = visit.questions(unknownKey(call.call)).at(-1);
-  return call.status === 'unknown' && asked ? readDecision(visit, tool, call, asked) : askAboutUnknown(visit, tool, call, n, reason);
+  return call.status === 'unknown' && asked
+    ? readDecision(visit, tool, call, asked)
+    : askAboutUnknown(visit, tool, call, n, reason);
 }
 
 /** The tool looks the call up where it can; else it goes on record as unknown and a person is asked. */
-async function askAboutUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<UnknownDecision> {
+async function askAboutUnknown(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  reason: string,
+): Promise<UnknownDecision> {
   const found = await reconcile(visit, tool, call, n);
   if (found !== undefined) return found;
   visit.driver.emit({ type: 'tool-call-unknown', ...visit.place, call: call.call, reason });
@@ -47,7 +61,12 @@ async function askAboutUnknown(visit: VisitRun, tool: AnyTool, call: CallState, 
   return waiting;
 }
 
-async function reconcile(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<UnknownDecision | undefined> {
+async function reconcile(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+): Promise<UnknownDecision | undefined> {
   if (!tool.reconcile) return undefined;
   try {
     const found = await lookUp(visit, tool, call, n);
@@ -83,7 +102,12 @@ export function resultQuestionOf(key: string): string | undefined {
 }
 
 /** Reads what the person said about a call that is on record as unknown. */
-async function readDecision(visit: VisitRun, tool: AnyTool, call: CallState, asked: ClarificationRecord): Promise<UnknownDecision> {
+async function readDecision(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  asked: ClarificationRecord,
+): Promise<UnknownDecision> {
   if (!asked.clarification.resolved) return waiting;
   switch (asked.clarification.response) {
     case unknownCallOptions.callAgain:
@@ -95,7 +119,12 @@ async function readDecision(visit: VisitRun, tool: AnyTool, call: CallState, ask
   }
 }
 
-async function givenResult(visit: VisitRun, tool: AnyTool, call: CallState, choice: ClarificationRecord): Promise<UnknownDecision> {
+async function givenResult(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  choice: ClarificationRecord,
+): Promise<UnknownDecision> {
   const { clarifications } = visit.driver.state;
   const asked = visit.questions(resultKey(call.call)).at(-1);
   // One from before a retry was the answer to an earlier choice.

@@ -25,7 +25,10 @@ function counted(options: Partial<AnyTool>): { readonly tool: AnyTool; most(): n
   return { tool: { ...made, ...options }, most: () => most };
 }
 
-const plan = new Plan({ planContext: { query: 'q', toolIds: [] }, steps: [0, 1, 2, 3].map((n) => ({ task: 't', toolId: 'slow', output: `$${n}` })) });
+const plan = new Plan({
+  planContext: { query: 'q', toolIds: [] },
+  steps: [0, 1, 2, 3].map((n) => ({ task: 't', toolId: 'slow', output: `$${n}` })),
+});
 
 describe('a limit', () => {
   it('of a tool holds over all runs of a client', async () => {
@@ -38,7 +41,10 @@ describe('a limit', () => {
 
   it('of a client holds over all steps of all its runs', async () => {
     const slow = counted({});
-    const portia = new Portia({ config: new Config({ storage: memoryStorage(), maxConcurrencyPerClient: 3 }), tools: [slow.tool] });
+    const portia = new Portia({
+      config: new Config({ storage: memoryStorage(), maxConcurrencyPerClient: 3 }),
+      tools: [slow.tool],
+    });
     await Promise.all([1, 2, 3].map(() => portia.runPlan(plan)));
     expect(slow.most()).toBe(3);
   });
@@ -54,7 +60,11 @@ describe('a limit', () => {
     const clock = fakeClock(0, { autoAdvance: true });
     const at: number[] = [];
     const paced = tool({ id: 'slow', description: 'x', readOnly: true, run: () => at.push(clock.now()) });
-    const portia = new Portia({ config: new Config({ storage: memoryStorage(), maxConcurrency: 1 }), tools: [{ ...paced, perMinute: 3 }], clock });
+    const portia = new Portia({
+      config: new Config({ storage: memoryStorage(), maxConcurrency: 1 }),
+      tools: [{ ...paced, perMinute: 3 }],
+      clock,
+    });
     const run = await portia.runPlan(plan);
     expect(run.state).toBe('COMPLETE');
     expect(at.slice(0, 3).every((when) => when < 60_000)).toBe(true);

@@ -42,7 +42,15 @@ export async function askModel(
     return join(talk, known.answer);
   }
   if (driver.dirty) await driver.commit();
-  driver.notice((now) => ({ at: now, type: 'model-call-start', step, ...visitField(visit), call: slot, purpose, model: model.id }));
+  driver.notice((now) => ({
+    at: now,
+    type: 'model-call-start',
+    step,
+    ...visitField(visit),
+    call: slot,
+    purpose,
+    model: model.id,
+  }));
   const started = performance.now();
   const answer = await generate(driver, model, { ...request, messages: talk.messages, signal: driver.signal });
   driver.emit({
@@ -68,10 +76,17 @@ async function generate(driver: Driver, model: Model, request: ModelRequest): Pr
   } catch (thrown) {
     if (PortiaError.isInstance(thrown) || driver.ending) throw thrown;
     const cause = ensureError(thrown);
-    throw new PortiaError({ code: 'MODEL_FAILED', message: `${model.id} threw ${cause.name}: ${cause.message}`, cause });
+    throw new PortiaError({
+      code: 'MODEL_FAILED',
+      message: `${model.id} threw ${cause.name}: ${cause.message}`,
+      cause,
+    });
   }
   if (typeof answer?.text === 'string' && Array.isArray(answer.toolCalls ?? [])) return answer;
-  throw new PortiaError({ code: 'MODEL_ANSWER_INVALID', message: `${model.id} gave something that is no answer: it has no text` });
+  throw new PortiaError({
+    code: 'MODEL_ANSWER_INVALID',
+    message: `${model.id} gave something that is no answer: it has no text`,
+  });
 }
 
 function join(talk: Conversation, answer: ModelAnswer): ModelAnswer {

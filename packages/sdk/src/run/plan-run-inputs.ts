@@ -15,7 +15,11 @@ export type PlanRunInputs =
  * The inputs of a run: what was given over the plan's defaults.
  * @throws PortiaError `INPUT_INVALID` for a form that cannot be read, or a value that does not fit its schema, `INPUT_MISSING` naming what has no value.
  */
-export async function planRunInputs(plan: Plan, given: PlanRunInputs | undefined, logger: Logger): Promise<Record<string, LocalDataValue>> {
+export async function planRunInputs(
+  plan: Plan,
+  given: PlanRunInputs | undefined,
+  logger: Logger,
+): Promise<Record<string, LocalDataValue>> {
   const values = byName(given);
   const inputs: Record<string, LocalDataValue> = {};
   const missing: string[] = [];
@@ -35,7 +39,8 @@ export async function planRunInputs(plan: Plan, given: PlanRunInputs | undefined
   if (plan.planInputs.length === 0 && values.size > 0) {
     logger.warn('Inputs are not required for this plan but plan inputs were provided');
   } else {
-    for (const name of values.keys()) if (!Object.hasOwn(inputs, name)) logger.warn(`Ignoring unknown plan input: ${name}`);
+    for (const name of values.keys())
+      if (!Object.hasOwn(inputs, name)) logger.warn(`Ignoring unknown plan input: ${name}`);
   }
   return inputs;
 }
@@ -59,7 +64,13 @@ function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> 
   if (Array.isArray(given)) {
     return new Map(
       given.map((item: unknown) => {
-        if (typeof item !== 'object' || item === null || !('name' in item) || typeof item.name !== 'string' || !('value' in item)) {
+        if (
+          typeof item !== 'object' ||
+          item === null ||
+          !('name' in item) ||
+          typeof item.name !== 'string' ||
+          !('value' in item)
+        ) {
           throw new PortiaError({
             code: 'INPUT_INVALID',
             message: 'Plan input must have a name and value',
@@ -71,5 +82,9 @@ function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> 
     );
   }
   if (isPlainObject(given)) return new Map(Object.entries(given));
-  throw new PortiaError({ code: 'INPUT_INVALID', message: 'Invalid plan run inputs received', hint: 'give planRunInputs as { name: value }' });
+  throw new PortiaError({
+    code: 'INPUT_INVALID',
+    message: 'Invalid plan run inputs received',
+    hint: 'give planRunInputs as { name: value }',
+  });
 }

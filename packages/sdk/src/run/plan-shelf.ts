@@ -80,7 +80,11 @@ export class PlanShelf implements Plans {
     const record = await this.#record(id);
     const plan = this.#sameLabel(record);
     if (!plan) return undefined;
-    return { plan, changes: changesBetween(record, plan), sameSteps: sameSteps(storedBuilder(record)?.shape['steps'], plan.shape['steps']) };
+    return {
+      plan,
+      changes: changesBetween(record, plan),
+      sameSteps: sameSteps(storedBuilder(record)?.shape['steps'], plan.shape['steps']),
+    };
   }
 
   #sameLabel(record: PlanRecord): AnyPlanV2 | undefined {
@@ -127,7 +131,9 @@ function keep(shelf: Map<PlanUUID, Plan>, plan: Plan): void {
 
 function sameSteps(before: JsonValue | undefined, after: JsonValue | undefined): number {
   if (!Array.isArray(before) || !Array.isArray(after)) return 0;
-  const differs = before.findIndex((step: JsonValue, index) => !sameJson(step, (after[index] as JsonValue | undefined) ?? null));
+  const differs = before.findIndex(
+    (step: JsonValue, index) => !sameJson(step, (after[index] as JsonValue | undefined) ?? null),
+  );
   return differs < 0 ? Math.min(before.length, after.length) : differs;
 }
 

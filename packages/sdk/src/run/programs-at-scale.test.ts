@@ -8,13 +8,16 @@ import { Input, StepOutput, text } from '../core/reference.ts';
 import { type MemoryStorage, memoryStorage } from '../storage/memory/memory-storage.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 
-const client = (storage: MemoryStorage): Portia => new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }) });
+const client = (storage: MemoryStorage): Portia =>
+  new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }) });
 
 describe('a thousand runs of one builder plan at once', () => {
   it('know nothing of each other, through pauses, branches and loops', { timeout: 60_000 }, async () => {
     const effects = new Map<string, number>();
     const act: StepV2 = {
-      kind: 'function', name: 'act', args: { who: Input('who'), item: StepOutput('each'), answer: StepOutput('q') },
+      kind: 'function',
+      name: 'act',
+      args: { who: Input('who'), item: StepOutput('each'), answer: StepOutput('q') },
       async function({ who, item, answer }: { who: number; item: number; answer: string }) {
         await new Promise((resolve) => setImmediate(resolve));
         const effect = `${who} ${item} ${answer}`;
@@ -28,7 +31,15 @@ describe('a thousand runs of one builder plan at once', () => {
         { kind: 'user-input', name: 'q', message: text`${Input('who')}?` },
         { kind: 'parallel', name: 'p', onFailure: 'finish' },
         { kind: 'branch', name: 'b1' },
-        { kind: 'loop', name: 'each', type: 'for-each', over: [1, 2], concurrency: 2, onFailure: 'finish', maxIterations: 10 },
+        {
+          kind: 'loop',
+          name: 'each',
+          type: 'for-each',
+          over: [1, 2],
+          concurrency: 2,
+          onFailure: 'finish',
+          maxIterations: 10,
+        },
         act,
         { kind: 'end-loop', name: 'el' },
         { kind: 'branch', name: 'b2' },
@@ -36,7 +47,13 @@ describe('a thousand runs of one builder plan at once', () => {
         { kind: 'function', name: 'even', args: {}, readOnly: true, function: () => 'even' },
         { kind: 'end-if', name: 'ei' },
         { kind: 'end-parallel', name: 'ep' },
-        { kind: 'function', name: 'all', args: { all: StepOutput('act', { full: true }), even: StepOutput('even', { optional: true }) }, readOnly: true, function: (args: unknown) => args },
+        {
+          kind: 'function',
+          name: 'all',
+          args: { all: StepOutput('act', { full: true }), even: StepOutput('even', { optional: true }) },
+          readOnly: true,
+          function: (args: unknown) => args,
+        },
       ],
     });
     const before = JSON.stringify(plan);
@@ -88,18 +105,27 @@ describe('a loop of ten thousand iterations', () => {
   const items = (count: number): number[] => [...Array(count).keys()].map((n) => 10_000 + n);
   const kinds: readonly (readonly [string, (count: number) => Partial<Extract<StepV2, { kind: 'loop' }>>])[] = [
     ['over a list', (count) => ({ type: 'for-each', over: items(count), concurrency: 1, onFailure: 'finish' })],
-    ['over a list, four at once', (count) => ({ type: 'for-each', over: items(count), concurrency: 4, onFailure: 'finish' })],
-    ['with a condition', (count) => {
-      let left = count;
-      return { type: 'while', condition: () => (left -= 1) >= 0, args: {} };
-    }],
+    [
+      'over a list, four at once',
+      (count) => ({ type: 'for-each', over: items(count), concurrency: 4, onFailure: 'finish' }),
+    ],
+    [
+      'with a condition',
+      (count) => {
+        let left = count;
+        return { type: 'while', condition: () => (left -= 1) >= 0, args: {} };
+      },
+    ],
   ];
   for (const [kind, loop] of kinds) {
     it(`stores per iteration what one of ten stores, ${kind}`, { timeout: 60_000 }, async () => {
       const none = await costOf(0, loop(0));
       const few = await costOf(10, loop(10));
       const many = await costOf(10_000, loop(10_000));
-      const perIteration = (cost: Cost, count: number): Cost => ({ events: (cost.events - none.events) / count, bytes: (cost.bytes - none.bytes) / count });
+      const perIteration = (cost: Cost, count: number): Cost => ({
+        events: (cost.events - none.events) / count,
+        bytes: (cost.bytes - none.bytes) / count,
+      });
       const one = perIteration(few, 10);
       const another = perIteration(many, 10_000);
       expect(another.events).toBeLessThanOrEqual(one.events);

@@ -24,7 +24,11 @@ const count = Number(process.env['PORTIA_PROGRAMS'] ?? 5_000);
 const chunks = 5;
 
 /** Checks so many programs, and gives what fast-check says of them. */
-async function search(from: number, numRuns: number, planted: () => Planted = () => ({})): Promise<{ failed: boolean; report: string; asked: number; died: number }> {
+async function search(
+  from: number,
+  numRuns: number,
+  planted: () => Planted = () => ({}),
+): Promise<{ failed: boolean; report: string; asked: number; died: number }> {
   let asked = 0;
   let died = 0;
   const property = fc.asyncProperty(programs, stories, async (raws, story) => {
@@ -41,7 +45,9 @@ async function search(from: number, numRuns: number, planted: () => Planted = ()
 
 describe('a random builder program', () => {
   for (let chunk = 0; chunk < chunks; chunk += 1) {
-    it(`ends as it would in order and in peace, each effect once, whatever dies on the way and in whatever order people answer (seed ${seed + chunk})`, { timeout: 120_000 }, async () => {
+    it(`ends as it would in order and in peace, each effect once, whatever dies on the way and in whatever order people answer (seed ${seed + chunk})`, {
+      timeout: 120_000,
+    }, async () => {
       const { report, asked, died } = await search(seed + chunk, Math.ceil(count / chunks));
       expect(report).toBe('');
       expect(asked).toBeGreaterThan(0);
@@ -51,7 +57,9 @@ describe('a random builder program', () => {
 });
 
 describe('the search', () => {
-  it('finds an effect that is made twice, because a tool is wrongly marked idempotent', { timeout: 60_000 }, async () => {
+  it('finds an effect that is made twice, because a tool is wrongly marked idempotent', {
+    timeout: 60_000,
+  }, async () => {
     const { failed, report } = await search(1, 400, () => ({ duplicates: true }));
     expect(failed).toBe(true);
     // The list of effects is what differs.

@@ -23,7 +23,10 @@ export function resolveTools(run: DrivenRun): ReadonlyMap<string, AnyTool> {
  * Asks the tools that are still ahead whether they are ready. What they need from a person is raised as
  * clarifications, once; what a tool asked for and now has is resolved. Not ready without a question is an error.
  */
-export async function checkReadiness(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<RunError | undefined> {
+export async function checkReadiness(
+  run: DrivenRun,
+  tools: ReadonlyMap<string, AnyTool>,
+): Promise<RunError | undefined> {
   const { driver } = run;
   const { instructions } = driver.state.program;
   const asked = new Set<string>();
@@ -67,16 +70,30 @@ function take(visit: VisitRun, tool: AnyTool, answer: ReadyResponse): RunError |
     for (const { clarification } of outstanding) {
       if (clarification.category !== 'Action' || clarification.requireConfirmation) continue;
       const { id } = clarification;
-      visit.driver.emit({ type: 'clarification-resolved', id, response: 'complete', resolvedBy: null, as: null, via: 'readiness' });
+      visit.driver.emit({
+        type: 'clarification-resolved',
+        id,
+        response: 'complete',
+        resolvedBy: null,
+        as: null,
+        via: 'readiness',
+      });
     }
     return undefined;
   }
   const clarifications = answer.clarifications ?? [];
   if (clarifications.length === 0 && outstanding.length === 0) {
-    return visit.error('TOOL_NOT_READY', `${tool.id} is not ready${answer.reason ? `: ${answer.reason}` : ' and does not say why'}`);
+    return visit.error(
+      'TOOL_NOT_READY',
+      `${tool.id} is not ready${answer.reason ? `: ${answer.reason}` : ' and does not say why'}`,
+    );
   }
   if (outstanding.length === 0) {
-    visit.raise(key, clarifications.map((clarification) => ({ clarification })), { audience: 'endUser', source: tool.name });
+    visit.raise(
+      key,
+      clarifications.map((clarification) => ({ clarification })),
+      { audience: 'endUser', source: tool.name },
+    );
   }
   return undefined;
 }

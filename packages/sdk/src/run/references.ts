@@ -28,7 +28,10 @@ export async function resolveText(at: Place, value: unknown): Promise<string> {
 }
 
 /** Resolved arguments; those that are optional and missing are left out. */
-export async function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>): Promise<Record<string, JsonValue>> {
+export async function resolveArgs(
+  at: Place,
+  args: Readonly<Record<string, unknown>>,
+): Promise<Record<string, JsonValue>> {
   return ((await resolve(at, args)) ?? {}) as Record<string, JsonValue>;
 }
 
@@ -61,9 +64,15 @@ function inputOf({ state, thread, scope }: Place, name: string): JsonValue | und
 }
 
 /** How a reference is told to a model beside its value. */
-export function describeReference(value: unknown, index: number): { readonly name: string; readonly description: string } {
+export function describeReference(
+  value: unknown,
+  index: number,
+): { readonly name: string; readonly description: string } {
   if (!isReference(value) || value.reference === 'text') return { name: `input_${index + 1}`, description: '' };
   const name = value.reference === 'step' ? `${value.name}` : value.name;
-  const what = value.reference === 'step' ? `Output of step ${JSON.stringify(value.name)}` : `Plan input ${JSON.stringify(value.name)}`;
+  const what =
+    value.reference === 'step'
+      ? `Output of step ${JSON.stringify(value.name)}`
+      : `Plan input ${JSON.stringify(value.name)}`;
   return { name: value.path === '' ? name : `${name}.${value.path}`, description: what };
 }

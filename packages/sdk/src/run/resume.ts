@@ -19,7 +19,12 @@ export interface ResumeOptions {
 }
 
 /** Goes on with a run; with a later version of its plan when that was accepted. */
-export async function resumeRun(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID, options: ResumeOptions): Promise<RunState> {
+export async function resumeRun(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  options: ResumeOptions,
+): Promise<RunState> {
   const { signal, acceptPlanChange = false } = options;
   try {
     return await drive(runtime, plans, id, advance, { signal, again: advance });

@@ -46,16 +46,26 @@ export function failByHandler(
   clarification: Clarification,
   error: Error,
 ): Promise<RunState> {
-  return drive(runtime, plans, id, async (run) => {
-    const known = run.driver.state.clarifications.some((record) => record.clarification.id === clarification.id);
-    if (!known) {
-      throw new PortiaError({ code: 'CLARIFICATION_NOT_FOUND', message: `Could not match clarification ${clarification.id} to run ${id}`, planRunId: id });
-    }
-    if (isFinished(run.driver.state)) return;
-    await fail(run, {
-      code: 'CLARIFICATION_FAILED',
-      message: error.message,
-      ...(clarification.step !== null && { step: clarification.step }),
-    });
-  }, { onlyRecord: true });
+  return drive(
+    runtime,
+    plans,
+    id,
+    async (run) => {
+      const known = run.driver.state.clarifications.some((record) => record.clarification.id === clarification.id);
+      if (!known) {
+        throw new PortiaError({
+          code: 'CLARIFICATION_NOT_FOUND',
+          message: `Could not match clarification ${clarification.id} to run ${id}`,
+          planRunId: id,
+        });
+      }
+      if (isFinished(run.driver.state)) return;
+      await fail(run, {
+        code: 'CLARIFICATION_FAILED',
+        message: error.message,
+        ...(clarification.step !== null && { step: clarification.step }),
+      });
+    },
+    { onlyRecord: true },
+  );
 }

@@ -44,7 +44,11 @@ export interface BatchCounts {
 export type RunItem = (item: BatchItem, options: { readonly signal: AbortSignal | undefined }) => Promise<PlanRun>;
 
 /** Runs a plan over many items, a bounded number at once, in memory that does not grow with their number. */
-export async function runMany(items: Iterable<BatchItem> | AsyncIterable<BatchItem>, runItem: RunItem, options: RunManyOptions): Promise<BatchCounts> {
+export async function runMany(
+  items: Iterable<BatchItem> | AsyncIterable<BatchItem>,
+  runItem: RunItem,
+  options: RunManyOptions,
+): Promise<BatchCounts> {
   const { concurrency = 10, signal, labels, onItem } = options;
   const counts: BatchCounts = { complete: 0, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 0 };
   const inFlight = new Set<Promise<void>>();

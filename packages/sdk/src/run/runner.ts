@@ -39,7 +39,8 @@ export async function advance(run: DrivenRun): Promise<void> {
 
 /** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
 function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
-  if (root.next > 0 || root.frames.length > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0) return true;
+  if (root.next > 0 || root.frames.length > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0)
+    return true;
   return clarifications.some(({ key }) => !key.startsWith('ready:'));
 }
 
@@ -50,7 +51,8 @@ async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): P
     const { answered } = driver.state;
     const ended = await runThread(new Flow(run), driver.state.root);
     // What failed while the run was being ended may only have been broken off; if not, it fails again.
-    if (driver.ending && (driver.cancelled || ended === waiting || (ended !== 'done' && ended.kind === 'failed'))) return end(run);
+    if (driver.ending && (driver.cancelled || ended === waiting || (ended !== 'done' && ended.kind === 'failed')))
+      return end(run);
     if (ended === 'done') return complete(run);
     if (ended !== waiting) return ended.kind === 'complete' ? complete(run) : fail(run, ended.error, ended.visit);
     // An answer that came meanwhile may be for a strand that had come to rest before.
@@ -85,7 +87,9 @@ async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Pr
 /** Whether something can run: nothing is asked, or an answer came since the run last waited. */
 function canMove(state: RunState): boolean {
   if (state.outstanding === 0) return true;
-  const blocked = state.clarifications.some(({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'));
+  const blocked = state.clarifications.some(
+    ({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'),
+  );
   return !blocked && state.answered !== state.answeredAtWait;
 }
 

@@ -64,9 +64,13 @@ export function loadInputs(visit: VisitRun): readonly StepInput[] | RunError | P
       found.push(new LoadedInput(variable, output.value, summary));
     }
   }
-  if (missing.length === 0) return found.some((input) => input instanceof Promise) ? Promise.all(found) : (found as StepInput[]);
+  if (missing.length === 0)
+    return found.some((input) => input instanceof Promise) ? Promise.all(found) : (found as StepInput[]);
   const known = [...Object.keys(state.header.inputs), ...state.stepOutputs.keys()].join(', ') || 'none';
-  return visit.error('INPUT_MISSING', `step ${visit.step} needs ${missing.join(', ')}, which nothing has given; there is: ${known}`);
+  return visit.error(
+    'INPUT_MISSING',
+    `step ${visit.step} needs ${missing.join(', ')}, which nothing has given; there is: ${known}`,
+  );
 }
 
 /** Outputs of earlier steps that a step does not name as inputs: context for agents. */

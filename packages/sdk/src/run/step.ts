@@ -41,7 +41,8 @@ export function executeStep(visit: VisitRun): Promise<StepEnd> {
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
   // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
   if (isDriverTrouble(thrown)) throw thrown;
-  if (thrown instanceof HookFailure && visit.ended) return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, told: true };
+  if (thrown instanceof HookFailure && visit.ended)
+    return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, told: true };
   if (visit.ending) return waiting;
   return { kind: 'failed', error: asStepError(visit, thrown).error };
 }
@@ -50,7 +51,9 @@ function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
 export function isDriverTrouble(thrown: unknown): boolean {
   if (!PortiaError.isInstance(thrown) || thrown instanceof HookFailure) return false;
   const { code } = thrown;
-  return code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED';
+  return (
+    code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED'
+  );
 }
 
 /** A step of a V1 plan: its condition, its tool by way of an agent, its output in its schema. */
@@ -84,7 +87,13 @@ async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: s
   const value = outcome === 'SKIP' ? skippedMarker : completedMarker;
   // What ends the run leads past its last step, so that whoever resumes after a crash does not go on with the next one.
   const last = outcome === 'SKIP' ? {} : { next: visit.driver.state.program.instructions.length };
-  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'condition', output: { value, summary: reason }, ...last });
+  visit.driver.emit({
+    type: 'step-end',
+    ...visit.place,
+    skipped: 'condition',
+    output: { value, summary: reason },
+    ...last,
+  });
   await visit.driver.commit();
   return outcome === 'SKIP' ? next : { kind: 'complete' };
 }
@@ -95,7 +104,9 @@ async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
   const { beforeStepExecution } = runtime.hooks;
   if (!beforeStepExecution || visit.stored?.begun === true) return false;
   const step = ReadOnlyStep.fromStep(visit.instruction.step);
-  const answer = await inHook(() => beforeStepExecution.call(runtime.hooks, ReadOnlyPlan.fromPlan(plan), runView(visit), step));
+  const answer = await inHook(() =>
+    beforeStepExecution.call(runtime.hooks, ReadOnlyPlan.fromPlan(plan), runView(visit), step),
+  );
   if (answer === BeforeStepExecutionOutcome.SKIP) return true;
   visit.driver.emit({ type: 'step-start', step: visit.step, ...visitField(visit.visit) });
   return false;
@@ -116,7 +127,12 @@ async function workStep(visit: VisitRun, started: number): Promise<StepEnd> {
 }
 
 /** Stores the output; it is left out of the record when it is just what the last call gave. */
-function finish(visit: VisitRun, shaped: ShapedResult, raw: JsonValue | undefined, started: number): StepEnd | Promise<StepEnd> {
+function finish(
+  visit: VisitRun,
+  shaped: ShapedResult,
+  raw: JsonValue | undefined,
+  started: number,
+): StepEnd | Promise<StepEnd> {
   const ms = Math.round(performance.now() - started);
   const asCalled = shaped.value === raw && shaped.summary === null;
   const output = place(visit, shaped.value, shaped.summary);

@@ -92,7 +92,9 @@ export async function runThread(flow: Flow, thread: Thread, siblings?: Siblings)
     const instruction = instructions[thread.next];
     if (!instruction || isBranchEnd(flow, thread, instruction)) return 'done';
     const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, siblings?.abort) : undefined;
-    const ended = visit ? toThreadEnd(visit, await gated(visit)) : await runInstruction(flow, thread, instruction, siblings);
+    const ended = visit
+      ? toThreadEnd(visit, await gated(visit))
+      : await runInstruction(flow, thread, instruction, siblings);
     if (ended === undefined) continue;
     return end(flow, ended);
   }
@@ -138,17 +140,23 @@ async function runInstruction(
   siblings: Siblings | undefined,
 ): Promise<ThreadEnd | undefined> {
   const { run } = flow;
-  if (instruction.op === 'agent' || instruction.op === 'work') return runGroup(flow, thread, instruction.index, flow.groupEnd(instruction.index));
+  if (instruction.op === 'agent' || instruction.op === 'work')
+    return runGroup(flow, thread, instruction.index, flow.groupEnd(instruction.index));
   try {
     if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, siblings);
-    if (instruction.op === 'loop' && instruction.concurrency > 1) return await runConcurrentLoop(flow, thread, instruction, siblings);
+    if (instruction.op === 'loop' && instruction.concurrency > 1)
+      return await runConcurrentLoop(flow, thread, instruction, siblings);
     const steered = await steer(run, thread, instruction, (exit) => siblings?.stopping !== true && flow.mayExit(exit));
     if (steered === 'next') {
       if (run.driver.commitSize > maxPending) await run.driver.commit();
       return undefined;
     }
     if (!steered.error) return { kind: 'complete' };
-    return { kind: 'failed', error: { code: 'RUN_EXITED', message: steered.exit, step: instruction.planStep }, visit: undefined };
+    return {
+      kind: 'failed',
+      error: { code: 'RUN_EXITED', message: steered.exit, step: instruction.planStep },
+      visit: undefined,
+    };
   } catch (thrown) {
     if (isDriverTrouble(thrown)) throw thrown;
     if (run.driver.ending) return waiting;
@@ -175,7 +183,9 @@ async function throughGate(visit: VisitRun, stepGate: Gate): Promise<StepEnd> {
 function toThreadEnd(visit: VisitRun, ended: StepEnd): ThreadEnd | undefined {
   if (ended === waiting) return waiting;
   if (ended.kind === 'next') return undefined;
-  return ended.kind === 'failed' ? { kind: 'failed', error: ended.error, visit: ended.told ? undefined : visit } : { kind: 'complete' };
+  return ended.kind === 'failed'
+    ? { kind: 'failed', error: ended.error, visit: ended.told ? undefined : visit }
+    : { kind: 'complete' };
 }
 
 /**
@@ -193,7 +203,10 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
     const visit = visitOf(flow, thread, instruction);
     visit.turn = before;
     const running = gated(visit);
-    const well = running.then((ended) => ended === waiting || ended.kind !== 'failed', () => false);
+    const well = running.then(
+      (ended) => ended === waiting || ended.kind !== 'failed',
+      () => false,
+    );
     before = before.then(async (others) => (await well) && others);
     ends[place] = toThreadEnd(visit, await running);
     failed ||= !(await well);
@@ -203,7 +216,12 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
 }
 
 /** Works on items in their order, so many at once. */
-async function inPool<T>(flow: Flow, items: readonly T[], size: number, work: (item: T, place: number) => Promise<void>): Promise<void> {
+async function inPool<T>(
+  flow: Flow,
+  items: readonly T[],
+  size: number,
+  work: (item: T, place: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < items.length && !flow.broken) {
@@ -218,27 +236,69 @@ async function inPool<T>(flow: Flow, items: readonly T[], size: number, work: (i
 /** Control steps have no effects: so many of them may wait to be written together. */
 const maxPending = 200;
 
-async function runParallel(flow: Flow, thread: Thread, block: ParallelInstruction, siblings?: Siblings): Promise<ThreadEnd | undefined> {
+async function runParallel(
+  flow: Flow,
+  thread: Thread,
+  block: ParallelInstruction,
+  siblings?: Siblings,
+): Promise<ThreadEnd | undefined> {
   const starts = block.branches;
-  const ended = await runFork(flow, thread, block, starts.length, (place) => ({ next: starts[place] ?? block.end }), siblings);
+  const ended = await runFork(
+    flow,
+    thread,
+    block,
+    starts.length,
+    (place) => ({ next: starts[place] ?? block.end }),
+    siblings,
+  );
   if (ended !== 'done') return ended === 'left' ? undefined : ended;
   finishFork(flow, thread, block.index, block.end);
   return undefined;
 }
 
-async function runConcurrentLoop(flow: Flow, thread: Thread, loop: LoopInstruction, siblings?: Siblings): Promise<ThreadEnd | undefined> {
+async function runConcurrentLoop(
+  flow: Flow,
+  thread: Thread,
+  loop: LoopInstruction,
+  siblings?: Siblings,
+): Promise<ThreadEnd | undefined> {
   const visit = visitOf(flow, thread, loop);
   const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
   if (items.length > loop.maxIterations) {
-    throw new PortiaError({ code: 'LOOP_LIMIT', message: `loop ${loop.key} has ${items.length} items; its limit is ${loop.maxIterations}`, hint: 'give the loop a higher maxIterations' });
+    throw new PortiaError({
+      code: 'LOOP_LIMIT',
+      message: `loop ${loop.key} has ${items.length} items; its limit is ${loop.maxIterations}`,
+      hint: 'give the loop a higher maxIterations',
+    });
   }
   if (storedItems(thread, loop.index) === undefined) {
-    flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(visit.visit), result: true, next: loop.index, frame: { push: { kind: 'loop', step: loop.index, iteration: 0, items } } });
+    flow.run.driver.emit({
+      type: 'step-end',
+      step: loop.index,
+      ...visitField(visit.visit),
+      result: true,
+      next: loop.index,
+      frame: { push: { kind: 'loop', step: loop.index, iteration: 0, items } },
+    });
   }
-  const ended = await runFork(flow, thread, loop, items.length, (place) => ({ next: loop.index + 1, item: items[place] ?? null }), siblings);
+  const ended = await runFork(
+    flow,
+    thread,
+    loop,
+    items.length,
+    (place) => ({ next: loop.index + 1, item: items[place] ?? null }),
+    siblings,
+  );
   if (ended !== 'done') return ended === 'left' ? undefined : ended;
   const again = visitName(thread, thread.counts.get(loop.index) ?? 0);
-  flow.run.driver.emit({ type: 'step-end', step: loop.index, ...visitField(again), result: false, next: loop.end + 1, frame: { pop: true } });
+  flow.run.driver.emit({
+    type: 'step-end',
+    step: loop.index,
+    ...visitField(again),
+    result: false,
+    next: loop.end + 1,
+    frame: { pop: true },
+  });
   return undefined;
 }
 
@@ -287,7 +347,8 @@ async function runFork(
       if (!child) throw new Error('a strand that was begun is not there');
       const ended = await runThread(flow, child, siblings);
       look(child);
-      if (ended !== 'done' && ended !== waiting && ended.kind === 'failed') controller?.abort(new Error('a strand beside this one failed'));
+      if (ended !== 'done' && ended !== waiting && ended.kind === 'failed')
+        controller?.abort(new Error('a strand beside this one failed'));
       if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
       else {
         ends.push(ended);
@@ -299,9 +360,17 @@ async function runFork(
   await allOf(flow, Array.from({ length: Math.min(concurrency, count) }, strand));
   if (flow.over) return flow.over;
   if (flow.stopping) return waiting;
-  const left = siblings.left ? thread.fork && [...thread.fork.live.values()].find((child) => hasLeft(flow, child)) : undefined;
+  const left = siblings.left
+    ? thread.fork && [...thread.fork.live.values()].find((child) => hasLeft(flow, child))
+    : undefined;
   if (left) {
-    driver.emit({ type: 'step-end', step: index, ...visitField(visitName(thread, thread.counts.get(index) ?? 0)), result: false, ...wayOut(driver.state, thread, left.next) });
+    driver.emit({
+      type: 'step-end',
+      step: index,
+      ...visitField(visitName(thread, thread.counts.get(index) ?? 0)),
+      result: false,
+      ...wayOut(driver.state, thread, left.next),
+    });
     return 'left';
   }
   return ends.length > 0 || siblings.stopping ? waiting : 'done';

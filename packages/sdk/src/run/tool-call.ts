@@ -40,7 +40,13 @@ export function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries
   return next(result, (known) => afterCall(visit, tool, args, tries, known));
 }
 
-function afterCall(visit: VisitRun, tool: AnyTool, args: JsonObject, tries: number, result: CallResult | Answered): Awaitable<CallResult> {
+function afterCall(
+  visit: VisitRun,
+  tool: AnyTool,
+  args: JsonObject,
+  tries: number,
+  result: CallResult | Answered,
+): Awaitable<CallResult> {
   if (result === waiting) return waiting;
   // The tool asked for something and has its answer: the next call carries it.
   if (!('ok' in result)) return callTool(visit, tool, result.args, tries);
@@ -107,13 +113,25 @@ async function settleArgs(visit: VisitRun, tool: AnyTool, args: JsonObject, n: n
 
 /** A call that never reached its tool is on record too, so that a resumed step finds it turned down and not to be made. */
 function turnDown(visit: VisitRun, { call, tool, args }: CallState, error: RunError): CallResult {
-  visit.driver.emit({ type: 'tool-call-end', ...visit.place, call, tool, args, outcome: { status: 'FAILED', error, soft: true } });
+  visit.driver.emit({
+    type: 'tool-call-end',
+    ...visit.place,
+    call,
+    tool,
+    args,
+    outcome: { status: 'FAILED', error, soft: true },
+  });
   return { ok: false, error, soft: true };
 }
 
 const approvalKey = (callId: string): string => `approve:${callId}`;
 
-async function checkArgs(visit: VisitRun, tool: AnyTool, args: JsonObject, callId: string): Promise<{ args: JsonObject } | { error: RunError }> {
+async function checkArgs(
+  visit: VisitRun,
+  tool: AnyTool,
+  args: JsonObject,
+  callId: string,
+): Promise<{ args: JsonObject } | { error: RunError }> {
   if (!tool.argsSchema) return { args };
   const validation = await validate(tool.argsSchema, args);
   if (validation.ok) return { args: toJson(validation.value, 'arguments') as JsonObject };
@@ -143,7 +161,12 @@ function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Aw
   return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n) : performNow(visit, tool, call, n);
 }
 
-async function performInTurn(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<CallResult | Answered> {
+async function performInTurn(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+): Promise<CallResult | Answered> {
   const { runtime } = visit.run;
   let leave: () => void;
   try {
@@ -159,7 +182,13 @@ async function performInTurn(visit: VisitRun, tool: AnyTool, call: CallState, n:
 }
 
 /** Intent before, receipt after. */
-function performNow(visit: VisitRun, tool: AnyTool, call: CallState, n: number, attempt = 1): Awaitable<CallResult | Answered> {
+function performNow(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  attempt = 1,
+): Awaitable<CallResult | Answered> {
   return next(announce(visit, tool, call, attempt), () => {
     const context = new CallContext(visit, call.call, n);
     const started = performance.now();
@@ -179,7 +208,13 @@ interface Attempt {
   readonly attempt: number;
 }
 
-function afterAttempt(visit: VisitRun, tool: AnyTool, call: CallState, n: number, { settled, ms, attempt }: Attempt): Awaitable<CallResult | Answered> {
+function afterAttempt(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  { settled, ms, attempt }: Attempt,
+): Awaitable<CallResult | Answered> {
   // What an ending run broke off is left as it is on record: whoever drives it next decides.
   if (visit.ending && !isCertain(settled)) return waiting;
   switch (settled.kind) {
@@ -200,7 +235,11 @@ function isCertain(settled: Settled): boolean {
 }
 
 /** It may have happened, also after several attempts. A retry of the run goes on with the same key. */
-function leaveUnknown(visit: VisitRun, { call }: CallState, { code, reason }: Extract<Settled, { kind: 'again' }>): CallResult {
+function leaveUnknown(
+  visit: VisitRun,
+  { call }: CallState,
+  { code, reason }: Extract<Settled, { kind: 'again' }>,
+): CallResult {
   visit.driver.emit({ type: 'tool-call-unknown', ...visit.place, call, reason });
   return { ok: false, error: visit.error(code, reason, call), soft: false };
 }
@@ -212,7 +251,8 @@ function announce(visit: VisitRun, tool: AnyTool, call: CallState, attempt: numb
     return;
   }
   visit.quiet = false;
-  if (attempt > 1 || call.status !== 'proposed') driver.emit({ type: 'tool-call-repeat', ...visit.place, call: call.call });
+  if (attempt > 1 || call.status !== 'proposed')
+    driver.emit({ type: 'tool-call-repeat', ...visit.place, call: call.call });
   else driver.emit({ type: 'tool-call-start', ...identityOf(visit, tool, call) });
   return driver.commit();
 }
@@ -221,7 +261,12 @@ function identityOf(visit: VisitRun, tool: AnyTool, { call, args }: CallState): 
   return { ...visit.place, call, tool: tool.id, args };
 }
 
-function invoke(visit: VisitRun, tool: AnyTool, call: CallState, context: CallContext): Guarded<unknown> | Promise<Guarded<unknown>> {
+function invoke(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  context: CallContext,
+): Guarded<unknown> | Promise<Guarded<unknown>> {
   const { driver } = visit;
   if (isFinished(driver.state)) throw new Error('a finished run calls no tools');
   try {
@@ -252,11 +297,21 @@ async function lateReceipt(visit: VisitRun, tool: AnyTool, call: CallState, valu
     await runtime.storage.putCommand(driver.id, { type: 'receipt', key: call.call, at: runtime.clock.now(), outcome });
     if (runtime.drivers.get(driver.id) !== driver) await putOnRecord(runtime, knownPlan(visit.run.plan), driver.id);
   } catch (error) {
-    runtime.logger.error('a late receipt could not be stored', { planRunId: driver.id, toolCallId: call.call, error: String(error) });
+    runtime.logger.error('a late receipt could not be stored', {
+      planRunId: driver.id,
+      toolCallId: call.call,
+      error: String(error),
+    });
   }
 }
 
-function record(visit: VisitRun, tool: AnyTool, call: CallState, settled: Extract<Settled, { kind: 'ended' }>, ms: number): CallState {
+function record(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  settled: Extract<Settled, { kind: 'ended' }>,
+  ms: number,
+): CallState {
   const { outcome } = settled;
   visit.driver.emit({
     type: 'tool-call-end',
@@ -284,7 +339,9 @@ function finishCall(visit: VisitRun, tool: AnyTool, call: CallState): Awaitable<
   if (outcome === undefined) return waiting;
   if (outcome.status === 'FAILED') return { ok: false, error: outcome.error, soft: outcome.soft ?? false };
   if (outcome.status === 'NEED_CLARIFICATION') return answersOf(visit, call);
-  return visit.run.runtime.hooks.afterToolCall ? askAfterHook(visit, tool, call, outcome.value) : { ok: true, value: outcome.value };
+  return visit.run.runtime.hooks.afterToolCall
+    ? askAfterHook(visit, tool, call, outcome.value)
+    : { ok: true, value: outcome.value };
 }
 
 function answersOf(visit: VisitRun, call: CallState): Answered | Waiting {
@@ -300,7 +357,13 @@ function answersOf(visit: VisitRun, call: CallState): Answered | Waiting {
 }
 
 /** Whether the call happened is not known: the tool is asked, else a person. */
-async function resolveUnknown(visit: VisitRun, tool: AnyTool, call: CallState, n: number, reason: string): Promise<CallResult | Answered> {
+async function resolveUnknown(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  reason: string,
+): Promise<CallResult | Answered> {
   const decision = await decideUnknown(visit, tool, call, n, reason);
   if (decision === waiting) return waiting;
   const { kind } = decision;

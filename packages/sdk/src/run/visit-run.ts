@@ -36,7 +36,13 @@ export class VisitRun {
   asked = 0;
   called = 0;
 
-  constructor(run: DrivenRun, instruction: Instruction, visit: VisitId, thread: Thread = run.driver.state.root, abort?: AbortSignal) {
+  constructor(
+    run: DrivenRun,
+    instruction: Instruction,
+    visit: VisitId,
+    thread: Thread = run.driver.state.root,
+    abort?: AbortSignal,
+  ) {
     this.run = run;
     this.driver = run.driver;
     this.instruction = instruction;
@@ -82,7 +88,9 @@ export class VisitRun {
   /** All clarifications of this step, answered ones included. */
   clarifications(): readonly Clarification[] {
     return this.driver.state.clarifications
-      .filter(({ step, visit }) => step === this.step && (visit === this.visit || !this.driver.state.program.keepsVisits))
+      .filter(
+        ({ step, visit }) => step === this.step && (visit === this.visit || !this.driver.state.program.keepsVisits),
+      )
       .map(({ clarification }) => clarification);
   }
 
@@ -90,7 +98,12 @@ export class VisitRun {
   fresh<C extends Clarification>(clarification: C): C {
     const isKnown = this.driver.state.clarifications.some((known) => known.clarification.id === clarification.id);
     if (!isKnown) return clarification;
-    return clarificationFromWire({ ...clarificationToWire(clarification), response: null, resolved: false, id: ClarificationUUID.random() }) as C;
+    return clarificationFromWire({
+      ...clarificationToWire(clarification),
+      response: null,
+      resolved: false,
+      id: ClarificationUUID.random(),
+    }) as C;
   }
 
   /** Puts questions on record; each only once. */
@@ -127,8 +140,14 @@ export class VisitRun {
 
 /** The wire form without what is the same for every question nobody has answered yet. */
 function compact(clarification: Clarification, source: string | undefined): JsonObject {
-  const { plan_run_id: _run, step: _step, resolved: _resolved, response: _response, source: _source, ...rest } =
-    clarificationToWire(clarification);
+  const {
+    plan_run_id: _run,
+    step: _step,
+    resolved: _resolved,
+    response: _response,
+    source: _source,
+    ...rest
+  } = clarificationToWire(clarification);
   const from = clarification.source ?? source;
   return from === undefined ? rest : { ...rest, source: from };
 }

@@ -22,7 +22,12 @@ export interface WaitOptions {
  * Waits until a run can go on. Actions that ask for no confirmation are resolved when their tool says that it is ready.
  * @throws PortiaError `RUN_STATE_INVALID` for a finished run, or when it is still not ready at the end of the wait.
  */
-export async function waitForReady(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID, options: WaitOptions): Promise<RunState> {
+export async function waitForReady(
+  runtime: Runtime,
+  plans: PlanShelf,
+  id: PlanRunUUID,
+  options: WaitOptions,
+): Promise<RunState> {
   const { maxRetries = 6, backoffStartTimeSeconds = 420, backoffTimeSeconds = 2, signal } = options;
   const started = runtime.clock.now();
   let pause = backoffTimeSeconds * 1_000;

@@ -48,7 +48,12 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
   const bell = new Bell(runtime);
   try {
     while (!signal?.aborted) {
-      const ready = await look(runtime, (id) => inFlight.has(id) || refused.has(id), concurrency - inFlight.size, untilIdle);
+      const ready = await look(
+        runtime,
+        (id) => inFlight.has(id) || refused.has(id),
+        concurrency - inFlight.size,
+        untilIdle,
+      );
       for (const { header } of ready) {
         const driven = driveOne(runtime, plans, header.id, counts, refused, signal).finally(() => {
           inFlight.delete(header.id);
@@ -68,7 +73,12 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
 }
 
 /** What is ready. A worker that is to stay outlives a store that is away for a while. */
-async function look(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, limit: number, untilIdle: boolean): Promise<readonly RunSummary[]> {
+async function look(
+  runtime: Runtime,
+  busy: (id: PlanRunUUID) => boolean,
+  limit: number,
+  untilIdle: boolean,
+): Promise<readonly RunSummary[]> {
   try {
     return await findReady(runtime, busy, limit);
   } catch (error) {
@@ -83,12 +93,21 @@ function isPassing(error: unknown): error is PortiaError {
   return PortiaError.isInstance(error) && error.code === 'STORAGE_FAILED';
 }
 
-async function findReady(runtime: Runtime, busy: (id: PlanRunUUID) => boolean, limit: number): Promise<readonly RunSummary[]> {
+async function findReady(
+  runtime: Runtime,
+  busy: (id: PlanRunUUID) => boolean,
+  limit: number,
+): Promise<readonly RunSummary[]> {
   if (limit <= 0) return [];
   const found: RunSummary[] = [];
   const queries: RunQuery[] = [
     { states: ['READY_TO_RESUME', 'IN_PROGRESS'], order: 'oldest', limit: pageSize },
-    { states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore: runtime.clock.now(), order: 'oldest', limit: pageSize },
+    {
+      states: ['NOT_STARTED', 'NEED_CLARIFICATION'],
+      wakeBefore: runtime.clock.now(),
+      order: 'oldest',
+      limit: pageSize,
+    },
   ];
   for (const query of queries) {
     let cursor: string | undefined;

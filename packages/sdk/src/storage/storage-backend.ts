@@ -61,7 +61,13 @@ export type Command =
       readonly via: string;
     }
   /** `key` is `cancel.<n>`, n counting the retries before it, so that a run that was retried can be cancelled again. */
-  | { readonly type: 'cancel'; readonly key: string; readonly at: number; readonly by: string | null; readonly reason: string | null }
+  | {
+      readonly type: 'cancel';
+      readonly key: string;
+      readonly at: number;
+      readonly by: string | null;
+      readonly reason: string | null;
+    }
   /** The receipt of a call whose driver lost its run while the tool was at work; `key` is the call id. */
   | { readonly type: 'receipt'; readonly key: string; readonly at: number; readonly outcome: JsonObject };
 
@@ -117,7 +123,11 @@ export interface PlanStore {
   savePlan(plan: PlanRecord): Awaitable<void>;
   getPlan(id: PlanUUID): Awaitable<PlanRecord | undefined>;
   /** Newest first; with `query`, only exact matches. */
-  listPlans(filter: { readonly query?: string; readonly limit?: number; readonly cursor?: string }): Awaitable<Page<PlanRecord>>;
+  listPlans(filter: {
+    readonly query?: string;
+    readonly limit?: number;
+    readonly cursor?: string;
+  }): Awaitable<Page<PlanRecord>>;
 }
 
 /** The runs: headers, journals, drivers and what is said from outside. */
@@ -126,7 +136,10 @@ export interface RunStore {
    * Stores a new run, claimed at once when `claim` is given. A `runKey` that is taken gives the run that has it, with
    * `created: false`. @throws PortiaError `PLAN_NOT_FOUND` when its plan is not stored.
    */
-  createRun(header: RunHeader, claim?: Claim): Awaitable<{ readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined }>;
+  createRun(
+    header: RunHeader,
+    claim?: Claim,
+  ): Awaitable<{ readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined }>;
   loadRun(id: PlanRunUUID): Awaitable<StoredRun | undefined>;
   listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
   /**
@@ -135,7 +148,10 @@ export interface RunStore {
    */
   claimRun(id: PlanRunUUID, claim: Claim): Awaitable<{ readonly claimed: boolean; readonly driver: DriverRecord }>;
   /** Renews the drivers' heartbeats; those that have been replaced are left alone. */
-  heartbeat(drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[], expiresAt: number): Awaitable<void>;
+  heartbeat(
+    drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[],
+    expiresAt: number,
+  ): Awaitable<void>;
   /** Gives the run up, if the epoch is still the current one. */
   releaseRun(id: PlanRunUUID, epoch: number): Awaitable<void>;
   /**
@@ -176,6 +192,12 @@ export interface StorageBackend extends PlanStore, RunStore, OutputStore, EndUse
    */
   watch(listener: (id: PlanRunUUID, what: 'command' | 'commit') => void): () => void;
   /** Commands given after `after` (a mark from an earlier call, or undefined for all) to these runs, and the next mark. */
-  pollCommands(ids: readonly PlanRunUUID[], after: string | undefined): Awaitable<{ readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[]; readonly mark: string }>;
+  pollCommands(
+    ids: readonly PlanRunUUID[],
+    after: string | undefined,
+  ): Awaitable<{
+    readonly commands: readonly { readonly id: PlanRunUUID; readonly command: Command }[];
+    readonly mark: string;
+  }>;
   close(): Awaitable<void>;
 }

@@ -105,7 +105,8 @@ function withoutArg(schema: Schema, name: string): Schema {
       validate(value, options) {
         const whole = isPlainObject(value) ? { ...value, [name]: 'A'.repeat(43) } : value;
         const result = validate(whole, options);
-        const done = (given: Awaited<typeof result>): typeof given => (given.issues ? given : { value: strip(given.value) });
+        const done = (given: Awaited<typeof result>): typeof given =>
+          given.issues ? given : { value: strip(given.value) };
         return result instanceof Promise ? result.then(done) : done(result);
       },
     },

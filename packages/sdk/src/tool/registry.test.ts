@@ -98,7 +98,9 @@ describe('ToolRegistry', () => {
       base.withToolDescription('mail', text, { overwrite }).getTool('mail').description;
     expect(described('Only on Mondays')).toBe('Does mail. Only on Mondays');
     expect(described('Only on Mondays', true)).toBe('Only on Mondays');
-    expect(new ToolRegistry([make('a', 'Ends.')]).withToolDescription('a', 'More').getTool('a').description).toBe('Ends. More');
+    expect(new ToolRegistry([make('a', 'Ends.')]).withToolDescription('a', 'More').getTool('a').description).toBe(
+      'Ends. More',
+    );
     expect(new ToolRegistry([make('a', '')]).withToolDescription('a', 'More').getTool('a').description).toBe('More');
     expect(errorOf(() => described('x'.repeat(maxToolDescription))).code).toBe('TOOL_INVALID');
   });
@@ -115,9 +117,23 @@ describe('withToolOptions', () => {
   });
 
   it('marks a foreign tool and keeps what it says of itself', async () => {
-    const registry = new ToolRegistry([charge]).withToolOptions('charge', { idempotent: true, timeoutMs: 9, maxConcurrency: 2, perMinute: 3, reconcile: () => 'not-happened' });
+    const registry = new ToolRegistry([charge]).withToolOptions('charge', {
+      idempotent: true,
+      timeoutMs: 9,
+      maxConcurrency: 2,
+      perMinute: 3,
+      reconcile: () => 'not-happened',
+    });
     const marked = registry.getTool('charge');
-    expect(marked).toMatchObject({ id: 'charge', name: 'Charge', description: 'Charges a card', idempotent: true, timeoutMs: 9, maxConcurrency: 2, perMinute: 3 });
+    expect(marked).toMatchObject({
+      id: 'charge',
+      name: 'Charge',
+      description: 'Charges a card',
+      idempotent: true,
+      timeoutMs: 9,
+      maxConcurrency: 2,
+      perMinute: 3,
+    });
     expect(await marked.reconcile?.({}, toolContext())).toBe('not-happened');
     expect(await marked.ready?.({} as never)).toEqual({ ready: false, reason: 'no' });
     expect(charge).toMatchObject({ timeoutMs: 5 });
@@ -137,7 +153,10 @@ describe('withToolOptions', () => {
       })
       .withToolOptions('charge', { idempotencyArg: 'idempotency_key' })
       .getTool('charge');
-    expect(toolToModelTool(watched).argsSchema).toMatchObject({ properties: { amount: { type: 'number' } }, required: ['amount'] });
+    expect(toolToModelTool(watched).argsSchema).toMatchObject({
+      properties: { amount: { type: 'number' } },
+      required: ['amount'],
+    });
     expect(JSON.stringify(toolToModelTool(watched).argsSchema)).not.toContain('idempotency_key');
     const checked = await validate(watched.argsSchema as Schema, { amount: 3 });
     expect(checked).toEqual({ ok: true, value: { amount: 3 } });
@@ -154,7 +173,12 @@ describe('withToolOptions', () => {
     const slow = z.object({ key: z.string(), n: z.number() }).refine(async () => true);
     const registry = new ToolRegistry([
       tool({ id: 'slow', description: '', argsSchema: slow, run: (args) => args }),
-      tool({ id: 'mcp', description: '', argsJsonSchema: { type: 'object', properties: { key: { type: 'string' } } }, run: (args) => args }),
+      tool({
+        id: 'mcp',
+        description: '',
+        argsJsonSchema: { type: 'object', properties: { key: { type: 'string' } } },
+        run: (args) => args,
+      }),
     ]);
     const schema = registry.withToolOptions('slow', { idempotencyArg: 'key' }).getTool('slow').argsSchema;
     expect(await validate(schema as Schema, { n: 1 })).toEqual({ ok: true, value: { n: 1 } });

@@ -25,7 +25,9 @@ it('types the output from what run returns, leaving clarifications out', () => {
     id: 'b',
     description: '',
     async run(_args, { clarifications }) {
-      return clarifications.length > 0 ? clarifications.length : InputClarification({ userGuidance: '?', argumentName: 'x' });
+      return clarifications.length > 0
+        ? clarifications.length
+        : InputClarification({ userGuidance: '?', argumentName: 'x' });
     },
   });
   expectTypeOf(asking).toEqualTypeOf<Tool<JsonObject, number>>();
@@ -33,7 +35,13 @@ it('types the output from what run returns, leaving clarifications out', () => {
 
 it('types the output from outputSchema, and run and reconcile must give it', () => {
   const outputSchema = z.object({ id: z.string() });
-  const made = tool({ id: 'a', description: '', outputSchema, run: async () => ({ id: 'r1' }), reconcile: () => 'not-happened' });
+  const made = tool({
+    id: 'a',
+    description: '',
+    outputSchema,
+    run: async () => ({ id: 'r1' }),
+    reconcile: () => 'not-happened',
+  });
   expectTypeOf(made).toEqualTypeOf<Tool<JsonObject, { id: string }>>();
   // @ts-expect-error the id is a string
   tool({ id: 'a', description: '', outputSchema, run: () => ({ id: 1 }) });

@@ -36,7 +36,12 @@ describe('tool', () => {
   });
 
   it('freezes what it makes and runs the function with arguments and context', async () => {
-    const add = tool({ id: 'add', description: '', argsSchema: z.object({ a: z.number() }), run: ({ a }, { callId }) => `${a} ${callId}` });
+    const add = tool({
+      id: 'add',
+      description: '',
+      argsSchema: z.object({ a: z.number() }),
+      run: ({ a }, { callId }) => `${a} ${callId}`,
+    });
     expect(Object.isFrozen(add)).toBe(true);
     expect(await add.run({ a: 2 }, toolContext({ callId: '3.0.1' }))).toBe('2 3.0.1');
   });
@@ -46,7 +51,10 @@ describe('tool', () => {
     ['  ', 'empty id'],
     ['a,b', 'comma'],
   ])('refuses the id %j', (id, why) => {
-    expect(errorOf(() => tool({ ...nothing, id }))).toEqual({ code: 'TOOL_INVALID', message: expect.stringContaining(why) });
+    expect(errorOf(() => tool({ ...nothing, id }))).toEqual({
+      code: 'TOOL_INVALID',
+      message: expect.stringContaining(why),
+    });
   });
 
   it('refuses arguments that are not an object, and schemas without JSON Schema', () => {
@@ -56,13 +64,17 @@ describe('tool', () => {
       message: 'tool "a" takes arguments of type "string"',
     });
     const bare = { '~standard': { version: 1 as const, vendor: 'own', validate: (value: unknown) => ({ value }) } };
-    expect(errorOf(() => tool({ ...nothing, id: 'a', argsSchema: bare })).message).toContain('tool "a" (own) gives no JSON Schema');
+    expect(errorOf(() => tool({ ...nothing, id: 'a', argsSchema: bare })).message).toContain(
+      'tool "a" (own) gives no JSON Schema',
+    );
     expect(tool({ ...nothing, id: 'a', argsSchema: bare, argsJsonSchema: { type: 'object' } }).id).toBe('a');
   });
 
   it('refuses a time-out that is not a time', () => {
     expect(errorOf(() => tool({ ...nothing, id: 'a', timeoutMs: 0 })).message).toBe('tool "a" has timeoutMs 0');
-    expect(errorOf(() => tool({ ...nothing, id: 'a', maxConcurrency: 0 })).message).toBe('tool "a" has maxConcurrency 0');
+    expect(errorOf(() => tool({ ...nothing, id: 'a', maxConcurrency: 0 })).message).toBe(
+      'tool "a" has maxConcurrency 0',
+    );
     expect(errorOf(() => tool({ ...nothing, id: 'a', perMinute: 1.5 })).message).toBe('tool "a" has perMinute 1.5');
   });
 
@@ -70,13 +82,21 @@ describe('tool', () => {
     const frame = describeTool(tool({ ...nothing, id: 'a', description: '' })).length;
     const exactly = 'd'.repeat(maxToolDescription - frame);
     expect(describeTool(tool({ ...nothing, id: 'a', description: exactly }))).toHaveLength(maxToolDescription);
-    expect(errorOf(() => tool({ ...nothing, id: 'a', description: `${exactly}d` })).message).toContain(`${maxToolDescription + 1} characters`);
+    expect(errorOf(() => tool({ ...nothing, id: 'a', description: `${exactly}d` })).message).toContain(
+      `${maxToolDescription + 1} characters`,
+    );
     const argsSchema = z.object({ text: z.string().describe('t'.repeat(maxToolDescription)) });
     expect(errorOf(() => tool({ ...nothing, id: 'a', argsSchema })).code).toBe('TOOL_INVALID');
   });
 
   it('describes what the tool takes and gives', () => {
-    const mail = tool({ id: 'mail', description: 'Sends it.', argsSchema: z.object({ to: z.string() }), outputDescription: ['string', 'a receipt'], run: () => '' });
+    const mail = tool({
+      id: 'mail',
+      description: 'Sends it.',
+      argsSchema: z.object({ to: z.string() }),
+      outputDescription: ['string', 'a receipt'],
+      run: () => '',
+    });
     expect(describeTool(mail).split('\n')).toEqual([
       'Mail (mail): Sends it.',
       'Arguments: {"type":"object","properties":{"to":{"type":"string"}},"required":["to"]}',
@@ -118,7 +138,11 @@ describe('toolToModelTool', () => {
     });
     const mailer = new Mailer();
     expect(toolToModelTool(mailer)).toBe(toolToModelTool(mailer));
-    expect(toolToModelTool(tool({ ...nothing, id: 'x' })).argsSchema).toEqual({ type: 'object', properties: {}, additionalProperties: false });
+    expect(toolToModelTool(tool({ ...nothing, id: 'x' })).argsSchema).toEqual({
+      type: 'object',
+      properties: {},
+      additionalProperties: false,
+    });
   });
 
   it('replaces what models do not accept in a name, and keeps long ids apart', () => {

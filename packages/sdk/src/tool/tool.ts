@@ -54,7 +54,9 @@ export interface ToolInit<Args, Out, Input = unknown> {
  * @throws PortiaError `TOOL_INVALID` for an empty id, an id with a comma, arguments that are not an object, a schema
  * without JSON Schema, or a rendered description longer than 16,384 characters.
  */
-export function tool<Args = JsonObject, Out = unknown, Input = unknown>(init: ToolInit<Args, Out, Input>): Tool<Args, Out, Input> {
+export function tool<Args = JsonObject, Out = unknown, Input = unknown>(
+  init: ToolInit<Args, Out, Input>,
+): Tool<Args, Out, Input> {
   const made = { ...init, name: init.name ?? titleCase(init.id) } as Tool<Args, Out, Input>;
   checkTool(made);
   return Object.freeze(made);
@@ -91,27 +93,35 @@ export abstract class ToolBase<Args = JsonObject, Out = unknown> implements Tool
 }
 
 function titleCase(id: string): string {
-  const words = String(id).split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
+  const words = String(id)
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== '');
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(' ');
 }
 
 /** Checks what {@link tool} promises, of a tool however it was made. @throws PortiaError `TOOL_INVALID` saying which. */
 export function checkTool(candidate: AnyTool): void {
   const { id } = candidate;
-  if (typeof id !== 'string' || id.trim() === '') throw invalid('a tool has an empty id', 'give it an id such as "send_mail"');
+  if (typeof id !== 'string' || id.trim() === '')
+    throw invalid('a tool has an empty id', 'give it an id such as "send_mail"');
   const where = `tool "${id}"`;
   if (id.includes(',')) throw invalid(`${where} has a comma in its id`, 'lists of tool ids are separated by commas');
   if (typeof candidate.run !== 'function') throw invalid(`${where} has no run function`);
   if (typeof candidate.description !== 'string') throw invalid(`${where} has no description`);
   const { type } = argsJsonSchemaOf(candidate);
   if (type !== undefined && type !== 'object') {
-    throw invalid(`${where} takes arguments of type ${JSON.stringify(type)}`, 'make the arguments an object, such as z.object({ … })');
+    throw invalid(
+      `${where} takes arguments of type ${JSON.stringify(type)}`,
+      'make the arguments an object, such as z.object({ … })',
+    );
   }
   const { timeoutMs } = candidate;
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw invalid(`${where} has timeoutMs ${timeoutMs}`, 'give milliseconds above 0');
+  if (timeoutMs !== undefined && !(timeoutMs > 0))
+    throw invalid(`${where} has timeoutMs ${timeoutMs}`, 'give milliseconds above 0');
   for (const limit of ['maxConcurrency', 'perMinute'] as const) {
     const value = candidate[limit];
-    if (value !== undefined && !(Number.isInteger(value) && value > 0)) throw invalid(`${where} has ${limit} ${value}`, 'give a whole number above 0');
+    if (value !== undefined && !(Number.isInteger(value) && value > 0))
+      throw invalid(`${where} has ${limit} ${value}`, 'give a whole number above 0');
   }
   const { length } = describeTool(candidate);
   if (length > maxToolDescription) {
@@ -139,7 +149,10 @@ export function argsJsonSchemaOf(tool: AnyTool): JsonObject {
 
 /** A tool in words, as a planner reads it: what it is and does, what it takes, what it gives. */
 export function describeTool(tool: AnyTool): string {
-  const lines = [`${tool.name} (${tool.id}): ${tool.description}`, `Arguments: ${JSON.stringify(argsJsonSchemaOf(tool))}`];
+  const lines = [
+    `${tool.name} (${tool.id}): ${tool.description}`,
+    `Arguments: ${JSON.stringify(argsJsonSchemaOf(tool))}`,
+  ];
   if (tool.outputDescription) {
     const [type, description] = tool.outputDescription;
     lines.push(description === '' ? `Gives: ${type}` : `Gives: ${type}: ${description}`);
@@ -164,7 +177,11 @@ const modelTools = new WeakMap<AnyTool, ModelTool>();
 export function toolToModelTool(tool: AnyTool): ModelTool {
   let made = modelTools.get(tool);
   if (!made) {
-    made = Object.freeze({ name: modelToolName(tool.id), description: tool.description, argsSchema: argsJsonSchemaOf(tool) });
+    made = Object.freeze({
+      name: modelToolName(tool.id),
+      description: tool.description,
+      argsSchema: argsJsonSchemaOf(tool),
+    });
     modelTools.set(tool, made);
   }
   return made;

@@ -40,7 +40,9 @@ class Env {
   }
 }
 
-type Ended = { readonly by: 'exit' | 'leave' | 'fail'; readonly code?: string; readonly message: JsonValue } | undefined;
+type Ended =
+  | { readonly by: 'exit' | 'leave' | 'fail'; readonly code?: string; readonly message: JsonValue }
+  | undefined;
 
 /** Works out how a program ends, step by step and one strand after the other. */
 export function expectationOf({ tree }: Program): Expected {
@@ -59,7 +61,11 @@ export function expectationOf({ tree }: Program): Expected {
     }
     return undefined;
   };
-  const strands = (bodies: readonly { readonly nodes: readonly Named[]; readonly env: Env }[], env: Env, inSub: boolean): Ended => {
+  const strands = (
+    bodies: readonly { readonly nodes: readonly Named[]; readonly env: Env }[],
+    env: Env,
+    inSub: boolean,
+  ): Ended => {
     const ends = bodies.map((strand) => walk(strand.nodes, strand.env, inSub));
     for (const strand of bodies) env.join(strand.env);
     return ends.find((ended) => ended !== undefined);
@@ -73,12 +79,17 @@ export function expectationOf({ tree }: Program): Expected {
       }
       case 'tool': {
         const given = resolved(env, node.refs);
-        const made = madeOf(node.name, [given, node.raw.asks ? answerTo(`${node.name} ${JSON.stringify(given)}`, undefined) : null]);
+        const made = madeOf(node.name, [
+          given,
+          node.raw.asks ? answerTo(`${node.name} ${JSON.stringify(given)}`, undefined) : null,
+        ]);
         effects.push(`${node.name} ${made.v}`);
         return void record(env, node.name, node.out, made as unknown as JsonValue);
       }
       case 'ask': {
-        const parts = node.refs.map(({ name, mode }) => textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)));
+        const parts = node.refs.map(({ name, mode }) =>
+          textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)),
+        );
         const guidance = `${node.name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
         const options = node.raw.kind === 'options' ? ['red', 'green', 7] : undefined;
         return void record(env, node.name, node.out, node.raw.kind === 'verify' ? true : answerTo(guidance, options));
@@ -116,7 +127,8 @@ export function expectationOf({ tree }: Program): Expected {
       }
       case 'while': {
         for (let first = true; ; first = false) {
-          const again = node.kind === 'while' ? first ? node.times > 0 : env.all(node.tick).length < node.times : true;
+          const again =
+            node.kind === 'while' ? (first ? node.times > 0 : env.all(node.tick).length < node.times) : true;
           if (node.kind === 'while') env.keep(node.name, again);
           if (!again) return undefined;
           env.keep(node.tick, 'tick');
@@ -130,7 +142,11 @@ export function expectationOf({ tree }: Program): Expected {
         }
       }
       case 'par':
-        return strands(node.branches.map((nodes) => ({ nodes, env: new Env(env.given, env) })), env, inSub);
+        return strands(
+          node.branches.map((nodes) => ({ nodes, env: new Env(env.given, env) })),
+          env,
+          inSub,
+        );
       case 'sub': {
         const inner = new Env(resolved(env, node.refs));
         const ended = walk(node.body, inner, true);
@@ -144,12 +160,21 @@ export function expectationOf({ tree }: Program): Expected {
         return { by: inSub ? 'leave' : 'exit', message };
       }
       case 'stop':
-        return { by: 'fail', code: { hard: 'TOOL_FAILED', soft: 'TOOL_RETRIES_EXHAUSTED', refused: 'APPROVAL_REFUSED' }[node.kind], message: '' };
+        return {
+          by: 'fail',
+          code: { hard: 'TOOL_FAILED', soft: 'TOOL_RETRIES_EXHAUSTED', refused: 'APPROVAL_REFUSED' }[node.kind],
+          message: '',
+        };
     }
   };
   const env = new Env(0);
   const ended = walk(tree, env, false);
-  return { code: ended?.by === 'fail' ? ended.code : undefined, final: ended ? ended.message : env.last, effects: effects.sort(), outputs };
+  return {
+    code: ended?.by === 'fail' ? ended.code : undefined,
+    final: ended ? ended.message : env.last,
+    effects: effects.sort(),
+    outputs,
+  };
 }
 
 function resolved(env: Env, refs: readonly Ref[]): JsonValue {
@@ -157,7 +182,16 @@ function resolved(env: Env, refs: readonly Ref[]): JsonValue {
   for (const [index, { name, mode }] of refs.entries()) {
     const all = name === '' ? [env.given] : env.all(name);
     const latest = all.at(-1);
-    const value = mode === 'full' ? [...all] : mode === 'path' ? latest === undefined ? undefined : at(latest, 'v') : mode === 'text' ? `<${textOf(latest ?? null)}>` : latest;
+    const value =
+      mode === 'full'
+        ? [...all]
+        : mode === 'path'
+          ? latest === undefined
+            ? undefined
+            : at(latest, 'v')
+          : mode === 'text'
+            ? `<${textOf(latest ?? null)}>`
+            : latest;
     if (value !== undefined) args[`a${index}`] = value;
   }
   return args;

@@ -65,7 +65,10 @@ export interface Story {
 }
 
 export const stories: fc.Arbitrary<Story> = fc.record({
-  crashes: fc.array(fc.record({ write: fc.integer({ min: 1, max: 16 }), when: fc.constantFrom('before' as const, 'after' as const) }), { maxLength: 3 }),
+  crashes: fc.array(
+    fc.record({ write: fc.integer({ min: 1, max: 16 }), when: fc.constantFrom('before' as const, 'after' as const) }),
+    { maxLength: 3 },
+  ),
   picks: fc.array(fc.nat(30), { minLength: 1, maxLength: 6 }),
 });
 
@@ -90,7 +93,8 @@ export async function runProgram(program: Program, { crashes, picks }: Story, pl
     const crashing = crashingStorage(planted.storage?.(storage) ?? storage, point);
     const process = outside.process(() => crashing.crashed);
     const plan = program.plan(process);
-    const open = (): Portia => new Portia({ config: new Config({ storage: crashing, ...config }), tools: [askerOf(process)], plans: [plan] });
+    const open = (): Portia =>
+      new Portia({ config: new Config({ storage: crashing, ...config }), tools: [askerOf(process)], plans: [plan] });
     try {
       const portia = open();
       const [stored] = (await portia.storage.listRuns()).items;
@@ -129,19 +133,29 @@ class People {
     const count = open.length === 0 ? 0 : 1 + (this.next() % open.length);
     for (let k = 0; k < count; k += 1) {
       const [clarification] = open.splice(this.next() % open.length, 1);
-      if (clarification) await portia.resolveClarification({ planRunId: run.id, clarification, response: await this.#response(portia, run.id, clarification) });
+      if (clarification)
+        await portia.resolveClarification({
+          planRunId: run.id,
+          clarification,
+          response: await this.#response(portia, run.id, clarification),
+        });
     }
   }
 
   async #response(portia: Portia, id: PlanRunUUID, clarification: Clarification): Promise<JsonValue> {
     if (clarification.source === 'Effects ledger') return this.#lookUp(portia, id, clarification);
     if (clarification.category === 'User Verification') return clarification.userGuidance !== 'no?';
-    return answerTo(clarification.userGuidance, clarification.category === 'Multiple Choice' ? clarification.options : undefined);
+    return answerTo(
+      clarification.userGuidance,
+      clarification.category === 'Multiple Choice' ? clarification.options : undefined,
+    );
   }
 
   /** Says what really happened. */
   async #lookUp(portia: Portia, id: PlanRunUUID, clarification: Clarification): Promise<JsonValue> {
-    const raised = (await portia.storage.getEvents(id)).find((event) => event.type === 'clarification-raised' && event.clarification['id'] === clarification.id);
+    const raised = (await portia.storage.getEvents(id)).find(
+      (event) => event.type === 'clarification-raised' && event.clarification['id'] === clarification.id,
+    );
     if (raised?.type !== 'clarification-raised') throw new Error('a question that nobody asked');
     const happened = this.#outside.byCall.get(raised.key.slice(raised.key.indexOf(':') + 1));
     if (clarification.category === 'Input') return JSON.stringify(happened);
@@ -170,14 +184,20 @@ export function losing(what: 'step-end' | 'output'): Planted {
         if (typeof value !== 'function') return value;
         const method = value as (...args: unknown[]) => unknown;
         if (name !== 'append') return method.bind(target);
-        return (id: unknown, epoch: unknown, commit: Commit, ...more: unknown[]) => method.call(target, id, epoch, { ...commit, events: lose(commit.events) }, ...more);
+        return (id: unknown, epoch: unknown, commit: Commit, ...more: unknown[]) =>
+          method.call(target, id, epoch, { ...commit, events: lose(commit.events) }, ...more);
       },
     });
   return { storage };
 }
 
 /** Runs a program in peace and in a storm, and compares both with what was worked out beforehand. */
-export async function checkProgram(program: Program, story: Story, live: ReadonlyMap<PlanRunUUID, RunState>, planted: Planted = {}): Promise<{ readonly asked: number; readonly died: number }> {
+export async function checkProgram(
+  program: Program,
+  story: Story,
+  live: ReadonlyMap<PlanRunUUID, RunState>,
+  planted: Planted = {},
+): Promise<{ readonly asked: number; readonly died: number }> {
   const expected = expectationOf(program);
   const whole = await runProgram(program, calm);
   checkOutcome(program, expected, whole);
@@ -205,21 +225,34 @@ function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: O
     return;
   }
   expect(effects).toEqual(expected.effects);
-  for (const [name, value] of expected.outputs) expect([name, plainValue(run.outputs.stepOutputs[name])]).toEqual([name, value]);
+  for (const [name, value] of expected.outputs)
+    expect([name, plainValue(run.outputs.stepOutputs[name])]).toEqual([name, value]);
   expect(run.getOutstandingClarifications()).toEqual([]);
 }
 
-const plainValue = (output: Output | undefined): JsonValue | undefined => (output && 'value' in output ? output.value : undefined);
+const plainValue = (output: Output | undefined): JsonValue | undefined =>
+  output && 'value' in output ? output.value : undefined;
 
 /** What is the same however often processes died, and in whatever order people answered. */
 function essence(run: PlanRun): JsonObject {
   const document = normalised(run);
   const outputs = document['outputs'] as JsonObject;
-  const asked = (outputs['clarifications'] as readonly JsonObject[]).map(({ id: _id, ...clarification }) => JSON.stringify(clarification)).sort();
-  return { ...document, outputs: { ...outputs, clarifications: asked }, error: (run.error as unknown as JsonObject) ?? null };
+  const asked = (outputs['clarifications'] as readonly JsonObject[])
+    .map(({ id: _id, ...clarification }) => JSON.stringify(clarification))
+    .sort();
+  return {
+    ...document,
+    outputs: { ...outputs, clarifications: asked },
+    error: (run.error as unknown as JsonObject) ?? null,
+  };
 }
 
-async function checkRecord(plan: Plan, racy: boolean, { run, storage }: Outcome, live: ReadonlyMap<PlanRunUUID, RunState>): Promise<void> {
+async function checkRecord(
+  plan: Plan,
+  racy: boolean,
+  { run, storage }: Outcome,
+  live: ReadonlyMap<PlanRunUUID, RunState>,
+): Promise<void> {
   const stored = await storage.loadRun(run.id);
   if (!stored) throw new Error('the run is not stored');
   const folded = fold(stored.header, compile(plan), eventsOf(stored));

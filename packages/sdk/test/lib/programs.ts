@@ -12,38 +12,113 @@ import { tool } from '../../src/tool/tool.ts';
 
 /** A step or a block, as it is made at random; numbers are looked up modulo what there is. */
 export type Raw =
-  | { readonly t: 'fn'; readonly mark: 'readOnly' | 'idempotent' | 'effect'; readonly refs: readonly number[]; readonly flaky: boolean; readonly approval: boolean }
+  | {
+      readonly t: 'fn';
+      readonly mark: 'readOnly' | 'idempotent' | 'effect';
+      readonly refs: readonly number[];
+      readonly flaky: boolean;
+      readonly approval: boolean;
+    }
   | { readonly t: 'ask'; readonly refs: readonly number[]; readonly kind: 'input' | 'options' | 'verify' }
   | { readonly t: 'tool'; readonly refs: readonly number[]; readonly asks: boolean }
-  | { readonly t: 'if'; readonly refs: readonly number[]; readonly arms: readonly (readonly Raw[])[]; readonly last: readonly Raw[] | null; readonly merge: boolean }
-  | { readonly t: 'for'; readonly refs: readonly number[]; readonly count: number; readonly concurrency: number; readonly abort: boolean; readonly body: readonly Raw[] }
-  | { readonly t: 'while'; readonly kind: 'while' | 'do-while' | 'end'; readonly times: number; readonly body: readonly Raw[] }
-  | { readonly t: 'par'; readonly branches: readonly (readonly Raw[])[]; readonly concurrency: number; readonly abort: boolean }
+  | {
+      readonly t: 'if';
+      readonly refs: readonly number[];
+      readonly arms: readonly (readonly Raw[])[];
+      readonly last: readonly Raw[] | null;
+      readonly merge: boolean;
+    }
+  | {
+      readonly t: 'for';
+      readonly refs: readonly number[];
+      readonly count: number;
+      readonly concurrency: number;
+      readonly abort: boolean;
+      readonly body: readonly Raw[];
+    }
+  | {
+      readonly t: 'while';
+      readonly kind: 'while' | 'do-while' | 'end';
+      readonly times: number;
+      readonly body: readonly Raw[];
+    }
+  | {
+      readonly t: 'par';
+      readonly branches: readonly (readonly Raw[])[];
+      readonly concurrency: number;
+      readonly abort: boolean;
+    }
   | { readonly t: 'sub'; readonly refs: readonly number[]; readonly body: readonly Raw[] }
   | { readonly t: 'exit'; readonly error: boolean }
   | { readonly t: 'stop'; readonly kind: 'hard' | 'soft' | 'refused' };
 
 const refs = fc.array(fc.nat(60), { maxLength: 2 });
 const leaf: fc.Arbitrary<Raw> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ t: fc.constant('fn' as const), mark: fc.constantFrom('readOnly' as const, 'idempotent' as const, 'effect' as const), refs, flaky: fc.nat(5).map((n) => n === 0), approval: fc.nat(6).map((n) => n === 0) }) },
-  { weight: 2, arbitrary: fc.record({ t: fc.constant('ask' as const), refs, kind: fc.constantFrom('input' as const, 'options' as const, 'verify' as const) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      t: fc.constant('fn' as const),
+      mark: fc.constantFrom('readOnly' as const, 'idempotent' as const, 'effect' as const),
+      refs,
+      flaky: fc.nat(5).map((n) => n === 0),
+      approval: fc.nat(6).map((n) => n === 0),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      t: fc.constant('ask' as const),
+      refs,
+      kind: fc.constantFrom('input' as const, 'options' as const, 'verify' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ t: fc.constant('tool' as const), refs, asks: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ t: fc.constant('exit' as const), error: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ t: fc.constant('stop' as const), kind: fc.constantFrom('hard' as const, 'soft' as const, 'refused' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      t: fc.constant('stop' as const),
+      kind: fc.constantFrom('hard' as const, 'soft' as const, 'refused' as const),
+    }),
+  },
 );
 
 function blocks(inner: fc.Arbitrary<readonly Raw[]>): fc.Arbitrary<Raw> {
   return fc.oneof(
-    fc.record({ t: fc.constant('if' as const), refs, arms: fc.array(inner, { minLength: 1, maxLength: 2 }), last: fc.option(inner), merge: fc.boolean() }),
-    fc.record({ t: fc.constant('for' as const), refs, count: fc.nat(3), concurrency: fc.integer({ min: 1, max: 3 }), abort: fc.boolean(), body: inner }),
-    fc.record({ t: fc.constant('while' as const), kind: fc.constantFrom('while' as const, 'do-while' as const, 'end' as const), times: fc.nat(2), body: inner }),
-    fc.record({ t: fc.constant('par' as const), branches: fc.array(inner, { minLength: 1, maxLength: 3 }), concurrency: fc.nat(2), abort: fc.boolean() }),
+    fc.record({
+      t: fc.constant('if' as const),
+      refs,
+      arms: fc.array(inner, { minLength: 1, maxLength: 2 }),
+      last: fc.option(inner),
+      merge: fc.boolean(),
+    }),
+    fc.record({
+      t: fc.constant('for' as const),
+      refs,
+      count: fc.nat(3),
+      concurrency: fc.integer({ min: 1, max: 3 }),
+      abort: fc.boolean(),
+      body: inner,
+    }),
+    fc.record({
+      t: fc.constant('while' as const),
+      kind: fc.constantFrom('while' as const, 'do-while' as const, 'end' as const),
+      times: fc.nat(2),
+      body: inner,
+    }),
+    fc.record({
+      t: fc.constant('par' as const),
+      branches: fc.array(inner, { minLength: 1, maxLength: 3 }),
+      concurrency: fc.nat(2),
+      abort: fc.boolean(),
+    }),
     fc.record({ t: fc.constant('sub' as const), refs, body: inner }),
   );
 }
 
 function listOf(depth: number): fc.Arbitrary<readonly Raw[]> {
-  const node = depth === 0 ? leaf : fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 2, arbitrary: blocks(listOf(depth - 1)) });
+  const node =
+    depth === 0 ? leaf : fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 2, arbitrary: blocks(listOf(depth - 1)) });
   return fc.array(node, { minLength: depth === 0 ? 0 : 1, maxLength: depth === 2 ? 4 : 2 });
 }
 
@@ -58,14 +133,65 @@ export interface Ref {
 
 /** A step or block with its name, its place in the record, and what it refers to. */
 export type Named =
-  | { readonly t: 'fn'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'fn' }>; readonly refs: readonly Ref[] }
-  | { readonly t: 'ask'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'ask' }>; readonly refs: readonly Ref[] }
-  | { readonly t: 'tool'; readonly name: string; readonly out: string; readonly raw: Extract<Raw, { t: 'tool' }>; readonly refs: readonly Ref[] }
-  | { readonly t: 'if'; readonly arms: readonly { readonly name: string; readonly refs: readonly Ref[]; readonly parity: number; readonly body: readonly Named[] }[]; readonly last: readonly Named[] | null; readonly end: string; readonly out: string; readonly merge: readonly string[] }
-  | { readonly t: 'for'; readonly name: string; readonly out: string; readonly over: Ref | number; readonly concurrency: number; readonly body: readonly Named[] }
-  | { readonly t: 'while'; readonly name: string; readonly kind: 'while' | 'do-while' | 'end'; readonly end: string; readonly tick: string; readonly times: number; readonly body: readonly Named[] }
+  | {
+      readonly t: 'fn';
+      readonly name: string;
+      readonly out: string;
+      readonly raw: Extract<Raw, { t: 'fn' }>;
+      readonly refs: readonly Ref[];
+    }
+  | {
+      readonly t: 'ask';
+      readonly name: string;
+      readonly out: string;
+      readonly raw: Extract<Raw, { t: 'ask' }>;
+      readonly refs: readonly Ref[];
+    }
+  | {
+      readonly t: 'tool';
+      readonly name: string;
+      readonly out: string;
+      readonly raw: Extract<Raw, { t: 'tool' }>;
+      readonly refs: readonly Ref[];
+    }
+  | {
+      readonly t: 'if';
+      readonly arms: readonly {
+        readonly name: string;
+        readonly refs: readonly Ref[];
+        readonly parity: number;
+        readonly body: readonly Named[];
+      }[];
+      readonly last: readonly Named[] | null;
+      readonly end: string;
+      readonly out: string;
+      readonly merge: readonly string[];
+    }
+  | {
+      readonly t: 'for';
+      readonly name: string;
+      readonly out: string;
+      readonly over: Ref | number;
+      readonly concurrency: number;
+      readonly body: readonly Named[];
+    }
+  | {
+      readonly t: 'while';
+      readonly name: string;
+      readonly kind: 'while' | 'do-while' | 'end';
+      readonly end: string;
+      readonly tick: string;
+      readonly times: number;
+      readonly body: readonly Named[];
+    }
   | { readonly t: 'par'; readonly branches: readonly (readonly Named[])[] }
-  | { readonly t: 'sub'; readonly name: string; readonly out: string; readonly refs: readonly Ref[]; readonly body: readonly Named[] }
+  | {
+      readonly t: 'sub';
+      readonly name: string;
+      readonly out: string;
+      readonly refs: readonly Ref[];
+      readonly body: readonly Named[];
+    }
   | { readonly t: 'exit'; readonly name: string; readonly out: string; readonly error: boolean }
   | { readonly t: 'stop'; readonly name: string; readonly kind: 'hard' | 'soft' | 'refused' };
 
@@ -92,7 +218,10 @@ export function hashOf(value: unknown): number {
 }
 
 /** What a step makes of its arguments. */
-export const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({ n: name, v: hashOf([name, args]) });
+export const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({
+  n: name,
+  v: hashOf([name, args]),
+});
 
 /** What a person says to a question, whoever asks it and when. */
 export function answerTo(guidance: string, options: readonly JsonValue[] | undefined): JsonValue {
@@ -208,24 +337,36 @@ class PlanLayout {
       function: (args: unknown, context: ToolRunContext) => {
         if (raw.flaky && !context.callId.endsWith('.2')) throw new ToolSoftError('not yet');
         const made = madeOf(name, args);
-        return mark === 'readOnly' ? later(made.v, () => made) : later(made.v, () => process.effect(name, context.callId, mark, made));
+        return mark === 'readOnly'
+          ? later(made.v, () => made)
+          : later(made.v, () => process.effect(name, context.callId, mark, made));
       },
     }));
     return { node: { t: 'fn', name, out, raw, refs }, adds: [{ name, sure: true }] };
   }
 
-  #question(raw: Extract<Raw, { t: 'ask' | 'tool' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+  #question(
+    raw: Extract<Raw, { t: 'ask' | 'tool' }>,
+    where: Where,
+  ): { readonly node: Named; readonly adds: readonly Visible[] } {
     const name = this.#layout.name(raw.t === 'ask' ? 'q' : 't');
     const refs = refsOf(raw.refs, where.visible).filter(({ mode }) => mode !== 'optional' && mode !== 'path');
     const adds = [{ name, sure: true, plain: raw.t === 'ask' }];
     if (raw.t === 'tool') {
       const { asks } = raw;
-      const out = this.#add(() => ({ kind: 'invoke-tool', name, tool: 'asker', args: { label: name, asks, given: argsOf(refs) } }));
+      const out = this.#add(() => ({
+        kind: 'invoke-tool',
+        name,
+        tool: 'asker',
+        args: { label: name, asks, given: argsOf(refs) },
+      }));
       return { node: { t: 'tool', name, out, raw, refs }, adds };
     }
     const message = questionOf(name, refs);
     const out = this.#add(() =>
-      raw.kind === 'verify' ? { kind: 'user-verify', name, message } : { kind: 'user-input', name, message, ...(raw.kind === 'options' && { options: ['red', 'green', 7] }) },
+      raw.kind === 'verify'
+        ? { kind: 'user-verify', name, message }
+        : { kind: 'user-input', name, message, ...(raw.kind === 'options' && { options: ['red', 'green', 7] }) },
     );
     return { node: { t: 'ask', name, out, raw, refs }, adds };
   }
@@ -236,7 +377,12 @@ class PlanLayout {
     for (const [index, rawBody] of raw.arms.entries()) {
       const name = this.#layout.name('i');
       const parity = (raw.refs.length + index) % 2;
-      this.#add(() => ({ kind: index === 0 ? 'if' : 'else-if', name, args: argsOf(given), condition: (args: unknown) => hashOf([index, args]) % 2 === parity }));
+      this.#add(() => ({
+        kind: index === 0 ? 'if' : 'else-if',
+        name,
+        args: argsOf(given),
+        condition: (args: unknown) => hashOf([index, args]) % 2 === parity,
+      }));
       const body = this.list(rawBody, where);
       arms.push({ name, refs: given, parity, body });
     }
@@ -247,23 +393,52 @@ class PlanLayout {
       last = this.list(raw.last, where);
     }
     const bodies = [...arms.map(({ body }) => body), ...(last ? [last] : [])];
-    const made = bodies.flatMap((body) => body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' ? [node.name] : [])));
+    const made = bodies.flatMap((body) =>
+      body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' ? [node.name] : [])),
+    );
     const merge = raw.merge && made.length > 0 ? made.slice(0, 3) : [];
     const end = this.#layout.name('m');
-    const out = this.#add(() => ({ kind: 'end-if', name: end, ...(merge.length > 0 && { value: { firstOf: merge } }) }));
-    const adds = [...bodies.flatMap(madeIn), { name: arms[0]?.name as string, sure: true, plain: true }, ...(merge.length > 0 ? [{ name: end, sure: true }] : [])];
+    const out = this.#add(() => ({
+      kind: 'end-if',
+      name: end,
+      ...(merge.length > 0 && { value: { firstOf: merge } }),
+    }));
+    const adds = [
+      ...bodies.flatMap(madeIn),
+      { name: arms[0]?.name as string, sure: true, plain: true },
+      ...(merge.length > 0 ? [{ name: end, sure: true }] : []),
+    ];
     return { node: { t: 'if', arms, last, end, out, merge }, adds };
   }
 
   #for(raw: Extract<Raw, { t: 'for' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
     const name = this.#layout.name('l');
     const { concurrency } = raw;
-    const target = raw.refs.length === 2 ? refsOf(raw.refs.slice(0, 1), where.visible.filter(({ name: seen }) => seen !== ''))[0] : undefined;
+    const target =
+      raw.refs.length === 2
+        ? refsOf(
+            raw.refs.slice(0, 1),
+            where.visible.filter(({ name: seen }) => seen !== ''),
+          )[0]
+        : undefined;
     const over: Ref | number = target ? { name: target.name, mode: 'full' } : raw.count;
     const items = typeof over === 'number' ? [...Array(over).keys()] : referenceOf(over);
-    const out = this.#add(() => ({ kind: 'loop', name, type: 'for-each', over: items, concurrency, onFailure: raw.abort ? 'abort' : 'finish', maxIterations: 100 }));
+    const out = this.#add(() => ({
+      kind: 'loop',
+      name,
+      type: 'for-each',
+      over: items,
+      concurrency,
+      onFailure: raw.abort ? 'abort' : 'finish',
+      maxIterations: 100,
+    }));
     const forked = concurrency > 1;
-    const body = this.list(raw.body, { ...where, visible: [...where.visible, { name, sure: true }], forked: where.forked || forked, forkedInSub: where.forkedInSub || forked });
+    const body = this.list(raw.body, {
+      ...where,
+      visible: [...where.visible, { name, sure: true }],
+      forked: where.forked || forked,
+      forkedInSub: where.forkedInSub || forked,
+    });
     const endName = this.#layout.name('n');
     this.#add(() => ({ kind: 'end-loop', name: endName }));
     return { node: { t: 'for', name, out, over, concurrency, body }, adds: [{ name, sure: false }, ...madeIn(body)] };
@@ -277,19 +452,32 @@ class PlanLayout {
     const args = { n: StepOutput(tick, { full: true }) };
     const condition = ({ n }: { readonly n: readonly unknown[] }): boolean => n.length < times;
     const bound = { maxIterations: 100 };
-    if (kind === 'while') this.#add(() => ({ kind: 'loop', name, type: 'while', condition, args, initial: { n: [] }, ...bound }));
-    else if (kind === 'do-while') this.#add(() => ({ kind: 'loop', name, type: 'do-while', condition, args, ...bound }));
+    if (kind === 'while')
+      this.#add(() => ({ kind: 'loop', name, type: 'while', condition, args, initial: { n: [] }, ...bound }));
+    else if (kind === 'do-while')
+      this.#add(() => ({ kind: 'loop', name, type: 'do-while', condition, args, ...bound }));
     else this.#add(() => ({ kind: 'loop', name, type: 'do-while', args: {}, ...bound }));
     this.#add(() => ({ kind: 'function', name: tick, readOnly: true, args: {}, function: () => 'tick' }));
     const body = this.list(raw.body, { ...where, visible: [...where.visible, { name: tick, sure: true }] });
     this.#add(() => ({ kind: 'end-loop', name: end, ...(kind === 'end' && { condition, args }) }));
     const own = [{ name: kind === 'while' ? name : end, sure: true, plain: true }];
-    return { node: { t: 'while', name, kind, end, tick, times, body }, adds: [...own, { name: tick, sure: kind !== 'while' }, ...madeIn(body)] };
+    return {
+      node: { t: 'while', name, kind, end, tick, times, body },
+      adds: [...own, { name: tick, sure: kind !== 'while' }, ...madeIn(body)],
+    };
   }
 
-  #parallel(raw: Extract<Raw, { t: 'par' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
+  #parallel(
+    raw: Extract<Raw, { t: 'par' }>,
+    where: Where,
+  ): { readonly node: Named; readonly adds: readonly Visible[] } {
     const name = this.#layout.name('p');
-    this.#add(() => ({ kind: 'parallel', name, onFailure: raw.abort ? 'abort' : 'finish', ...(raw.concurrency > 0 && { concurrency: raw.concurrency }) }));
+    this.#add(() => ({
+      kind: 'parallel',
+      name,
+      onFailure: raw.abort ? 'abort' : 'finish',
+      ...(raw.concurrency > 0 && { concurrency: raw.concurrency }),
+    }));
     const branches = raw.branches.map((rawBody) => {
       const branch = this.#layout.name('b');
       this.#add(() => ({ kind: 'branch', name: branch }));
@@ -304,8 +492,18 @@ class PlanLayout {
     const name = this.#layout.name('s');
     const refs = refsOf(raw.refs, where.visible);
     const inner = new PlanLayout(this.#layout, `${this.#prefix}$step_${this.makers.length}_output/`);
-    const body = inner.list(raw.body, { visible: [{ name: '', sure: true }], forked: where.forked, forkedInSub: false, inSub: true });
-    const out = this.#add((process) => ({ kind: 'sub-plan', name, plan: inner.plan(process), inputValues: { given: argsOf(refs) } }));
+    const body = inner.list(raw.body, {
+      visible: [{ name: '', sure: true }],
+      forked: where.forked,
+      forkedInSub: false,
+      inSub: true,
+    });
+    const out = this.#add((process) => ({
+      kind: 'sub-plan',
+      name,
+      plan: inner.plan(process),
+      inputValues: { given: argsOf(refs) },
+    }));
     return { node: { t: 'sub', name, out, refs, body }, adds: [{ name, sure: true }] };
   }
 
@@ -326,13 +524,20 @@ class PlanLayout {
   }
 
   plan(process: Process): PlanV2 {
-    return new PlanV2({ steps: this.makers.map((maker) => maker(process)), planInputs: this.#prefix === '' ? [] : [{ name: 'given', defaultValue: 0 }] });
+    return new PlanV2({
+      steps: this.makers.map((maker) => maker(process)),
+      planInputs: this.#prefix === '' ? [] : [{ name: 'given', defaultValue: 0 }],
+    });
   }
 }
 
 /** What the steps of a block have made, as it can be seen after it: perhaps nothing. */
 function madeIn(body: readonly Named[]): readonly Visible[] {
-  return body.flatMap((node) => (node.t === 'fn' || node.t === 'ask' || node.t === 'sub' ? [{ name: node.name, sure: false, plain: node.t === 'ask' }] : []));
+  return body.flatMap((node) =>
+    node.t === 'fn' || node.t === 'ask' || node.t === 'sub'
+      ? [{ name: node.name, sure: false, plain: node.t === 'ask' }]
+      : [],
+  );
 }
 
 /** The empty name stands for the input of a sub-plan. */
@@ -340,7 +545,8 @@ function refsOf(numbers: readonly number[], visible: readonly Visible[]): readon
   if (visible.length === 0) return [];
   return numbers.map((number) => {
     const { name, sure, plain } = visible[visible.length - 1 - (number % visible.length)] as Visible;
-    const modes: readonly Mode[] = name === '' ? ['latest'] : sure ? ['latest', 'full', 'text', 'path'] : ['optional', 'full', 'path'];
+    const modes: readonly Mode[] =
+      name === '' ? ['latest'] : sure ? ['latest', 'full', 'text', 'path'] : ['optional', 'full', 'path'];
     const count = plain && name !== '' ? modes.length - 1 : modes.length;
     return { name, mode: modes[Math.floor(number / visible.length) % count] as Mode };
   });
@@ -358,13 +564,19 @@ function argsOf(refs: readonly Ref[]): Record<string, unknown> {
 }
 
 function questionOf(name: string, refs: readonly Ref[]): ReturnType<typeof text> {
-  const parts = refs.map(({ name: from, mode }) => (from === '' ? Input('given') : StepOutput(from, { full: mode === 'full' })));
+  const parts = refs.map(({ name: from, mode }) =>
+    from === '' ? Input('given') : StepOutput(from, { full: mode === 'full' }),
+  );
   return text`${name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
 }
 
 /** Gives a value at once, or a little later: strands shall not always meet in the same order. */
 function later<T>(hash: number, give: () => T): T | Promise<T> {
-  return hash % 3 === 0 ? give() : hash % 3 === 1 ? Promise.resolve().then(give) : new Promise<void>((resolve) => setImmediate(resolve)).then(give);
+  return hash % 3 === 0
+    ? give()
+    : hash % 3 === 1
+      ? Promise.resolve().then(give)
+      : new Promise<void>((resolve) => setImmediate(resolve)).then(give);
 }
 
 /** The tool of programs: it has effects, and may ask for something first. */
@@ -373,7 +585,8 @@ export function askerOf(process: Process): AnyTool {
     id: 'asker',
     description: 'asks, then acts',
     run({ label, asks, given, answer }, { callId }) {
-      if (asks && answer === undefined) return InputClarification({ userGuidance: `${label} ${JSON.stringify(given)}`, argumentName: 'answer' });
+      if (asks && answer === undefined)
+        return InputClarification({ userGuidance: `${label} ${JSON.stringify(given)}`, argumentName: 'answer' });
       return process.effect(label, callId, 'effect', madeOf(label, [given, answer ?? null]));
     },
   });
@@ -390,7 +603,8 @@ export function programOf(raws: readonly Raw[]): Program {
 function terminalsIn(raws: readonly Raw[]): number {
   return raws.reduce((sum, raw) => {
     if (raw.t === 'exit' || raw.t === 'stop') return sum + 1;
-    if (raw.t === 'if') return sum + [...raw.arms, ...(raw.last ? [raw.last] : [])].reduce((all, arm) => all + terminalsIn(arm), 0);
+    if (raw.t === 'if')
+      return sum + [...raw.arms, ...(raw.last ? [raw.last] : [])].reduce((all, arm) => all + terminalsIn(arm), 0);
     if (raw.t === 'par') return sum + raw.branches.reduce((all, branch) => all + terminalsIn(branch), 0);
     return 'body' in raw ? sum + terminalsIn(raw.body) : sum;
   }, 0);

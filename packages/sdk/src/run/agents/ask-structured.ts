@@ -33,13 +33,22 @@ export async function askStructured<T>(
     const { driver, step, visit } = at;
     const slot = `m${at.asked}`;
     const request = options.schema ? { schema: options.schema } : {};
-    const answer = await askModel({ driver, step, visit, slot, purpose: options.purpose }, options.model, talk, request);
+    const answer = await askModel(
+      { driver, step, visit, slot, purpose: options.purpose },
+      options.model,
+      talk,
+      request,
+    );
     try {
       return await options.read(answer);
     } catch (error) {
-      const repairable = PortiaError.isInstance(error) && (error.code === 'MODEL_ANSWER_INVALID' || error.code === 'OUTPUT_INVALID');
+      const repairable =
+        PortiaError.isInstance(error) && (error.code === 'MODEL_ANSWER_INVALID' || error.code === 'OUTPUT_INVALID');
       if (attempt > 1 || !repairable) throw error;
-      talk.messages.push({ role: 'user', content: `That answer cannot be used: ${error.message}. Answer again, in the form asked for.` });
+      talk.messages.push({
+        role: 'user',
+        content: `That answer cannot be used: ${error.message}. Answer again, in the form asked for.`,
+      });
     }
   }
 }

@@ -23,9 +23,18 @@ Judge by the data given alone, and assume nothing. What the data does not show d
 Answer with JSON only: {"reason":"...","holds":true or false}. reason: one sentence that names the values you judged by.`;
 
 /** Whether a sentence holds for these values. One model call. */
-export function judgeSentence(visit: VisitRun, condition: string, values: Readonly<Record<string, JsonValue>>): Promise<boolean> {
+export function judgeSentence(
+  visit: VisitRun,
+  condition: string,
+  values: Readonly<Record<string, JsonValue>>,
+): Promise<boolean> {
   const named = Object.entries(values).map(([name, value]) => ({ name, text: textOf(value) }));
-  const content = lines(dateLine(visit.driver.now()), valueBlocks('step_input', named), dataBlock('step_condition', condition), 'Does it hold?');
+  const content = lines(
+    dateLine(visit.driver.now()),
+    valueBlocks('step_input', named),
+    dataBlock('step_condition', condition),
+    'Does it hold?',
+  );
   return askStructured(visit, {
     model: visit.run.runtime.models.get('introspection'),
     purpose: 'introspection',

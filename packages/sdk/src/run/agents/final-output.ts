@@ -46,7 +46,12 @@ async function withSummary(run: DrivenRun, value: JsonValue, last: Output): Prom
   if (finalSummary === 'where-needed' && isReadable(value)) return { value };
   try {
     const messages = prompt(run, false);
-    const summary = await askStructured(questioner(run), { model: run.runtime.models.get('summarizer'), purpose: 'final-summary', messages, read: parseFinalSummary });
+    const summary = await askStructured(questioner(run), {
+      model: run.runtime.models.get('summarizer'),
+      purpose: 'final-summary',
+      messages,
+      read: parseFinalSummary,
+    });
     return { value, summary };
   } catch (error) {
     if (!PortiaError.isInstance(error) || !isModelTrouble(error) || run.driver.ending) throw error;
@@ -84,7 +89,12 @@ function prompt(run: DrivenRun, isStructured: boolean): ReturnType<typeof finalS
     const output = state.stepOutputs.get(name);
     if (!output || outputs.some((known) => known.name === name)) continue;
     const summary = output.summary ?? undefined;
-    outputs.push({ name, description: task, text: isMarker(output) ? (summary ?? '') : serializeValue(output), summary });
+    outputs.push({
+      name,
+      description: task,
+      text: isMarker(output) ? (summary ?? '') : serializeValue(output),
+      summary,
+    });
   }
   return finalSummaryPrompt({
     query: run.plan.planContext.query,

@@ -2,7 +2,12 @@ import { isInMemory, type Output, serializeValue, textOf } from '../../core/outp
 import { fullValue } from '../step-inputs.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { askStructured } from './ask-structured.ts';
-import { type Introspection, introspectionPrompt, introspectionSchema, parseIntrospection } from './prompts/introspection.ts';
+import {
+  type Introspection,
+  introspectionPrompt,
+  introspectionSchema,
+  parseIntrospection,
+} from './prompts/introspection.ts';
 import type { PromptValue } from './prompts/prompt-data.ts';
 
 /** Judges the condition of a step: whether it runs, is skipped, or ends the run. One model call. */
@@ -26,11 +31,21 @@ export async function judgeCondition(visit: VisitRun, condition: string): Promis
     now: visit.driver.now(),
     contextWindow: model.contextWindow,
   });
-  return askStructured(visit, { model, purpose: 'introspection', messages, schema: introspectionSchema, read: parseIntrospection });
+  return askStructured(visit, {
+    model,
+    purpose: 'introspection',
+    messages,
+    schema: introspectionSchema,
+    read: parseIntrospection,
+  });
 }
 
 /** Outputs the condition names are fetched from agent memory; of others their summary is enough. */
-async function promptValue(visit: VisitRun, condition: string, [name, output]: readonly [string, Output]): Promise<PromptValue> {
+async function promptValue(
+  visit: VisitRun,
+  condition: string,
+  [name, output]: readonly [string, Output],
+): Promise<PromptValue> {
   const summary = output.summary ?? undefined;
   if (!isInMemory(output) || !condition.includes(name)) return { name, text: serializeValue(output), summary };
   const value = await fullValue(visit.run.runtime.storage, visit.driver.state, output);

@@ -60,7 +60,12 @@ async function converse(
     executionPrompt({
       task,
       tool: toolToModelTool(tool),
-      inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
+      inputs: inputs.map(({ name, description, text, summary }) => ({
+        name,
+        description,
+        text,
+        summary: summary ?? undefined,
+      })),
       earlier: earlierOutputs(visit),
       answers: answersSoFar(visit),
       endUser: visit.run.endUser,
@@ -86,7 +91,11 @@ async function converse(
     if (softErrors >= maxSoftErrors) {
       const { code, message, toolCallId } = turn.error;
       const last = code === 'TOOL_ARGS_INVALID' || code === 'TOOL_TIMEOUT' ? code : 'TOOL_RETRIES_EXHAUSTED';
-      return { ok: false, soft: false, error: visit.error(last, `${tool.id} failed after retries: ${message}`, toolCallId) };
+      return {
+        ok: false,
+        soft: false,
+        error: visit.error(last, `${tool.id} failed after retries: ${message}`, toolCallId),
+      };
     }
   }
 }
@@ -103,7 +112,10 @@ function answersSoFar(visit: VisitRun): ExecutionPromptInput['answers'] {
 function ask(visit: VisitRun, model: Model, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
   visit.asked += 1;
   const { driver, step, visit: number, asked } = visit;
-  return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, { tools, toolChoice: 'auto' });
+  return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, {
+    tools,
+    toolChoice: 'auto',
+  });
 }
 
 function noCall(visit: VisitRun, tool: AnyTool, answer: ModelAnswer): CallResult {
@@ -124,7 +136,10 @@ async function takeTurn(
 ): Promise<Turn> {
   const calls = answer.toolCalls ?? [];
   if (calls.length === 0) {
-    talk.messages.push({ role: 'user', content: `Call ${toolToModelTool(tool).name} if you have what it needs; else say in one sentence what is missing.` });
+    talk.messages.push({
+      role: 'user',
+      content: `Call ${toolToModelTool(tool).name} if you have what it needs; else say in one sentence what is missing.`,
+    });
     return 'idle';
   }
   const values: JsonValue[] = [];
@@ -147,7 +162,12 @@ async function takeTurn(
   return { ok: true, value: values.length === 1 ? (values[0] ?? null) : Object.freeze(values.flat()) };
 }
 
-async function makeCall(visit: VisitRun, tool: AnyTool, call: ModelToolCall, inputs: readonly StepInput[]): Promise<CallResult> {
+async function makeCall(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: ModelToolCall,
+  inputs: readonly StepInput[],
+): Promise<CallResult> {
   const { name } = toolToModelTool(tool);
   if (call.name !== name) return invalidCall(visit, `there is no tool ${call.name}; call ${name}`);
   if (!isPlainObject(call.args)) return invalidCall(visit, `the arguments of ${name} must be a JSON object`);
@@ -169,7 +189,9 @@ function toolMessage(call: ModelToolCall, result: Exclude<CallResult, Waiting>):
 }
 
 function shorten(text: string): string {
-  return text.length <= maxResultText ? text : `${text.slice(0, maxResultText)} … [cut: ${text.length} characters in all]`;
+  return text.length <= maxResultText
+    ? text
+    : `${text.slice(0, maxResultText)} … [cut: ${text.length} characters in all]`;
 }
 
 /** Lets the agent ask for an argument instead of making one up. */
@@ -190,8 +212,10 @@ const clarificationTool: ModelTool = {
 /** The question of an agent; the person's answer comes back as the result, so that the agent calls its tool with it. */
 function askPerson(visit: VisitRun, call: ModelToolCall): string | Waiting {
   const args = isPlainObject(call.args) ? call.args : {};
-  const argumentName = typeof args['argument_name'] === 'string' && args['argument_name'] !== '' ? args['argument_name'] : 'value';
-  const guidance = typeof args['user_guidance'] === 'string' ? args['user_guidance'] : `Missing Argument: ${argumentName}`;
+  const argumentName =
+    typeof args['argument_name'] === 'string' && args['argument_name'] !== '' ? args['argument_name'] : 'value';
+  const guidance =
+    typeof args['user_guidance'] === 'string' ? args['user_guidance'] : `Missing Argument: ${argumentName}`;
   const key = `agent:${visit.callId(0)}${visit.asked}:${argumentName}`;
   const [asked] = visit.questions(key);
   if (!asked) {
@@ -205,7 +229,8 @@ function askPerson(visit: VisitRun, call: ModelToolCall): string | Waiting {
 
 /** The error of a step as its run shows it. */
 export function asStepError(visit: VisitRun, thrown: unknown): Extract<CallResult, { ok: false }> {
-  if (PortiaError.isInstance(thrown)) return { ok: false, soft: false, error: visit.error(thrown.code, thrown.message) };
+  if (PortiaError.isInstance(thrown))
+    return { ok: false, soft: false, error: visit.error(thrown.code, thrown.message) };
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   return { ok: false, soft: false, error: visit.error('STEP_FAILED', message) };
 }

@@ -29,7 +29,10 @@ export interface ReActRequest {
 }
 
 /** What came of it. */
-export type ReActResult = Waiting | { readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly error: RunError };
+export type ReActResult =
+  | Waiting
+  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: false; readonly error: RunError };
 
 const finalResult = 'final_result';
 const askPersonTool: ModelTool = {
@@ -61,13 +64,22 @@ export async function runReActAgent(visit: VisitRun, request: ReActRequest): Pro
   for (let calls = 0, idle = 0; ; ) {
     visit.asked += 1;
     const { driver, step, visit: number, asked } = visit;
-    const answer = await askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, request.model, talk, { tools: offered, toolChoice: 'auto' });
+    const answer = await askModel(
+      { driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' },
+      request.model,
+      talk,
+      { tools: offered, toolChoice: 'auto' },
+    );
     const wanted = answer.toolCalls ?? [];
     if (wanted.length === 0) {
       const result = await takeText(answer, request.outputSchema);
       if (result !== undefined) return { ok: true, value: result };
       idle += 1;
-      if (idle > 1) return { ok: false, error: visit.error('AGENT_FAILED', 'the model gave no result in the form asked for, also when told to') };
+      if (idle > 1)
+        return {
+          ok: false,
+          error: visit.error('AGENT_FAILED', 'the model gave no result in the form asked for, also when told to'),
+        };
       talk.messages.push({ role: 'user', content: `Call ${finalResult} with the result.` });
       continue;
     }
@@ -110,7 +122,9 @@ async function takeTurn(
       continue;
     }
     if (calls >= request.toolCallLimit) {
-      return { error: visit.error('AGENT_LIMIT', `the agent made ${calls} tool calls, which is its limit, without a result`) };
+      return {
+        error: visit.error('AGENT_LIMIT', `the agent made ${calls} tool calls, which is its limit, without a result`),
+      };
     }
     calls += 1;
     const outcome = await callTool(visit, tool, call.args as JsonObject);
@@ -128,8 +142,17 @@ const final: ReadonlySet<string> = new Set(['APPROVAL_REFUSED', 'CALL_STOPPED', 
 const maxResultText = 50_000;
 
 function say(talk: Conversation, call: ModelToolCall, content: string, isError = false): void {
-  const cut = content.length <= maxResultText ? content : `${content.slice(0, maxResultText)} … [cut: ${content.length} characters in all]`;
-  talk.messages.push({ role: 'tool', callId: call.id, toolName: call.name, content: cut, ...(isError && { isError: true as const }) });
+  const cut =
+    content.length <= maxResultText
+      ? content
+      : `${content.slice(0, maxResultText)} … [cut: ${content.length} characters in all]`;
+  talk.messages.push({
+    role: 'tool',
+    callId: call.id,
+    toolName: call.name,
+    content: cut,
+    ...(isError && { isError: true as const }),
+  });
 }
 
 function resultTool(schema: Schema | undefined): ModelTool {
@@ -141,7 +164,10 @@ function resultTool(schema: Schema | undefined): ModelTool {
   };
 }
 
-async function takeResult(call: ModelToolCall, schema: Schema | undefined): Promise<{ readonly value: JsonValue } | { readonly problem: string }> {
+async function takeResult(
+  call: ModelToolCall,
+  schema: Schema | undefined,
+): Promise<{ readonly value: JsonValue } | { readonly problem: string }> {
   const given = isPlainObject(call.args) ? (call.args['result'] as JsonValue | undefined) : call.args;
   if (given === undefined) return { problem: 'give the result as { "result": … }' };
   if (!schema) return { value: given };
@@ -164,11 +190,16 @@ async function takeText(answer: ModelAnswer, schema: Schema | undefined): Promis
 }
 
 function askPerson(visit: VisitRun, call: ModelToolCall, place: number): string | Waiting {
-  const guidance = isPlainObject(call.args) && typeof call.args['guidance'] === 'string' ? call.args['guidance'] : 'Please tell more.';
+  const guidance =
+    isPlainObject(call.args) && typeof call.args['guidance'] === 'string' ? call.args['guidance'] : 'Please tell more.';
   const key = `agent:${visit.callId(0)}${visit.asked}.${place}`;
   const [asked] = visit.questions(key);
   if (asked) return asked.clarification.resolved ? textOf(asked.clarification.response) : waiting;
-  const clarification = InputClarification({ userGuidance: guidance, argumentName: 'react_agent_clarification', source: 'ReAct agent' });
+  const clarification = InputClarification({
+    userGuidance: guidance,
+    argumentName: 'react_agent_clarification',
+    source: 'ReAct agent',
+  });
   visit.raise(key, [{ clarification }], { audience: 'endUser' });
   return waiting;
 }
@@ -178,7 +209,12 @@ function prompt(visit: VisitRun, { task, inputs }: ReActRequest): Conversation['
     { role: 'system', content: system },
     {
       role: 'user',
-      content: lines(dateLine(visit.driver.now()), endUserBlock(visit.run.endUser), valueBlocks('step_input', inputs), dataBlock('step_task', task)),
+      content: lines(
+        dateLine(visit.driver.now()),
+        endUserBlock(visit.run.endUser),
+        valueBlocks('step_input', inputs),
+        dataBlock('step_task', task),
+      ),
     },
   ];
 }

@@ -26,16 +26,34 @@ export interface ResultRequest {
  * Makes the output of a step from what its tool gave. A value that fits its schema already costs no call; a large
  * one, or one of a tool that says so, is summarised; one that does not fit its schema is brought into it.
  */
-export function shapeResult(visit: VisitRun, tool: AnyTool, raw: JsonValue, asked: ResultRequest): ShapedResult | Promise<ShapedResult> {
-  return asked.schema ? inSchema(visit, tool, asked.schema, raw, asked.task) : withSummary(visit, tool, raw, asked.task);
+export function shapeResult(
+  visit: VisitRun,
+  tool: AnyTool,
+  raw: JsonValue,
+  asked: ResultRequest,
+): ShapedResult | Promise<ShapedResult> {
+  return asked.schema
+    ? inSchema(visit, tool, asked.schema, raw, asked.task)
+    : withSummary(visit, tool, raw, asked.task);
 }
 
-async function inSchema(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue, task: string): Promise<ShapedResult> {
+async function inSchema(
+  visit: VisitRun,
+  tool: AnyTool,
+  schema: Schema,
+  raw: JsonValue,
+  task: string,
+): Promise<ShapedResult> {
   const fitting = await fit(schema, raw);
   return fitting ? withSummary(visit, tool, fitting.value, task) : structured(visit, tool, schema, raw, task);
 }
 
-function withSummary(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string): ShapedResult | Promise<ShapedResult> {
+function withSummary(
+  visit: VisitRun,
+  tool: AnyTool,
+  value: JsonValue,
+  task: string,
+): ShapedResult | Promise<ShapedResult> {
   if (tool.shouldSummarize !== true && !isLarge(visit, value)) return { value, summary: null };
   return summarised(visit, tool, value, task).then((summary) => ({ value, summary }));
 }
@@ -59,7 +77,13 @@ export async function fit(schema: Schema, raw: JsonValue): Promise<{ readonly va
   }
 }
 
-async function structured(visit: VisitRun, tool: AnyTool, schema: Schema, raw: JsonValue, task: string): Promise<ShapedResult> {
+async function structured(
+  visit: VisitRun,
+  tool: AnyTool,
+  schema: Schema,
+  raw: JsonValue,
+  task: string,
+): Promise<ShapedResult> {
   return askStructured(visit, {
     model: visit.run.runtime.models.get('execution'),
     purpose: 'step-summary',
@@ -76,7 +100,10 @@ async function structured(visit: VisitRun, tool: AnyTool, schema: Schema, raw: J
 export async function checked(schema: Schema, value: JsonValue): Promise<JsonValue> {
   const validation = await validate(schema, value);
   if (validation.ok) return toJson(validation.value);
-  throw new PortiaError({ code: 'OUTPUT_INVALID', message: `the value does not fit its schema: ${validation.issues.join('; ')}` });
+  throw new PortiaError({
+    code: 'OUTPUT_INVALID',
+    message: `the value does not fit its schema: ${validation.issues.join('; ')}`,
+  });
 }
 
 /** A summary that cannot be had fails nothing: the beginning of the value stands in for it. */
@@ -104,7 +131,13 @@ export function isModelTrouble({ code }: PortiaError): boolean {
   return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING' || code === 'CONFIG_NOT_FOUND';
 }
 
-function prompt(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string, isStructured: boolean): ReturnType<typeof stepSummaryPrompt> {
+function prompt(
+  visit: VisitRun,
+  tool: AnyTool,
+  value: JsonValue,
+  task: string,
+  isStructured: boolean,
+): ReturnType<typeof stepSummaryPrompt> {
   const args = visit.stored?.lastCall?.args;
   return stepSummaryPrompt({
     task,

@@ -37,7 +37,11 @@ export async function performLlm(visit: VisitRun, work: Llm): Promise<Performed>
   const result = await callTool(visit, tool, args);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
-  return { kind: 'output', raw: result.value, result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }) };
+  return {
+    kind: 'output',
+    raw: result.value,
+    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }),
+  };
 }
 
 /** The LLM tool with this step's prompt, model and schema. */
@@ -51,8 +55,19 @@ function llmStepTool(visit: VisitRun, work: Llm, inputs: readonly StepInput[]): 
     timeoutMs: 300_000,
     async run({ task }: { readonly task: string }, context) {
       const model = context.model(name);
-      const data = inputs.map(({ name: input, description, text, summary }) => ({ name: input, description, text, summary: summary ?? undefined }));
-      const messages = llmToolPrompt({ task, data, now: visit.driver.now(), contextWindow: model.contextWindow, toolContext });
+      const data = inputs.map(({ name: input, description, text, summary }) => ({
+        name: input,
+        description,
+        text,
+        summary: summary ?? undefined,
+      }));
+      const messages = llmToolPrompt({
+        task,
+        data,
+        now: visit.driver.now(),
+        contextWindow: model.contextWindow,
+        toolContext,
+      });
       if (!schema) return parseLlmToolAnswer(await model.generate({ messages }));
       const jsonSchema = jsonSchemaOf(schema, `step ${visit.instruction.key}`, 'input');
       const answer = await model.generate({ messages, schema: { name: 'result', jsonSchema } });
@@ -74,7 +89,11 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
   const result = await runOneShotAgent(visit, tool, inputs, task, model);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
-  return { kind: 'output', raw: result.value, result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }) };
+  return {
+    kind: 'output',
+    raw: result.value,
+    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }),
+  };
 }
 
 /** Several tools, in turns, until there is a result. */
@@ -85,7 +104,12 @@ export async function performReAct(visit: VisitRun, work: ReAct): Promise<Perfor
   if (refused) return refused;
   const result = await runReActAgent(visit, {
     task,
-    inputs: inputs.map(({ name, description, text, summary }) => ({ name, description, text, summary: summary ?? undefined })),
+    inputs: inputs.map(({ name, description, text, summary }) => ({
+      name,
+      description,
+      text,
+      summary: summary ?? undefined,
+    })),
     tools: work.tools.map((tool) => withTimeout(toolOf(visit, tool), work.timeoutMs)),
     outputSchema: work.outputSchema,
     allowClarifications: work.allowAgentClarifications,

@@ -34,11 +34,20 @@ export async function performUserVerify(visit: VisitRun, work: Of<'user-verify'>
   const [asked] = visit.questions(key);
   if (!asked) {
     const userGuidance = await resolveText(visit.at, work.message);
-    return ask(visit, key, UserVerificationClarification({ userGuidance, source: 'User verify step' }), work, 'endUser');
+    return ask(
+      visit,
+      key,
+      UserVerificationClarification({ userGuidance, source: 'User verify step' }),
+      work,
+      'endUser',
+    );
   }
   if (!asked.clarification.resolved) return waiting;
   if (isApproved(asked.clarification)) return done(true);
-  return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `User rejected verification: ${asked.clarification.userGuidance}`) };
+  return {
+    kind: 'failed',
+    error: visit.error('APPROVAL_REFUSED', `User rejected verification: ${asked.clarification.userGuidance}`),
+  };
 }
 
 /** Asks for a value: free, or one of some options. */
@@ -62,12 +71,24 @@ export async function performWaitFor(visit: VisitRun, work: Of<'wait-for'>): Pro
   const [asked] = visit.questions(key);
   if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
-  return ask(visit, key, CustomClarification({ userGuidance, name: 'wait_for', source: 'Wait for step' }), work, 'role:machine');
+  return ask(
+    visit,
+    key,
+    CustomClarification({ userGuidance, name: 'wait_for', source: 'Wait for step' }),
+    work,
+    'role:machine',
+  );
 }
 
 type Asks = Pick<Of<'user-verify'>, 'audience' | 'expiresIn' | 'onExpiry'>;
 
-function ask(visit: VisitRun, key: string, clarification: Clarification, work: Asks, audience: 'endUser' | 'role:machine'): Performed {
+function ask(
+  visit: VisitRun,
+  key: string,
+  clarification: Clarification,
+  work: Asks,
+  audience: 'endUser' | 'role:machine',
+): Performed {
   const { expiresIn, onExpiry } = work;
   visit.raise(key, [{ clarification, audience: work.audience, expiresIn, onExpiry }], { audience });
   return waiting;
@@ -98,7 +119,12 @@ export async function performSleep(visit: VisitRun, work: Of<'sleep'>): Promise<
 }
 
 /** Asks for the approval of a step, where it wants one; gives what stands in its way, if anything does. */
-export async function askForStep(visit: VisitRun, work: StepOptions, args: JsonObject, argsHash: string): Promise<Performed | undefined> {
+export async function askForStep(
+  visit: VisitRun,
+  work: StepOptions,
+  args: JsonObject,
+  argsHash: string,
+): Promise<Performed | undefined> {
   const { approval } = work;
   if (!approval) return undefined;
   const key = keyOf(visit, 'approval');
@@ -109,16 +135,28 @@ export async function askForStep(visit: VisitRun, work: StepOptions, args: JsonO
     const { audience, expiresIn, onExpiry } = approval;
     const clarification = UserVerificationClarification({ userGuidance, source: 'Step approval' });
     const call = visit.callId(1);
-    visit.raise(key, [{ clarification, audience, expiresIn, onExpiry }], { audience: 'operator', ...(argsHash !== '' && { approves: { call, argsHash } }) });
+    visit.raise(key, [{ clarification, audience, expiresIn, onExpiry }], {
+      audience: 'operator',
+      ...(argsHash !== '' && { approves: { call, argsHash } }),
+    });
     return waiting;
   }
   if (!asked.clarification.resolved) return waiting;
   if (!isApproved(asked.clarification)) {
     const who = asked.resolvedBy === null ? '' : ` by ${asked.resolvedBy}`;
-    return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `step ${visit.instruction.key} was refused${who}`) };
+    return {
+      kind: 'failed',
+      error: visit.error('APPROVAL_REFUSED', `step ${visit.instruction.key} was refused${who}`),
+    };
   }
   if (asked.approves && asked.approves.argsHash !== argsHash) {
-    return { kind: 'failed', error: visit.error('APPROVAL_REFUSED', `the arguments of step ${visit.instruction.key} are not those that were approved`) };
+    return {
+      kind: 'failed',
+      error: visit.error(
+        'APPROVAL_REFUSED',
+        `the arguments of step ${visit.instruction.key} are not those that were approved`,
+      ),
+    };
   }
   return undefined;
 }

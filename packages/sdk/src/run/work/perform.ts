@@ -41,7 +41,12 @@ export async function performWork(visit: VisitRun): Promise<Performed> {
 
 type CallStep = Extract<WorkStep, { kind: 'invoke-tool' | 'function' | 'custom' }>;
 
-async function invoke(visit: VisitRun, work: CallStep, tool: AnyTool, given: Readonly<Record<string, unknown>>): Promise<Performed> {
+async function invoke(
+  visit: VisitRun,
+  work: CallStep,
+  tool: AnyTool,
+  given: Readonly<Record<string, unknown>>,
+): Promise<Performed> {
   const args = await resolveArgs(visit.at, given);
   const approval = await askForStep(visit, work, args, hashJson(args as JsonObject));
   if (approval) return approval;
@@ -79,7 +84,8 @@ async function attemptOnce(visit: VisitRun, perform: () => Promise<Performed>): 
   try {
     return await perform();
   } catch (thrown) {
-    const isModelTrouble = PortiaError.isInstance(thrown) && (thrown.code === 'MODEL_FAILED' || thrown.code === 'MODEL_TIMEOUT');
+    const isModelTrouble =
+      PortiaError.isInstance(thrown) && (thrown.code === 'MODEL_FAILED' || thrown.code === 'MODEL_TIMEOUT');
     if (!isModelTrouble || visit.driver.ending) throw thrown;
     return { kind: 'failed', error: visit.error(thrown.code, thrown.message), soft: true };
   }

@@ -40,7 +40,8 @@ const insertCommit = `
   INSERT INTO journal (key, at, events)
   SELECT n << 32 | ?2, ?3 - created_at, ?4 FROM run WHERE n = ?1 AND epoch = ?5 AND owner IS NOT NULL`;
 const updateStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ? WHERE n = ?';
-const lastStatus = 'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ?, owner = NULL, expires_at = NULL WHERE n = ?';
+const lastStatus =
+  'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ?, owner = NULL, expires_at = NULL WHERE n = ?';
 const release = 'UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?';
 // Lists as JSON in one row: a row costs several times what it takes to read one value more.
 const selectRun = `
@@ -260,7 +261,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   }
 
   #allCommandsOf(id: PlanRunUUID): ReturnType<SqliteStorage['pollCommands']> {
-    const [bodies, newest] = this.connection.values(selectCommands, [this.#number(id) ?? null]) as readonly [string, number | null];
+    const [bodies, newest] = this.connection.values(selectCommands, [this.#number(id) ?? null]) as readonly [
+      string,
+      number | null,
+    ];
     const commands = (JSON.parse(bodies) as Command[]).map((command) => ({ id, command }));
     return { commands, mark: String(newest ?? 0) };
   }

@@ -3,7 +3,9 @@ import { isPlainObject, toJson } from '../../core/json.ts';
 import type { Schema } from '../../core/schema.ts';
 
 /** The arguments of a bundled tool: named texts, and where `json` says so any JSON value that may be left out. */
-type ArgsOf<Texts extends string, Json extends string> = { readonly [Key in Texts]: string } & { readonly [Key in Json]?: JsonValue };
+type ArgsOf<Texts extends string, Json extends string> = { readonly [Key in Texts]: string } & {
+  readonly [Key in Json]?: JsonValue;
+};
 
 /**
  * A schema of named texts. The bundled tools use it in the place of zod, whose import takes about 55 ms: a program
@@ -26,7 +28,8 @@ export function textArgs<Texts extends string, Json extends string = never>(
       .filter((name) => typeof value[name] !== 'string')
       .map((name) => ({ message: value[name] === undefined ? 'is missing' : 'is not a string', path: [name] }));
     for (const name of Object.keys(value)) {
-      if (!Object.hasOwn(properties, name)) issues.push({ message: 'is not an argument of this tool', path: [name as Texts] });
+      if (!Object.hasOwn(properties, name))
+        issues.push({ message: 'is not an argument of this tool', path: [name as Texts] });
     }
     if (issues.length > 0) return { issues };
     try {

@@ -26,7 +26,9 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 function client(answers: readonly ScriptedAnswer[], executionHooks: ExecutionHooks = {}) {
   const model = scriptedModel(answers);
-  const tools = exampleToolRegistry.replaceTool(createFileReaderTool({ root })).replaceTool(createFileWriterTool({ root }));
+  const tools = exampleToolRegistry
+    .replaceTool(createFileReaderTool({ root }))
+    .replaceTool(createFileWriterTool({ root }));
   const config = new Config({ storage: memoryStorage(), models: { default: model } });
   return { model, portia: new Portia({ config, tools, executionHooks }) };
 }
@@ -49,7 +51,12 @@ describe('a run that reads an ambiguous file', () => {
     expect(waiting.state).toBe('NEED_CLARIFICATION');
     const [clarification, ...others] = waiting.outputs.clarifications;
     expect(others).toEqual([]);
-    expect(clarification).toMatchObject({ category: 'Multiple Choice', argumentName: 'filename', options: ['a/poem.txt', 'b/poem.txt'], step: 0 });
+    expect(clarification).toMatchObject({
+      category: 'Multiple Choice',
+      argumentName: 'filename',
+      options: ['a/poem.txt', 'b/poem.txt'],
+      step: 0,
+    });
     const ready = await portia.resolveClarification({ planRun: waiting, clarification, response: 'b/poem.txt' });
     expect(ready.state).toBe('READY_TO_RESUME');
     const done = await portia.resume({ planRunId: waiting.id });
@@ -72,7 +79,11 @@ describe('a run that reads an ambiguous file', () => {
   it('fails in words when there is none, or the person says no', async () => {
     const { portia } = client([readPoem, readPoem]);
     const waiting = await portia.runPlan(review);
-    await portia.resolveClarification({ planRun: waiting, clarification: waiting.outputs.clarifications[0], response: false });
+    await portia.resolveClarification({
+      planRun: waiting,
+      clarification: waiting.outputs.clarifications[0],
+      response: false,
+    });
     const refused = await portia.resume({ planRunId: waiting.id });
     expect(refused.error?.message).toBe('there is no file "poem.txt", and "a/poem.txt" is not the one that is meant');
     rmSync(join(root, 'a/poem.txt'));
@@ -113,7 +124,11 @@ describe('a run whose tool calls are approved', () => {
   it('never makes the call after a no', async () => {
     const { portia } = client(answers, hooks);
     const waiting = await portia.runPlan(write);
-    await portia.resolveClarification({ planRun: waiting, clarification: waiting.outputs.clarifications[0], response: false });
+    await portia.resolveClarification({
+      planRun: waiting,
+      clarification: waiting.outputs.clarifications[0],
+      response: false,
+    });
     const refused = await portia.resume({ planRunId: waiting.id });
     expect([refused.state, refused.error?.code, written()]).toEqual(['FAILED', 'APPROVAL_REFUSED', 'nothing']);
   });

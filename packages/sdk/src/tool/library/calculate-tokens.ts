@@ -28,7 +28,9 @@ const words: Readonly<Record<string, string>> = {
 
 /** Words that carry no arithmetic. Any other unknown word is an error: leaving it out could change the meaning. */
 const filler = new Set(
-  'what whats is are the a result value answer calculate compute evaluate solve please how much find me tell equals equal'.split(' '),
+  'what whats is are the a result value answer calculate compute evaluate solve please how much find me tell equals equal'.split(
+    ' ',
+  ),
 );
 
 const phrases: readonly (readonly [RegExp, string])[] = [
@@ -74,7 +76,8 @@ export function readTokens(question: string): Token[] {
     if (number !== undefined) tokens.push(numberToken(number, text.slice(at)));
     else if (word !== undefined) pushWord(tokens, word);
     else if (sign !== undefined) tokens.push({ kind: signs.get(sign) ?? sign, text: sign });
-    else if (end !== undefined && text.slice(pattern.lastIndex).replace(/[=?!.\s]/g, '') !== '') throw notUnderstood(end.trim());
+    else if (end !== undefined && text.slice(pattern.lastIndex).replace(/[=?!.\s]/g, '') !== '')
+      throw notUnderstood(end.trim());
   }
   return tokens;
 }

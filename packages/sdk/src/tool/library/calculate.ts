@@ -13,7 +13,8 @@ const largestExponent = 10_000;
  * @throws ToolHardError saying what cannot be worked out and where.
  */
 export function calculate(question: string): number {
-  if (question.length > longest) throw new ToolHardError(`the expression is ${question.length} characters long; at most ${longest} are allowed`);
+  if (question.length > longest)
+    throw new ToolHardError(`the expression is ${question.length} characters long; at most ${longest} are allowed`);
   const parser = new Parser(readTokens(question));
   const value = parser.expression(0);
   parser.expectEnd();
@@ -105,7 +106,8 @@ class Parser {
 
   #next(): Token {
     const token = this.#tokens[this.#at];
-    if (!token) throw new ToolHardError(this.#at === 0 ? 'there is nothing to work out' : 'the expression ends too early');
+    if (!token)
+      throw new ToolHardError(this.#at === 0 ? 'there is nothing to work out' : 'the expression ends too early');
     this.#at += 1;
     return token;
   }
@@ -151,7 +153,8 @@ function remainder(left: number, right: number): number {
 }
 
 function power(base: number, exponent: number): number {
-  if (Math.abs(exponent) > largestExponent) throw new ToolHardError(`the exponent ${exponent} is beyond ${largestExponent}`);
+  if (Math.abs(exponent) > largestExponent)
+    throw new ToolHardError(`the exponent ${exponent} is beyond ${largestExponent}`);
   if (base === 0 && exponent < 0) throw new ToolHardError('division by zero');
   const value = base ** exponent;
   if (Number.isNaN(value)) throw new ToolHardError(`${base} to the power of ${exponent} is not a real number`);

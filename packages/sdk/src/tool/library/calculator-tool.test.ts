@@ -116,9 +116,17 @@ describe('the calculator', () => {
   it('agrees with JavaScript on any expression of the two', () => {
     const number = fc.integer({ min: 0, max: 99 }).map(String);
     const expression = fc.letrec<{ value: string; sum: string }>((tie) => ({
-      value: fc.oneof({ maxDepth: 4 }, number, tie('sum').map((inner) => `(${inner})`), number.map((digits) => `(-${digits})`)),
+      value: fc.oneof(
+        { maxDepth: 4 },
+        number,
+        tie('sum').map((inner) => `(${inner})`),
+        number.map((digits) => `(-${digits})`),
+      ),
       sum: fc
-        .tuple(tie('value'), fc.array(fc.tuple(fc.constantFrom('+', '-', '*', '/', '**'), tie('value')), { maxLength: 4 }))
+        .tuple(
+          tie('value'),
+          fc.array(fc.tuple(fc.constantFrom('+', '-', '*', '/', '**'), tie('value')), { maxLength: 4 }),
+        )
         .map(([first, rest]) => first + rest.map(([operator, value]) => ` ${operator} ${value}`).join('')),
     })).sum;
     let compared = 0;
@@ -139,8 +147,34 @@ describe('the calculator', () => {
   });
 
   it('gives a finite number or a hard error, whatever it is asked', () => {
-    const piece = fc.constantFrom('1', '9e307', '0', '.', ',', 'x', ' and ', ' subtract ', ' from ', 'divide ', ' by ', '(', ')', '**', '*', '-', '%', '^', '?', 'of', '\0', '𝟙');
-    const question = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join('')));
+    const piece = fc.constantFrom(
+      '1',
+      '9e307',
+      '0',
+      '.',
+      ',',
+      'x',
+      ' and ',
+      ' subtract ',
+      ' from ',
+      'divide ',
+      ' by ',
+      '(',
+      ')',
+      '**',
+      '*',
+      '-',
+      '%',
+      '^',
+      '?',
+      'of',
+      '\0',
+      '𝟙',
+    );
+    const question = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join('')),
+    );
     fc.assert(
       fc.property(question, (text) => {
         const found = refusal(text);

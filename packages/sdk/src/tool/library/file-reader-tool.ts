@@ -77,7 +77,8 @@ async function readBytes(path: string, name: string, maxBytes: number): Promise<
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const { size } = await file.stat();
-      if (size > maxBytes) throw new ToolHardError(`${JSON.stringify(name)} has ${size} bytes; at most ${maxBytes} are read`);
+      if (size > maxBytes)
+        throw new ToolHardError(`${JSON.stringify(name)} has ${size} bytes; at most ${maxBytes} are read`);
       return await file.readFile();
     } finally {
       await file.close();
@@ -94,7 +95,9 @@ async function askWhich(root: RootFolder, filename: string, context: ToolRunCont
   const wanted = relative(root.path, pathInside(root, filename)).split(sep).join('/');
   const [first, second] = paths;
   if (first === undefined) {
-    const where = complete ? 'here or in the folders below' : 'here or in the part of the folders below that was searched';
+    const where = complete
+      ? 'here or in the folders below'
+      : 'here or in the part of the folders below that was searched';
     throw new ToolHardError(`there is no file ${JSON.stringify(wanted)} ${where}`);
   }
   if (second === undefined) {
@@ -102,7 +105,9 @@ async function askWhich(root: RootFolder, filename: string, context: ToolRunCont
     const answered = answeredBefore(context, userGuidance);
     if (!answered) return UserVerificationClarification({ userGuidance, source: id });
     if (isApproved(answered)) return first;
-    throw new ToolHardError(`there is no file ${JSON.stringify(wanted)}, and ${JSON.stringify(first)} is not the one that is meant`);
+    throw new ToolHardError(
+      `there is no file ${JSON.stringify(wanted)}, and ${JSON.stringify(first)} is not the one that is meant`,
+    );
   }
   const userGuidance = `There is no file ${JSON.stringify(wanted)}, but there are files of that name in other folders. Which one is meant?`;
   const answered = answeredBefore(context, userGuidance);
@@ -112,7 +117,9 @@ async function askWhich(root: RootFolder, filename: string, context: ToolRunCont
 
 /** The answer to this very question; an agent may ask for several files in one step. */
 function answeredBefore(context: ToolRunContext, userGuidance: string): Clarification | undefined {
-  return context.clarifications.findLast((asked) => asked.resolved && asked.source === id && asked.userGuidance === userGuidance);
+  return context.clarifications.findLast(
+    (asked) => asked.resolved && asked.source === id && asked.userGuidance === userGuidance,
+  );
 }
 
 /** Reads text files below the current directory. */

@@ -46,12 +46,16 @@ function csvTable(text: string): string {
   const [head, ...rows] = csvRows(text);
   if (!head) return '';
   const width = Math.max(head.length, ...rows.map((row) => row.length));
-  const line = (cells: readonly string[]): string => `| ${Array.from({ length: width }, (_, index) => cell(cells[index] ?? '')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${Array.from({ length: width }, (_, index) => cell(cells[index] ?? '')).join(' | ')} |`;
   return [line(head), `|${' --- |'.repeat(width)}`, ...rows.map(line)].join('\n');
 }
 
 function cell(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ').replaceAll('|', '\\|').trim();
+  return text
+    .replace(/\s*\n\s*/g, ' ')
+    .replaceAll('|', '\\|')
+    .trim();
 }
 
 /** Splits comma-separated values (RFC 4180); empty lines are left out. */

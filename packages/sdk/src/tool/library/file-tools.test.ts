@@ -1,5 +1,16 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -45,7 +56,15 @@ async function refusal(tool: AnyTool, args: unknown, clarifications?: readonly C
   }
 }
 
-const escapes = ['../outside.txt', 'a/../../outside.txt', '/etc/hostname.txt', '../root-twin/secret.txt', '..', 'a\0.txt', ' '];
+const escapes = [
+  '../outside.txt',
+  'a/../../outside.txt',
+  '/etc/hostname.txt',
+  '../root-twin/secret.txt',
+  '..',
+  'a\0.txt',
+  ' ',
+];
 
 describe('file_reader_tool', () => {
   const reader = (): AnyTool => createFileReaderTool({ root, maxBytes: 4_000_000 });
@@ -53,7 +72,15 @@ describe('file_reader_tool', () => {
 
   it('gives text files as they are', async () => {
     for (const name of ['a.txt', 'b.log', 'C.MD', 'deep/er/d.txt', '..dots.txt']) put(name, `text of ${name}\r\n é`);
-    for (const name of ['a.txt', 'b.log', 'C.MD', 'deep/er/d.txt', './deep/../a.txt', join(root, 'a.txt'), '..dots.txt']) {
+    for (const name of [
+      'a.txt',
+      'b.log',
+      'C.MD',
+      'deep/er/d.txt',
+      './deep/../a.txt',
+      join(root, 'a.txt'),
+      '..dots.txt',
+    ]) {
       expect(await read(name)).toMatch(/^text of .*\r\n é$/);
     }
     put('bom.txt', '\uFEFFtext');
@@ -81,7 +108,14 @@ describe('file_reader_tool', () => {
   it('shows CSV as a table', async () => {
     put('a.csv', 'name,note\r\nAnn,"one, ""two""\nthree"\n\nBob\nCid,a|b,extra\n,\n');
     expect(await read('a.csv')).toBe(
-      ['| name | note |  |', '| --- | --- | --- |', '| Ann | one, "two" three |  |', '| Bob |  |  |', '| Cid | a\\|b | extra |', '|  |  |  |'].join('\n'),
+      [
+        '| name | note |  |',
+        '| --- | --- | --- |',
+        '| Ann | one, "two" three |  |',
+        '| Bob |  |  |',
+        '| Cid | a\\|b | extra |',
+        '|  |  |  |',
+      ].join('\n'),
     );
     put('one.csv', 'only');
     expect(await read('one.csv')).toBe('| only |\n| --- |');
@@ -90,11 +124,15 @@ describe('file_reader_tool', () => {
     put('long.csv', `"${'""x'.repeat(1_000_000)}"`);
     expect(String(await read('long.csv')).length).toBe(2_000_000 + '|  |\n| --- |'.length);
     put('bad.csv', 'a,"b');
-    expect(await refusal(reader(), { filename: 'bad.csv' })).toBe('the file is not valid CSV: a quotation mark is never closed');
+    expect(await refusal(reader(), { filename: 'bad.csv' })).toBe(
+      'the file is not valid CSV: a quotation mark is never closed',
+    );
   });
 
   it.each(escapes)('refuses the name %j', async (filename) => {
-    expect(await refusal(reader(), { filename })).toMatch(/is outside the folder|is not a file name|cannot be read: only/);
+    expect(await refusal(reader(), { filename })).toMatch(
+      /is outside the folder|is not a file name|cannot be read: only/,
+    );
   });
 
   it('follows links within the folder only', async () => {
@@ -103,15 +141,21 @@ describe('file_reader_tool', () => {
     symlinkSync(join(parent, 'outside.txt'), join(root, 'link.txt'));
     symlinkSync(parent, join(root, 'up'));
     expect(await read('inside.txt')).toBe('real');
-    expect(await refusal(reader(), { filename: 'link.txt' })).toBe('"link.txt" is outside the folder the file tools may use');
-    expect(await refusal(reader(), { filename: 'up/outside.txt' })).toBe('"up/outside.txt" is outside the folder the file tools may use');
+    expect(await refusal(reader(), { filename: 'link.txt' })).toBe(
+      '"link.txt" is outside the folder the file tools may use',
+    );
+    expect(await refusal(reader(), { filename: 'up/outside.txt' })).toBe(
+      '"up/outside.txt" is outside the folder the file tools may use',
+    );
     symlinkSync(join(root, 'loop.txt'), join(root, 'loop.txt'));
     expect(await refusal(reader(), { filename: 'loop.txt' })).toBe('"loop.txt" cannot be opened: ELOOP');
   });
 
   it('refuses other kinds, folders, sockets, large files and what is not UTF-8', async () => {
     put('a.exe', 'x');
-    expect(await refusal(reader(), { filename: 'a.exe' })).toBe('"a.exe" cannot be read: only .txt, .log, .md, .json, .csv are supported');
+    expect(await refusal(reader(), { filename: 'a.exe' })).toBe(
+      '"a.exe" cannot be read: only .txt, .log, .md, .json, .csv are supported',
+    );
     expect(await refusal(reader(), { filename: '.env' })).toContain('cannot be read: only');
     mkdirSync(join(root, 'folder.txt'));
     expect(await refusal(reader(), { filename: 'folder.txt' })).toBe('"folder.txt" is not a file');
@@ -120,7 +164,9 @@ describe('file_reader_tool', () => {
     expect(await refusal(reader(), { filename: 'socket.txt' })).toBe('"socket.txt" is not a file');
     socket.close();
     put('big.txt', 'x'.repeat(4_000_001));
-    expect(await refusal(reader(), { filename: 'big.txt' })).toBe('"big.txt" has 4000001 bytes; at most 4000000 are read');
+    expect(await refusal(reader(), { filename: 'big.txt' })).toBe(
+      '"big.txt" has 4000001 bytes; at most 4000000 are read',
+    );
     put('latin.txt', Uint8Array.of(0x63, 0x61, 0x66, 0xe9));
     expect(await refusal(reader(), { filename: 'latin.txt' })).toBe('"latin.txt" is not UTF-8 text');
     expect(await refusal(createFileReaderTool({ root: join(parent, 'gone') }), { filename: 'a.txt' })).toBe(
@@ -134,7 +180,12 @@ describe('file_reader_tool', () => {
     put('node_modules/x/poem.txt', 'no');
     put('.git/poem.txt', 'no');
     const asked = (await read('poem.txt')) as Clarification;
-    expect(asked).toMatchObject({ category: 'Multiple Choice', argumentName: 'filename', options: ['a/poem.txt', 'b/c/poem.txt'], source: 'file_reader_tool' });
+    expect(asked).toMatchObject({
+      category: 'Multiple Choice',
+      argumentName: 'filename',
+      options: ['a/poem.txt', 'b/c/poem.txt'],
+      source: 'file_reader_tool',
+    });
     expect(asked.userGuidance).toContain('"poem.txt"');
     expect(await read('b/c/poem.txt')).toBe('violets');
     const answered = [resolved(asked, 'a/poem.txt')];
@@ -148,10 +199,15 @@ describe('file_reader_tool', () => {
   it('asks before it reads the only file of that name, and takes no for an answer', async () => {
     put('docs/poem.txt', 'roses');
     const asked = (await read('poem.txt')) as Clarification;
-    expect(asked).toMatchObject({ category: 'User Verification', userGuidance: 'There is no file "poem.txt". Read "docs/poem.txt" instead?' });
+    expect(asked).toMatchObject({
+      category: 'User Verification',
+      userGuidance: 'There is no file "poem.txt". Read "docs/poem.txt" instead?',
+    });
     const args = { filename: 'poem.txt' };
     expect(await call(reader(), args, [resolved(asked, true)])).toBe('roses');
-    expect(await refusal(reader(), args, [resolved(asked, false)])).toBe('there is no file "poem.txt", and "docs/poem.txt" is not the one that is meant');
+    expect(await refusal(reader(), args, [resolved(asked, false)])).toBe(
+      'there is no file "poem.txt", and "docs/poem.txt" is not the one that is meant',
+    );
     rmSync(join(root, 'docs'), { recursive: true });
     put('letters/poem.txt', 'violets');
     expect(await call(reader(), args, [resolved(asked, true)])).toMatchObject({ category: 'User Verification' });
@@ -159,19 +215,27 @@ describe('file_reader_tool', () => {
 
   it('finds no links and nothing outside, and says so', async () => {
     symlinkSync(parent, join(root, 'up'));
-    expect(await refusal(reader(), { filename: 'outside.txt' })).toBe('there is no file "outside.txt" here or in the folders below');
-    expect(await refusal(reader(), { filename: 'a/b/none.txt' })).toBe('there is no file "a/b/none.txt" here or in the folders below');
+    expect(await refusal(reader(), { filename: 'outside.txt' })).toBe(
+      'there is no file "outside.txt" here or in the folders below',
+    );
+    expect(await refusal(reader(), { filename: 'a/b/none.txt' })).toBe(
+      'there is no file "a/b/none.txt" here or in the folders below',
+    );
   });
 
   it('searches no further than its limits, and says so', async () => {
     put(`${'d/'.repeat(14)}deep.txt`, 'deep');
-    expect(await refusal(reader(), { filename: 'deep.txt' })).toContain('in the part of the folders below that was searched');
+    expect(await refusal(reader(), { filename: 'deep.txt' })).toContain(
+      'in the part of the folders below that was searched',
+    );
     for (let n = 0; n < 60; n += 1) put(`many/${n}/same.txt`, '');
     expect(((await read('same.txt')) as { options: JsonValue[] }).options).toHaveLength(50);
   });
 
   it('stops searching when the call is aborted', async () => {
-    await expect(async () => reader().run({ filename: 'none.txt' }, toolContext({ signal: AbortSignal.abort(new Error('stop')) }))).rejects.toThrow('stop');
+    await expect(async () =>
+      reader().run({ filename: 'none.txt' }, toolContext({ signal: AbortSignal.abort(new Error('stop')) })),
+    ).rejects.toThrow('stop');
   });
 });
 
@@ -198,7 +262,15 @@ describe('file_writer_tool', () => {
     mkdirSync(join(root, 'folder'));
     mkdirSync(join(root, '.git', 'hooks'), { recursive: true });
     symlinkSync(join(root, '.git'), join(root, 'plain'));
-    const tries = ['link.txt', 'up/outside.txt', 'folder', 'none/a.txt', '.', '.git/hooks/pre-commit', 'plain/hooks/pre-commit'];
+    const tries = [
+      'link.txt',
+      'up/outside.txt',
+      'folder',
+      'none/a.txt',
+      '.',
+      '.git/hooks/pre-commit',
+      'plain/hooks/pre-commit',
+    ];
     const refusals = [];
     for (const filename of tries) refusals.push(await refusal(writer(), { filename, content: 'x' }));
     expect(refusals).toEqual([
@@ -215,11 +287,14 @@ describe('file_writer_tool', () => {
   });
 
   it('refuses content that is too long', async () => {
-    expect(await refusal(writer(), { filename: 'a.txt', content: 'é'.repeat(51) })).toBe('the content has 102 bytes; at most 100 are written');
+    expect(await refusal(writer(), { filename: 'a.txt', content: 'é'.repeat(51) })).toBe(
+      'the content has 102 bytes; at most 100 are written',
+    );
   });
 
   it('writes nothing once the call is aborted', async () => {
-    const call = async (): Promise<unknown> => writer().run({ filename: 'a.txt', content: 'x' }, toolContext({ signal: AbortSignal.abort() }));
+    const call = async (): Promise<unknown> =>
+      writer().run({ filename: 'a.txt', content: 'x' }, toolContext({ signal: AbortSignal.abort() }));
     await expect(call).rejects.toThrow('the call was stopped before "a.txt" was written');
     expect(readdirSync(root)).toEqual([]);
   });
@@ -240,8 +315,15 @@ describe('file_writer_tool', () => {
 describe('in a folder', () => {
   const here = mkdtempSync(join(tmpdir(), 'portia-contract-'));
   writeFileSync(join(here, 'a.txt'), 'a');
-  const cases = { valid: [{ filename: 'a.txt', content: 'b' }], invalid: [{}, { filename: 1, content: '' }, { content: '' }] };
-  testTool(createFileReaderTool({ root: here }), { valid: [{ filename: 'a.txt' }, { filename: 'sub/a.txt' }], invalid: cases.invalid }, { describe, it, expect });
+  const cases = {
+    valid: [{ filename: 'a.txt', content: 'b' }],
+    invalid: [{}, { filename: 1, content: '' }, { content: '' }],
+  };
+  testTool(
+    createFileReaderTool({ root: here }),
+    { valid: [{ filename: 'a.txt' }, { filename: 'sub/a.txt' }], invalid: cases.invalid },
+    { describe, it, expect },
+  );
   testTool(createFileWriterTool({ root: here }), cases, { describe, it, expect });
   testTool(createFileWriterTool({ root: here, reconcile: true }), cases, { describe, it, expect });
 

@@ -41,7 +41,8 @@ export function createFileWriterTool(options: FileWriterToolOptions = {}): Tool<
     outputDescription: ['string', 'a confirmation that the file was written'],
     async run({ filename, content }, { signal }) {
       const bytes = Buffer.from(content, 'utf8');
-      if (bytes.length > maxBytes) throw new ToolHardError(`the content has ${bytes.length} bytes; at most ${maxBytes} are written`);
+      if (bytes.length > maxBytes)
+        throw new ToolHardError(`the content has ${bytes.length} bytes; at most ${maxBytes} are written`);
       const path = await target(options.root, filename);
       await replaceFile(path, bytes, filename, signal);
       return receipt(filename, bytes.length);
@@ -65,10 +66,14 @@ async function target(rootPath: string | undefined, filename: string): Promise<s
   const root = await openRoot(rootPath ?? process.cwd());
   const path = pathInside(root, filename);
   const folder = await lookUp(root, dirname(path), filename);
-  if (path === root.path || !folder?.stats.isDirectory()) throw new ToolHardError(`the folder of ${JSON.stringify(filename)} does not exist`);
+  if (path === root.path || !folder?.stats.isDirectory())
+    throw new ToolHardError(`the folder of ${JSON.stringify(filename)} does not exist`);
   const real = join(folder.path, basename(path));
-  const kept = relative(root.path, real).split(sep).find((part) => skippedFolders.has(part.toLowerCase()));
-  if (kept !== undefined) throw new ToolHardError(`${JSON.stringify(filename)} is in ${kept}, where nothing is written`);
+  const kept = relative(root.path, real)
+    .split(sep)
+    .find((part) => skippedFolders.has(part.toLowerCase()));
+  if (kept !== undefined)
+    throw new ToolHardError(`${JSON.stringify(filename)} is in ${kept}, where nothing is written`);
   return real;
 }
 
@@ -96,7 +101,8 @@ async function replaceFile(path: string, bytes: Uint8Array, filename: string, si
 
 async function modeOf(path: string, filename: string): Promise<number | undefined> {
   const stats = await lstat(path).catch(() => undefined);
-  if (stats && !stats.isFile()) throw new ToolHardError(`${JSON.stringify(filename)} is there already and is not a plain file`);
+  if (stats && !stats.isFile())
+    throw new ToolHardError(`${JSON.stringify(filename)} is there already and is not a plain file`);
   return stats && stats.mode & 0o7777;
 }
 

@@ -32,7 +32,8 @@ export async function findFile(root: RootFolder, name: string, signal: AbortSign
         seen += 1;
         if (seen > mostEntries || paths.length >= mostHits) return { paths, complete: false };
         if (entry.isDirectory() && !skippedFolders.has(entry.name)) below.push(join(folder, entry.name));
-        else if (entry.isFile() && entry.name === name) paths.push(relative(root.path, join(folder, name)).split(sep).join('/'));
+        else if (entry.isFile() && entry.name === name)
+          paths.push(relative(root.path, join(folder, name)).split(sep).join('/'));
       }
     }
     folders = below;

@@ -40,7 +40,11 @@ export async function askService(request: ServiceRequest): Promise<ServiceAnswer
   try {
     response = await fetch(request.url, {
       method: request.method ?? 'GET',
-      headers: { accept: 'application/json', ...(request.body !== undefined && { 'content-type': 'application/json' }), ...request.headers },
+      headers: {
+        accept: 'application/json',
+        ...(request.body !== undefined && { 'content-type': 'application/json' }),
+        ...request.headers,
+      },
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
       redirect: 'error',
       signal: AbortSignal.any([signal, timeout]),
@@ -91,7 +95,9 @@ async function readText(response: Response, maxBytes: number, service: string): 
 export function serviceKey(option: string | undefined, keyName: string, service: string): string {
   const key = (option ?? process.env[keyName] ?? '').trim();
   if (key !== '') return key;
-  throw new ToolHardError(`no key for ${service}: ${keyName} is not set`, { hint: `set ${keyName} in the environment, or give the tool apiKey` });
+  throw new ToolHardError(`no key for ${service}: ${keyName} is not set`, {
+    hint: `set ${keyName} in the environment, or give the tool apiKey`,
+  });
 }
 
 /** The address of an endpoint below a base URL. @throws ToolHardError when the base is not a web address. */

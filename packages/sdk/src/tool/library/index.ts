@@ -1,7 +1,12 @@
 // What `portia-ts/tools` exports: the bundled tools, each ready made and as a factory, and the registries of them.
 export { calculatorTool, createCalculatorTool } from './calculator-tool.ts';
 export { createFileReaderTool, type FileReaderToolOptions, fileReaderTool } from './file-reader-tool.ts';
-export { createFileWriterTool, type FileWriterArgs, type FileWriterToolOptions, fileWriterTool } from './file-writer-tool.ts';
+export {
+  createFileWriterTool,
+  type FileWriterArgs,
+  type FileWriterToolOptions,
+  fileWriterTool,
+} from './file-writer-tool.ts';
 export { createLlmTool, type LlmToolArgs, type LlmToolOptions, llmTool } from './llm-tool.ts';
 export { type DefaultToolOptions, defaultToolRegistry, exampleToolRegistry } from './registries.ts';
 export { createSearchTool, type SearchResult, type SearchToolOptions, searchTool } from './search-tool.ts';

@@ -10,8 +10,13 @@ import { createLlmTool, llmTool } from './llm-tool.ts';
 import { defaultToolRegistry, exampleToolRegistry } from './registries.ts';
 
 const invalid = [{}, { task: 1 }, { task: 'x', other: 1 }, { task: 'x', task_data: 1n }];
-const context = ({ signal }: { readonly signal: AbortSignal }) => toolContext({ signal, model: scriptedModel(() => text('done')) });
-testTool(llmTool, { valid: [{ task: 'x' }, { task: 'x', task_data: { a: [1, null] } }], invalid, context }, { describe, it, expect });
+const context = ({ signal }: { readonly signal: AbortSignal }) =>
+  toolContext({ signal, model: scriptedModel(() => text('done')) });
+testTool(
+  llmTool,
+  { valid: [{ task: 'x' }, { task: 'x', task_data: { a: [1, null] } }], invalid, context },
+  { describe, it, expect },
+);
 
 describe('llm_tool', () => {
   const sent = async (args: { task: string; task_data?: never }, tool = llmTool): Promise<string> => {
@@ -39,17 +44,25 @@ describe('llm_tool', () => {
     const model = scriptedModel([object({ city: 'Rome' }), object({ city: 1 })]);
     expect(await typed.run({ task: 't' }, toolContext({ model }))).toEqual({ city: 'Rome' });
     expect(model.requests[0]?.schema).toMatchObject({ name: 'llm_tool', jsonSchema: { required: ['city'] } });
-    await expect(async () => typed.run({ task: 't' }, toolContext({ model }))).rejects.toMatchObject({ code: 'MODEL_ANSWER_INVALID' });
+    await expect(async () => typed.run({ task: 't' }, toolContext({ model }))).rejects.toMatchObject({
+      code: 'MODEL_ANSWER_INVALID',
+    });
   });
 
   it('refuses an empty answer', async () => {
-    await expect(async () => llmTool.run({ task: 't' }, toolContext({ model: scriptedModel([' ']) }))).rejects.toMatchObject({ code: 'MODEL_ANSWER_INVALID' });
+    await expect(async () =>
+      llmTool.run({ task: 't' }, toolContext({ model: scriptedModel([' ']) })),
+    ).rejects.toMatchObject({ code: 'MODEL_ANSWER_INVALID' });
   });
 });
 
 describe('the registries', () => {
   it('have the ids and arguments of Portia', () => {
-    const shown = [...exampleToolRegistry].map((tool) => [tool.id, tool.name, Object.keys(argsJsonSchemaOf(tool)['properties'] as object)]);
+    const shown = [...exampleToolRegistry].map((tool) => [
+      tool.id,
+      tool.name,
+      Object.keys(argsJsonSchemaOf(tool)['properties'] as object),
+    ]);
     expect(shown).toEqual([
       ['calculator_tool', 'Calculator Tool', ['math_question']],
       ['weather_tool', 'Weather Tool', ['city']],
@@ -58,14 +71,21 @@ describe('the registries', () => {
       ['file_reader_tool', 'File Reader Tool', ['filename']],
       ['file_writer_tool', 'File Writer Tool', ['filename', 'content']],
     ]);
-    expect([...exampleToolRegistry].filter(({ readOnly }) => !readOnly).map(({ id }) => id)).toEqual(['file_writer_tool']);
-    expect([...exampleToolRegistry].filter(({ shouldSummarize }) => shouldSummarize).map(({ id }) => id)).toEqual(['search_tool']);
+    expect([...exampleToolRegistry].filter(({ readOnly }) => !readOnly).map(({ id }) => id)).toEqual([
+      'file_writer_tool',
+    ]);
+    expect([...exampleToolRegistry].filter(({ shouldSummarize }) => shouldSummarize).map(({ id }) => id)).toEqual([
+      'search_tool',
+    ]);
   });
 
   it('have search and weather by default only where there is a key', () => {
     const always = ['calculator_tool', 'llm_tool', 'file_writer_tool', 'file_reader_tool'];
     expect(defaultToolRegistry({ env: {} }).toolIds()).toEqual(always);
-    expect(defaultToolRegistry({ env: { TAVILY_API_KEY: 'a', OPENWEATHERMAP_API_KEY: '' } }).toolIds()).toEqual([...always, 'search_tool']);
+    expect(defaultToolRegistry({ env: { TAVILY_API_KEY: 'a', OPENWEATHERMAP_API_KEY: '' } }).toolIds()).toEqual([
+      ...always,
+      'search_tool',
+    ]);
     expect(defaultToolRegistry({ env: {}, tavilyApiKey: 'a', openWeatherMapApiKey: 'b' }).size).toBe(6);
   });
 
@@ -79,7 +99,14 @@ describe('the registries', () => {
       console.log(JSON.stringify({ size: exampleToolRegistry.size, env, left: process.getActiveResourcesInfo().length - before }));
     `;
     const entry = new URL('./index.ts', import.meta.url).pathname;
-    const flags = ['--import', `data:text/javascript,${encodeURIComponent(stripTypesHook)}`, '--input-type=module', '-e', script, entry];
+    const flags = [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(stripTypesHook)}`,
+      '--input-type=module',
+      '-e',
+      script,
+      entry,
+    ];
     const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' });
     expect([stdout.trim(), stderr]).toEqual([JSON.stringify({ size: 6, env: [], left: 0 }), '']);
   });

@@ -52,7 +52,8 @@ export function createLlmTool<Out = string>(options: LlmToolOptions<Out> = {}): 
       const schema = { name: id, jsonSchema: jsonSchemaOf(outputSchema, `the output of tool "${id}"`, 'output') };
       const answer = await model.generate({ messages, schema, signal: context.signal });
       const checked = await validate(outputSchema, jsonOf(answer));
-      if (!checked.ok) throw answerInvalid(id, `an answer that does not fit (${checked.issues.join('; ')})${whyNot(answer)}`);
+      if (!checked.ok)
+        throw answerInvalid(id, `an answer that does not fit (${checked.issues.join('; ')})${whyNot(answer)}`);
       return checked.value;
     },
   });
@@ -62,7 +63,8 @@ export function createLlmTool<Out = string>(options: LlmToolOptions<Out> = {}): 
 function promptValues(data: JsonValue | undefined): PromptValue[] {
   if (data === undefined || data === null || data === '') return [];
   if (Array.isArray(data)) return [{ name: 'task_data', text: data.map((item: JsonValue) => textOf(item)).join('\n') }];
-  if (isPlainObject(data)) return Object.entries(data).map(([name, value]) => ({ name, text: textOf(value as JsonValue) }));
+  if (isPlainObject(data))
+    return Object.entries(data).map(([name, value]) => ({ name, text: textOf(value as JsonValue) }));
   return [{ name: 'task_data', text: textOf(data) }];
 }
 

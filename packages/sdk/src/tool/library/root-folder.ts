@@ -14,7 +14,9 @@ export async function openRoot(path: string): Promise<RootFolder> {
   try {
     return { path: await realpath(path) };
   } catch (error) {
-    throw new ToolHardError(`the folder of the file tools cannot be opened: ${systemCode(error)}`, { hint: `create ${path}, or give another root` });
+    throw new ToolHardError(`the folder of the file tools cannot be opened: ${systemCode(error)}`, {
+      hint: `create ${path}, or give another root`,
+    });
   }
 }
 
@@ -34,7 +36,11 @@ export function pathInside(root: RootFolder, name: string): string {
  * @returns `undefined` when there is nothing.
  * @throws ToolHardError when links lead out of the root.
  */
-export async function lookUp(root: RootFolder, path: string, name: string): Promise<{ readonly path: string; readonly stats: Stats } | undefined> {
+export async function lookUp(
+  root: RootFolder,
+  path: string,
+  name: string,
+): Promise<{ readonly path: string; readonly stats: Stats } | undefined> {
   try {
     const real = await realpath(path);
     if (!isInside(root, real)) throw outside(name);

@@ -21,7 +21,9 @@ export interface SearchToolOptions {
 export type SearchResult = { readonly title: string; readonly url: string; readonly content: string };
 
 /** A tool that searches the web with Tavily and gives the first results. */
-export function createSearchTool(options: SearchToolOptions = {}): Tool<{ readonly search_query: string }, readonly SearchResult[]> {
+export function createSearchTool(
+  options: SearchToolOptions = {},
+): Tool<{ readonly search_query: string }, readonly SearchResult[]> {
   const { baseUrl = 'https://api.tavily.com', maxResults = 3 } = options;
   return tool({
     id: 'search_tool',
@@ -44,9 +46,13 @@ export function createSearchTool(options: SearchToolOptions = {}): Tool<{ readon
         timeoutMs: options.timeoutMs,
       });
       if (status >= 400) throw new ToolHardError(`Tavily refused the search (status ${status})`);
-      if (!isPlainObject(body) || !body['answer']) throw new ToolSoftError(`the search for ${JSON.stringify(search_query)} found no answer`);
+      if (!isPlainObject(body) || !body['answer'])
+        throw new ToolSoftError(`the search for ${JSON.stringify(search_query)} found no answer`);
       const results = Array.isArray(body['results']) ? (body['results'] as JsonValue[]) : [];
-      return results.filter((item) => isPlainObject(item)).slice(0, maxResults).map((item) => toResult(item as JsonObject));
+      return results
+        .filter((item) => isPlainObject(item))
+        .slice(0, maxResults)
+        .map((item) => toResult(item as JsonObject));
     },
   });
 }

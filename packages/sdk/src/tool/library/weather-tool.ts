@@ -21,7 +21,8 @@ export function createWeatherTool(options: WeatherToolOptions = {}): Tool<{ read
   return tool({
     id: 'weather_tool',
     name: 'Weather Tool',
-    description: 'Gives the current weather of a city: what it is like and the temperature in °C. It knows no forecasts.',
+    description:
+      'Gives the current weather of a city: what it is like and the temperature in °C. It knows no forecasts.',
     argsSchema: textArgs({ city: 'The city, alone or with its country: "Paris" or "Paris,FR"' }),
     outputDescription: ['string', 'the weather and temperature in one sentence'],
     readOnly: true,
@@ -29,7 +30,13 @@ export function createWeatherTool(options: WeatherToolOptions = {}): Tool<{ read
       const url = endpoint(baseUrl, '/data/2.5/weather', 'OpenWeatherMap');
       const appid = serviceKey(options.apiKey, 'OPENWEATHERMAP_API_KEY', 'OpenWeatherMap');
       url.search = new URLSearchParams({ q: city, appid, units: 'metric' }).toString();
-      const request = { service: 'OpenWeatherMap', keyName: 'OPENWEATHERMAP_API_KEY', url, signal, timeoutMs: options.timeoutMs };
+      const request = {
+        service: 'OpenWeatherMap',
+        keyName: 'OPENWEATHERMAP_API_KEY',
+        url,
+        signal,
+        timeoutMs: options.timeoutMs,
+      };
       const { status, body } = await askService(request);
       if (status === 404) throw new ToolSoftError(`OpenWeatherMap knows no city ${JSON.stringify(city)}`);
       if (status >= 400) throw new ToolHardError(`OpenWeatherMap refused the question (status ${status})`);

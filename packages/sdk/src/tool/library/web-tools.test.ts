@@ -53,7 +53,12 @@ async function errorOf(tool: AnyTool, args: unknown, signal?: AbortSignal): Prom
 
 const found = {
   answer: 'Paris',
-  results: [1, 2, 3, 4].map((n) => ({ title: `Page ${n}`, url: `https://example.org/${n}`, content: `text ${n}`, score: 0.5 })),
+  results: [1, 2, 3, 4].map((n) => ({
+    title: `Page ${n}`,
+    url: `https://example.org/${n}`,
+    content: `text ${n}`,
+    score: 0.5,
+  })),
 };
 const sunny = { weather: [{ description: 'clear sky' }], main: { temp: 21.5 } };
 
@@ -64,11 +69,17 @@ describe('search_tool', () => {
   it('asks Tavily and gives the first three results', async () => {
     reply(200, found);
     const results = await search().run(args, toolContext());
-    expect(results).toEqual([1, 2, 3].map((n) => ({ title: `Page ${n}`, url: `https://example.org/${n}`, content: `text ${n}` })));
+    expect(results).toEqual(
+      [1, 2, 3].map((n) => ({ title: `Page ${n}`, url: `https://example.org/${n}`, content: `text ${n}` })),
+    );
     const [request] = requests;
     expect(request?.url).toBe('/search');
     expect(request?.headers.authorization).toBe(`Bearer ${apiKey}`);
-    expect(JSON.parse(request?.body ?? '')).toEqual({ query: 'capital of France', include_answer: true, max_results: 3 });
+    expect(JSON.parse(request?.body ?? '')).toEqual({
+      query: 'capital of France',
+      include_answer: true,
+      max_results: 3,
+    });
   });
 
   it('reads the key from the environment when it is called, and names the variable when there is none', async () => {
@@ -103,14 +114,22 @@ describe('search_tool', () => {
   it('gives up softly on a slow, an endless, a broken and a redirecting service', async () => {
     answer = () => {};
     const slow = createSearchTool({ apiKey, baseUrl, timeoutMs: 50 });
-    expect(await errorOf(slow, args)).toMatchObject({ name: 'ToolSoftError', message: 'Tavily did not answer within 0.05 s' });
+    expect(await errorOf(slow, args)).toMatchObject({
+      name: 'ToolSoftError',
+      message: 'Tavily did not answer within 0.05 s',
+    });
     reply(200, ' '.repeat(2 * 1024 * 1024 + 1));
     expect((await errorOf(search(), args)).message).toBe('Tavily answered with more than 2097152 bytes');
     answer = (request) => request.socket.destroy();
-    expect(await errorOf(search(), args)).toMatchObject({ name: 'ToolSoftError', message: expect.stringMatching(/^Tavily could not be reached: UND_ERR/) });
+    expect(await errorOf(search(), args)).toMatchObject({
+      name: 'ToolSoftError',
+      message: expect.stringMatching(/^Tavily could not be reached: UND_ERR/),
+    });
     answer = (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end();
     expect((await errorOf(search(), args)).message).toBe('Tavily could not be reached: the request failed');
-    expect((await errorOf(createSearchTool({ apiKey, baseUrl: 'http://127.0.0.1:1' }), args)).message).toMatch(/ECONNREFUSED|the request failed/);
+    expect((await errorOf(createSearchTool({ apiKey, baseUrl: 'http://127.0.0.1:1' }), args)).message).toMatch(
+      /ECONNREFUSED|the request failed/,
+    );
   });
 
   it('never shows the key or a bad address, even when they cannot be sent', async () => {
@@ -163,7 +182,9 @@ describe('weather_tool', () => {
 
   it('names the variable for its key', async () => {
     vi.stubEnv('OPENWEATHERMAP_API_KEY', undefined);
-    expect((await errorOf(weatherTool, { city: 'Rome' })).message).toBe('no key for OpenWeatherMap: OPENWEATHERMAP_API_KEY is not set');
+    expect((await errorOf(weatherTool, { city: 'Rome' })).message).toBe(
+      'no key for OpenWeatherMap: OPENWEATHERMAP_API_KEY is not set',
+    );
   });
 });
 
@@ -176,6 +197,14 @@ describe('against a live service', () => {
   // The address is known only once the server listens, which is before any of these tests runs.
   const late = (make: () => AnyTool): AnyTool => ({ ...make(), run: (args, context) => make().run(args, context) });
   const invalid = [{}, { search_query: 1, city: 1 }];
-  testTool(late(() => createSearchTool({ apiKey, baseUrl })), { valid: [{ search_query: 'x' }], invalid }, { describe, it, expect });
-  testTool(late(() => createWeatherTool({ apiKey, baseUrl })), { valid: [{ city: 'Rome' }], invalid }, { describe, it, expect });
+  testTool(
+    late(() => createSearchTool({ apiKey, baseUrl })),
+    { valid: [{ search_query: 'x' }], invalid },
+    { describe, it, expect },
+  );
+  testTool(
+    late(() => createWeatherTool({ apiKey, baseUrl })),
+    { valid: [{ city: 'Rome' }], invalid },
+    { describe, it, expect },
+  );
 });

@@ -18,7 +18,6 @@ import {
   valueBlocks,
 } from './prompt-data.ts';
 
-
 /** What one step is told. */
 export interface ExecutionPromptInput {
   readonly task: string;
