@@ -12,7 +12,9 @@ export { PlanBuilder } from './plan/plan-builder.ts';
 export { PlanBuilderV2 } from './plan/builder-v2.ts';
 export { PlanV2, type PlanInputV2, type PlanV2Init } from './core/plan-v2.ts';
 export type { PlanChange } from './core/plan-v2-changes.ts';
-export { FirstOf, type StepV2 } from './core/plan-v2-steps.ts';
+export { FirstOf } from './core/plan-v2-steps.ts';
+export type { ExpiryOptions, OnFailure, RetryPolicy, StepV2, Template } from './core/plan-v2-steps.ts';
+export type { InputsOf, OutputOf, StepsOf } from './plan/builder-v2-types.ts';
 export {
   Input,
   type InputReference,

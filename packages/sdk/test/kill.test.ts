@@ -2,12 +2,13 @@
 // Effects are counted by a server in this one.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { placeProgram } from './lib/program.ts';
 
 type Store = 'sqlite' | 'disk';
 interface Point {
@@ -35,12 +36,12 @@ const expectedEffects = ['asker', 'mailer', 'mailer', 'payer', 'refunder', 'stam
 const worlds = new Map<string, { effects: string[]; keys: Set<string> }>();
 let server: Server;
 let folder: string;
+let program: string;
 let stores = 0;
 
 beforeAll(async () => {
-  if (!existsSync(join(import.meta.dirname, '../dist/index.js')))
-    throw new Error('the package is not built: npm run build');
   folder = mkdtempSync(join(tmpdir(), 'portia-kill-'));
+  program = placeProgram('kill-worker.mjs', join(folder, 'package'));
   server = createServer((request, response) => {
     const [, name = '', what, id = ''] = (request.url ?? '').split('/');
     const world = worlds.get(name);
@@ -76,7 +77,7 @@ function newStore(kind: Store): string {
 const idle: ChildProcess[] = [];
 
 function makeWorker(): ChildProcess {
-  return fork(join(import.meta.dirname, 'fixtures/kill-worker.mjs'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 }
 
 async function nextMessage(worker: ChildProcess): Promise<Message> {

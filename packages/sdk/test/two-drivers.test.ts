@@ -1,8 +1,8 @@
-// Two processes and one run on SQLite: a child drives it with the built package, and this process looks on, answers,
+// Two processes and one run on SQLite: a child drives it with the package as it is shipped, and this process looks on, answers,
 // cancels, takes over.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import { sqliteStorage } from '../src/storage/sqlite/index.ts';
 import type { StorageBackend } from '../src/storage/storage-backend.ts';
 import { tool } from '../src/tool/tool.ts';
 import { answerAndResume, clientOf, codeOf, questionOf } from './lib/engine.ts';
+import { placeProgram } from './lib/program.ts';
 
 interface End {
   readonly state?: string;
@@ -33,14 +34,14 @@ interface Call {
 }
 
 let folder: string;
+let program: string;
 let server: Server;
 let files = 0;
 const calls: Call[] = [];
 
 beforeAll(async () => {
-  if (!existsSync(join(import.meta.dirname, '../dist/index.js')))
-    throw new Error('the package is not built: npm run build');
   folder = mkdtempSync(join(tmpdir(), 'portia-two-'));
+  program = placeProgram('drive-worker.mjs', join(folder, 'package'));
   server = createServer((request, response: ServerResponse) => {
     const [, pid, key = ''] = (request.url ?? '').split('/');
     calls.push({ pid: Number(pid), key, release: (value) => void response.end(value) });
@@ -90,7 +91,7 @@ function ownTool(kind: string): ReturnType<typeof tool<JsonObject, JsonValue>> {
 async function begin(kind: 'plain' | 'idempotent' | 'asking'): Promise<PlanRunUUID> {
   ownCalls.length = 0;
   const world = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  child = fork(join(import.meta.dirname, 'fixtures/drive-worker.mjs'), [path, world, kind], {
+  child = fork(program, [path, world, kind], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   await once(child, 'message');

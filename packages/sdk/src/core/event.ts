@@ -223,7 +223,7 @@ export function fromCommit(commit: Commit): RunEvent[] {
   return packed.map((event, index) => {
     const body = unpackEvent(event, index, packed);
     if (!body) throw corrupt(commit, 'not a list of events', 'restore it from a copy');
-    return { ...body, v: eventVersion, seq: commit.seq + index, at: commit.at };
+    return Object.assign(body, { v: eventVersion, seq: commit.seq + index, at: commit.at });
   });
 }
 

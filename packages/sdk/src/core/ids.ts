@@ -34,7 +34,10 @@ function idKind<Id extends string>(prefix: string, example: string): IdKind<Id> 
       message: `${typeof text === 'string' ? JSON.stringify(text) : `a value of type ${typeof text}`} is not a ${prefix} id: ${why}`,
       hint: `give an id such as ${prefix}-${example}`,
     });
+  const isNormal = (value: unknown): value is Id =>
+    typeof value === 'string' && value.startsWith(`${prefix}-`) && normalForm.test(value.slice(prefix.length + 1));
   const read = (text: unknown): Id => {
+    if (isNormal(text)) return text;
     if (typeof text !== 'string') throw invalid(text, 'it is not a string');
     const hyphen = text.indexOf('-');
     const found = hyphen < 0 ? text : text.slice(0, hyphen);
@@ -55,8 +58,7 @@ function idKind<Id extends string>(prefix: string, example: string): IdKind<Id> 
       const bare = typeof value === 'object' && value !== null && 'uuid' in value ? value.uuid : undefined;
       return read(typeof bare === 'string' ? `${prefix}-${bare}` : value);
     },
-    is: (value): value is Id =>
-      typeof value === 'string' && value.startsWith(`${prefix}-`) && normalForm.test(value.slice(prefix.length + 1)),
+    is: isNormal,
   };
 }
 

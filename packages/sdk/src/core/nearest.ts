@@ -20,10 +20,10 @@ function distance(a: string, b: string): number {
   for (let row = 1; row <= a.length; row += 1) {
     const line = [row];
     for (let column = 1; column <= b.length; column += 1) {
-      const changed = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      line.push(Math.min(changed, (above[column] ?? 0) + 1, (line[column - 1] ?? 0) + 1));
+      const changed = (above[column - 1] as number) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      line.push(Math.min(changed, (above[column] as number) + 1, (line[column - 1] as number) + 1));
     }
     above = line;
   }
-  return above[b.length] ?? a.length;
+  return above[b.length] as number;
 }

@@ -42,12 +42,18 @@ const forms = [
 
 type Written = (typeof forms)[number];
 type Bare<Name> = Name extends `${infer Field}?` ? Field : Name;
-/** Fields of events that no form writes. There are none, or the next line does not compile. */
+/** Fields of events that no form writes. There are none, or the reader of each does not compile. */
 type Forgotten = {
   [F in Written as F['type']]: Exclude<keyof EventOf<F['type']>, 'type' | Bare<F['fields'][number]>>;
 }[Written['type']];
-const byLetter: ReadonlyMap<unknown, [Forgotten] extends [never] ? Form : Forgotten> = new Map(
-  forms.map((form) => [form.letter, form]),
+type Complete = [Forgotten] extends [never] ? Form : Forgotten;
+
+/** How each kind is read: the names of its fields, in their order. */
+const readers = new Map(
+  forms.map((form: Complete) => {
+    const fields = form.fields.map((field) => ({ name: field.replace('?', ''), optional: field.endsWith('?') }));
+    return [form.letter as unknown, { type: form.type, fields }];
+  }),
 );
 
 /** The events of a commit as JSON text. */
@@ -141,23 +147,24 @@ function unpackQuestion(packed: JsonValue): JsonObject {
   return { id, category, user_guidance, ...more };
 }
 
-/** An event from its packed form; `undefined` for what is none. */
+/** An event from its packed form, as an object of its own; `undefined` for what is none. */
 export function unpackEvent(
   event: PackedEvent,
   index: number,
   events: readonly PackedEvent[],
 ): RunEventBody | undefined {
-  if (!Array.isArray(event)) return event as unknown as RunEventBody;
-  const form = byLetter.get(event[0]);
-  if (!form) return undefined;
-  const body: Record<string, unknown> = { type: form.type };
-  form.fields.forEach((field, position) => {
-    const value = (event[position + 1] ?? null) as JsonValue;
-    const optional = field.endsWith('?');
-    if (value === null && optional) return;
-    if (field === 'outcome') body[field] = unpackOutcome(value, index, events);
-    else if (field === 'clarification') body[field] = unpackQuestion(value);
-    else body[optional ? field.slice(0, -1) : field] = value;
-  });
+  if (!Array.isArray(event)) return { ...event } as unknown as RunEventBody;
+  const reader = readers.get(event[0]);
+  if (!reader) return undefined;
+  const body: Record<string, unknown> = { type: reader.type };
+  let position = 0;
+  for (const { name, optional } of reader.fields) {
+    position += 1;
+    const value = (event[position] ?? null) as JsonValue;
+    if (value === null && optional) continue;
+    if (name === 'outcome') body[name] = unpackOutcome(value, index, events);
+    else if (name === 'clarification') body[name] = unpackQuestion(value);
+    else body[name] = value;
+  }
   return body as unknown as RunEventBody;
 }

@@ -1,7 +1,7 @@
 import { PlanBuilderError, type PortiaError } from './errors.ts';
-import { isPlainObject, type JsonObject, type JsonValue, sameJson } from './json.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from './json.ts';
 import { Input, isReference, type Reference, StepOutput, type Text, textOfParts } from './reference.ts';
-import { isSchema, jsonSchemaOf, type Schema } from './schema.ts';
+import { isDataSchema, isSchema, jsonSchemaOf, type Schema } from './schema.ts';
 
 /** A plan inside a plan, as far as writing it needs to know. */
 interface PlanLike {
@@ -74,31 +74,12 @@ function writeReference(value: Reference | Text): JsonObject {
 function writeSchema(schema: Schema, where: string, seen: { isData: boolean }): JsonValue {
   try {
     const accepts = normalised(jsonSchemaOf(schema, where, 'input'));
-    if (!sayTheSame(schema, where, accepts)) seen.isData = false;
+    if (!isDataSchema(schema)) seen.isData = false;
     return { $schema: accepts };
   } catch (cause) {
     const { message, hint } = cause as PortiaError;
     throw new PlanBuilderError(message, { hint, cause });
   }
-}
-
-/** Whether a schema gives what it accepts, defaults apart: then its JSON Schema says all that it does. */
-function sayTheSame(schema: Schema, where: string, accepts: JsonValue): boolean {
-  try {
-    return sameJson(essence(accepts), essence(jsonSchemaOf(schema, where, 'output')));
-  } catch {
-    return false;
-  }
-}
-
-function essence(schema: JsonValue): JsonValue {
-  if (Array.isArray(schema)) return schema.map(essence);
-  if (!isPlainObject(schema)) return schema;
-  const kept = Object.entries(schema as JsonObject).filter(
-    ([key, item]) =>
-      !(key === 'required' && Array.isArray(item)) && !(key === 'additionalProperties' && item === false),
-  );
-  return Object.fromEntries(kept.map(([key, item]) => [key, essence(item)]));
 }
 
 const literals = ['default', 'const', 'enum', 'examples'];

@@ -1,5 +1,5 @@
 import { PortiaError } from './errors.ts';
-import { type JsonObject, toJson } from './json.ts';
+import { isPlainObject, type JsonObject, type JsonValue, sameJson, toJson } from './json.ts';
 
 /**
  * A schema of any library that speaks Standard Schema v1 (zod, valibot, arktype); zod is what the docs use.
@@ -118,4 +118,42 @@ export function schemaName(schema: Schema): string {
   } catch {
     return fallback;
   }
+}
+
+/**
+ * Whether the JSON Schema of a schema says all that it does, so that it can be made again from it. Refinements,
+ * transformations and coercions are code, which is in no JSON Schema.
+ */
+export function isDataSchema(schema: Schema): boolean {
+  if (given.has(schema)) return true;
+  if (schema['~standard'].vendor === 'zod') return !hasCode(schema, new Set());
+  try {
+    return sameJson(essence(jsonSchemaOf(schema, 'it', 'input')), essence(jsonSchemaOf(schema, 'it', 'output')));
+  } catch {
+    return false;
+  }
+}
+
+const zodCode = new Set<unknown>(['transform', 'custom', 'catch', 'overwrite']);
+
+/** Whether there is code somewhere in what a zod schema is defined by. */
+function hasCode(value: unknown, seen: Set<unknown>): boolean {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return false;
+  seen.add(value);
+  const { _zod } = value as { readonly _zod?: { readonly def?: Readonly<Record<string, unknown>> } };
+  if (!_zod?.def) return Object.values(value).some((item) => hasCode(item, seen));
+  const { type, check, coerce, getter, ...parts } = _zod.def;
+  if (zodCode.has(type) || zodCode.has(check) || coerce === true) return true;
+  return hasCode(typeof getter === 'function' ? getter() : undefined, seen) || hasCode(parts, seen);
+}
+
+/** A JSON Schema without what differs between what is accepted and what is given when there are only defaults. */
+function essence(schema: JsonValue): JsonValue {
+  if (Array.isArray(schema)) return schema.map(essence);
+  if (!isPlainObject(schema)) return schema;
+  const kept = Object.entries(schema as JsonObject).filter(
+    ([key, item]) =>
+      !(key === 'required' && Array.isArray(item)) && !(key === 'additionalProperties' && item === false),
+  );
+  return Object.fromEntries(kept.map(([key, item]) => [key, essence(item)]));
 }

@@ -1,13 +1,5 @@
 import type { PlanBuilderV2 } from './builder-v2.ts';
-import type {
-  EarlyProblems,
-  FirstValue,
-  IfFrame,
-  LoopFrame,
-  ParallelFrame,
-  Perhaps,
-  With,
-} from './builder-v2-types.ts';
+import type { FirstValue, IfFrame, ParallelFrame, Perhaps, With } from './builder-v2-types.ts';
 
 // The builder after each method. `Steps` is all that is known, `Own` what was made in the innermost block alone.
 
@@ -117,16 +109,6 @@ type AfterMerge<Steps, Inputs, Last, Exits, Final, Frame, Own, Name extends stri
 export type StatesIn<Steps, Frame> = Frame extends { readonly states: infer States extends readonly unknown[] }
   ? [Steps, ...States]
   : [];
-
-/** The builder after a loop. The body of a do-while has run at least once; that of another loop perhaps not. */
-export type AfterLoop<Steps, Inputs, Last, Exits, Final, Frame, Own, Name extends string> =
-  Frame extends LoopFrame<infer Kind, infer Before, infer Outer, infer LastBefore, infer Early, infer _Taken, infer Up>
-    ? [EarlyProblems<Early, Steps, Inputs>] extends [never]
-      ? Kind extends 'do-while' | 'open'
-        ? PlanBuilderV2<With<Steps, Name, boolean>, Inputs, Last, Exits, Final, Up, With<Outer & Own, Name, boolean>>
-        : PlanBuilderV2<Before & Perhaps<Own>, Inputs, Last | LastBefore, Exits, Final, Up, Outer & Perhaps<Own>>
-      : EarlyProblems<Early, Steps, Inputs>
-    : NotOpen<'loop'>;
 
 /** The builder in the next branch of a parallel block: what other branches make is not known there. */
 export type NextBranch<Inputs, Last, Exits, Final, Frame, Own> =

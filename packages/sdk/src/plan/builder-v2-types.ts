@@ -102,6 +102,27 @@ export interface EffectOptions {
   readonly version?: string | undefined;
 }
 
+/** What steps that ask a model say. */
+export interface TaskOptions<Name, Task, Data, S extends Schema, Message, Steps, Inputs, Frame>
+  extends Settings<Message, Steps, Inputs> {
+  readonly stepName?: NewName<Name, Steps, Frame> | undefined;
+  readonly task: Task & Checked<Task, Steps, Inputs>;
+  /** What the model is told beside the task: values and references. */
+  readonly inputs?: (Data & Checked<Data, Steps, Inputs>) | undefined;
+  readonly outputSchema?: S | undefined;
+  /** `provider/model`; the client's model for this unless given. */
+  readonly model?: string | undefined;
+}
+
+/** What steps with code of the plan's own say. */
+export interface CodeOptions<Name, Given, S extends Schema, Message, Steps, Inputs, Frame>
+  extends EffectOptions,
+    Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>> {
+  readonly stepName?: NewName<Name, Steps, Frame> | undefined;
+  readonly args?: (Given & Checked<Given, Steps, Inputs>) | undefined;
+  readonly outputSchema?: S | undefined;
+}
+
 /** The arguments a tool is given: what its schema accepts. */
 export type ToolArgs<T> = T extends { readonly argsSchema?: Schema<infer Output, infer Input> | undefined }
   ? unknown extends Input
@@ -221,17 +242,6 @@ export interface IfFrame<
   readonly up: Up;
 }
 
-/** Inside a loop. `Early` is what its condition takes from the body. */
-export interface LoopFrame<Kind, Before, Outer, LastBefore, Early, Taken, Up> {
-  readonly kind: Kind;
-  readonly before: Before;
-  readonly outer: Outer;
-  readonly lastBefore: LastBefore;
-  readonly early: Early;
-  readonly taken: Taken;
-  readonly up: Up;
-}
-
 /** Inside a parallel block: what was known before it, and what the branches that are over have made. */
 export interface ParallelFrame<Before, Outer, Made, Taken, Up> {
   readonly before: Before;
@@ -269,44 +279,3 @@ export type Mergeable<Names, States extends readonly unknown[]> = {
   ok: unknown;
   wrong: UnknownStep<UnknownNames<Names, States>, KnownNames<States>>;
 }[[UnknownNames<Names, States>] extends [never] ? 'ok' : 'wrong'];
-
-/** Which kind of loop the options make. */
-export type LoopKind<Keys> = 'over' extends Keys
-  ? 'for-each'
-  : 'while' extends Keys
-    ? 'while'
-    : 'doWhile' extends Keys
-      ? 'do-while'
-      : 'open';
-/** The arguments of a loop's condition that may refer into its body: those with an initial value, and all of a do-while. */
-export type EarlyKeys<Keys, Given, Initial> = LoopKind<Keys> extends 'do-while' ? keyof Given : keyof Initial;
-/** What a loop's condition is given. */
-export type LoopArgs<Given, Initial, Steps, Inputs> = {
-  -readonly [Key in keyof Given]: Key extends keyof Initial
-    ? Widened<Resolved<Initial[Key], Steps, Inputs>>
-    : NotYetMade<Resolved<Given[Key], Steps, Inputs>>;
-};
-// What the body makes is not known where a do-while begins.
-type NotYetMade<Value> = 0 extends 1 & Value ? JsonValue : Value;
-/** What the condition of a loop takes from its body, to be checked where the loop ends. */
-export interface Early<Given, Sentence, Initial> {
-  readonly given: Given;
-  readonly sentence: Sentence;
-  readonly initial: Initial;
-}
-/** The value a loop begins with has another type than what its body makes. */
-export interface WrongInitial<Begins, Makes> {
-  readonly '~beginsWith': Begins;
-  readonly '~bodyMakes': Makes;
-}
-/** What is wrong with what a loop's condition takes from its body. */
-export type EarlyProblems<E, Steps, Inputs> =
-  E extends Early<infer Given, infer Sentence, infer Initial>
-    ?
-        | Problems<Given | Sentence, Steps, Inputs>
-        | {
-            [Key in keyof Given & keyof Initial]: [Resolved<Given[Key], Steps, Inputs>] extends [Widened<Initial[Key]>]
-              ? never
-              : WrongInitial<Initial[Key], Resolved<Given[Key], Steps, Inputs>>;
-          }[keyof Given & keyof Initial]
-    : never;

@@ -17,42 +17,29 @@ import type { Reference } from '../core/reference.ts';
 import type { Checked, Resolved } from '../core/reference-types.ts';
 import type { Schema } from '../core/schema.ts';
 import type { AnyTool, ToolRunContext } from '../core/tool.ts';
-import type {
-  AfterIf,
-  AfterLoop,
-  AfterParallel,
-  BeforeOf,
-  Next,
-  NextBranch,
-  NextClause,
-  StatesIn,
-} from './builder-v2-blocks.ts';
+import type { AfterIf, AfterParallel, BeforeOf, Next, NextBranch, NextClause, StatesIn } from './builder-v2-blocks.ts';
+import type { AfterLoop, InLoop, LoopOption, LoopOptions } from './builder-v2-loops.ts';
 import { checkDefault, loopStep, subPlanOf } from './builder-v2-steps.ts';
 import type {
   Accepted,
   Answered,
+  CodeOptions,
   ConditionFor,
-  Early,
-  EarlyKeys,
-  EffectOptions,
   Expiry,
   Fits,
   IfFrame,
   InputsOf,
   ItemOf,
-  LoopArgs,
-  LoopFrame,
-  LoopKind,
   Made,
   Mergeable,
   NewInput,
   NewName,
   NoArgs,
-  NotAList,
   OutputOf,
   ParallelFrame,
   Settings,
   Stored,
+  TaskOptions,
   ToolCall,
   ToolOutput,
   TakenIn,
@@ -131,15 +118,9 @@ export class PlanBuilderV2<
     S extends Schema = never,
     Message extends Template = string,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly task: Task & Checked<Task, Steps, Inputs>;
-      readonly inputs?: (Data & Checked<Data, Steps, Inputs>) | undefined;
-      readonly outputSchema?: S | undefined;
+    options: TaskOptions<Name, Task, Data, S, Message, Steps, Inputs, Frame> & {
       readonly systemPrompt?: string | undefined;
-      /** `provider/model`; the client's default model unless given. */
-      readonly model?: string | undefined;
-    } & Settings<Message, Steps, Inputs>,
+    },
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, string>> {
     return this.#step('llm', options, { inputs: [] });
   }
@@ -173,16 +154,12 @@ export class PlanBuilderV2<
     S extends Schema = never,
     Message extends Template = string,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly args?: (Given & Checked<Given, Steps, Inputs>) | undefined;
+    options: CodeOptions<Name, Given, S, Message, Steps, Inputs, Frame> & {
       readonly function: (
         args: Resolved<NoInfer<Given>, Steps, Inputs>,
         context: ToolRunContext,
       ) => Result | Promise<Result>;
-      readonly outputSchema?: S | undefined;
-    } & EffectOptions &
-      Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
+    },
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Stored<Answered<Result>>>> {
     return this.#step('function', options, { args: {} });
   }
@@ -195,16 +172,12 @@ export class PlanBuilderV2<
     S extends Schema = never,
     Message extends Template = string,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly args?: (Given & Checked<Given, Steps, Inputs>) | undefined;
+    options: CodeOptions<Name, Given, S, Message, Steps, Inputs, Frame> & {
       readonly run: (
         args: Resolved<NoInfer<Given>, Steps, Inputs>,
         context: ToolRunContext,
       ) => Result | Promise<Result>;
-      readonly outputSchema?: S | undefined;
-    } & EffectOptions &
-      Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
+    },
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Stored<Answered<Result>>>> {
     return this.#step('custom', options, { args: {} });
   }
@@ -218,14 +191,9 @@ export class PlanBuilderV2<
     S extends Schema = never,
     Message extends Template = string,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
+    options: TaskOptions<Name, Task, Data, S, Message, Steps, Inputs, Frame> & {
       readonly tool: T;
-      readonly task: Task & Checked<Task, Steps, Inputs>;
-      readonly inputs?: (Data & Checked<Data, Steps, Inputs>) | undefined;
-      readonly outputSchema?: S | undefined;
-      readonly model?: string | undefined;
-    } & Settings<Message, Steps, Inputs>,
+    },
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, ToolOutput<T>>> {
     return this.#step('single-tool-agent', options, { inputs: [] });
   }
@@ -238,18 +206,13 @@ export class PlanBuilderV2<
     S extends Schema = never,
     Message extends Template = string,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly task: Task & Checked<Task, Steps, Inputs>;
+    options: TaskOptions<Name, Task, Data, S, Message, Steps, Inputs, Frame> & {
       readonly tools?: readonly (string | AnyTool)[] | undefined;
-      readonly inputs?: (Data & Checked<Data, Steps, Inputs>) | undefined;
-      readonly outputSchema?: S | undefined;
       /** Whether the agent may ask people; false unless given. */
       readonly allowAgentClarifications?: boolean | undefined;
       /** How many tools it may call; 25 unless given. */
       readonly toolCallLimit?: number | undefined;
-      readonly model?: string | undefined;
-    } & Settings<Message, Steps, Inputs>,
+    },
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, string>> {
     const defaults = { inputs: [], tools: [], allowAgentClarifications: false, toolCallLimit: defaultToolCallLimit };
     return this.#step('react-agent', options, defaults);
@@ -349,44 +312,10 @@ export class PlanBuilderV2<
     Until extends Template = string,
     Key extends LoopOption = never,
   >(
-    options: {
-      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
-      readonly while?:
-        | ConditionFor<Sentence, LoopArgs<NoInfer<Given>, NoInfer<Initial>, Steps, Inputs>, Steps, Inputs>
-        | undefined;
-      readonly doWhile?:
-        | ((args: LoopArgs<NoInfer<Given>, NoArgs, Steps, Inputs>) => boolean | Promise<boolean>)
-        | Until
-        | undefined;
-      readonly over?: (List & Checked<List, Steps, Inputs> & Loopable<Resolved<List, Steps, Inputs>>) | undefined;
-      readonly args?: (Given & Checked<Omit<Given, EarlyKeys<Key, Given, Initial>>, Steps, Inputs>) | undefined;
-      /** Stands in for arguments the first time the condition is judged after the loop was entered. */
-      readonly initial?: (Initial & Checked<Initial, Steps, Inputs>) | undefined;
-      /** How often the body runs at most; 10,000 unless given. One more fails the run. */
-      readonly maxIterations?: number | undefined;
-      /** How many items of `over` may be worked on at once; 1 unless given. */
-      readonly concurrency?: number | undefined;
-      /** Whether the others that are running `finish` (unless given) or `abort` when one fails. */
-      readonly onFailure?: OnFailure | undefined;
-      readonly version?: string | undefined;
-    } & { readonly [Given in Key]: unknown },
-  ): PlanBuilderV2<
-    With<Steps, LoopName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>,
-    Inputs,
-    Last,
-    Exits,
-    Final,
-    LoopFrame<
-      LoopKind<Key>,
-      Steps,
-      Own,
-      Last,
-      Early<Pick<Given, EarlyKeys<Key, Given, Initial> & keyof Given>, Until, Resolved<Initial, Steps, Inputs>>,
-      TakenIn<Frame> | Name,
-      Frame
-    >,
-    With<unknown, LoopName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>
-  > {
+    options: LoopOptions<Name, Given, Initial, List, Sentence, Until, Key, Steps, Inputs, Frame> & {
+      readonly [Given in Key]: unknown;
+    },
+  ): InLoop<Steps, Inputs, Last, Exits, Final, Frame, Own, Name, Given, Initial, List, Until, Key> {
     return this.#push(loopStep(this.#name(options.stepName), options as never, defaultMaxIterations));
   }
 
@@ -543,18 +472,4 @@ export class PlanBuilderV2<
   }
 }
 
-type LoopOption =
-  | 'stepName'
-  | 'while'
-  | 'doWhile'
-  | 'over'
-  | 'args'
-  | 'initial'
-  | 'maxIterations'
-  | 'concurrency'
-  | 'onFailure'
-  | 'version';
-type LoopName<Key, Name> = LoopKind<Key> extends 'for-each' | 'while' ? Name : never;
-type LoopValue<Key, List> = LoopKind<Key> extends 'for-each' ? ItemOf<List> : boolean;
-type Loopable<List> = ItemOf<List> extends NotAList<infer Value> ? NotAList<Value> : unknown;
 type Answer<Options, Steps, Inputs> = [Options] extends [never] ? JsonValue : ItemOf<Resolved<Options, Steps, Inputs>>;

@@ -2,13 +2,13 @@ import { hashJson } from '../core/hash.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { Plan, Step } from '../core/plan.ts';
 import { type PlanChange, planChanges } from '../core/plan-v2-changes.ts';
-import { PlanV2 } from '../core/plan-v2.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
 import { jsonSchemaOf, type Schema, withJsonSchema } from '../core/schema.ts';
 import type { PlanRecord } from '../storage/storage-backend.ts';
 import { type AnyPlanV2, builderOf, legacyOf } from './builder-programs.ts';
 import { setProgram } from './compile.ts';
 import { compileSteps, type CompilablePlan } from './compile-v2.ts';
+import { planV2FromJson } from './plan-v2-record.ts';
 
 /** A plan as it is stored: its Portia document, and what such a document cannot hold: JSON Schemas, a builder plan. */
 export function toPlanRecord(plan: Plan, createdAt: number): PlanRecord {
@@ -58,11 +58,8 @@ export async function fromPlanRecord(record: PlanRecord): Promise<Plan | undefin
   return new Plan({ ...plan, steps, ...(final && { structuredOutputSchema: await schemaFromJson(final) }) });
 }
 
-async function dataPlan({ id }: PlanRecord, { shape }: StoredBuilder): Promise<AnyPlanV2> {
-  const { z } = await import('zod');
-  const schemaFrom = (jsonSchema: JsonObject): Schema =>
-    withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
-  return PlanV2.fromJSON({ kind: 'plan-v2', id, ...shape }, schemaFrom);
+function dataPlan({ id }: PlanRecord, { shape }: StoredBuilder): Promise<AnyPlanV2> {
+  return planV2FromJson({ kind: 'plan-v2', id, ...shape });
 }
 
 /** A schema that checks what a JSON Schema says. */
