@@ -175,6 +175,12 @@ describe('the view of a run', () => {
     for (const part of ['IN_PROGRESS', '412 rows', 'EMEA', 'order-17']) expect(shown).toContain(part);
   });
 
+  it('shows an output of any name, also one that objects know already', () => {
+    const state = stateAfter(start);
+    state.stepOutputs.set('__proto__', LocalDataValue('odd'));
+    expect(Object.entries(planRunView(state).outputs.stepOutputs)).toEqual([['__proto__', LocalDataValue('odd')]]);
+  });
+
   it('narrows on its state', () => {
     const run = planRunView<{ total: number }>(stateAfter(start));
     if (run.state === 'COMPLETE') {

@@ -1,6 +1,15 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { type Infer, isDataSchema, isSchema, jsonSchemaOf, type Schema, schemaName, validate, withJsonSchema } from './schema.ts';
+import {
+  type Infer,
+  isDataSchema,
+  isSchema,
+  jsonSchemaOf,
+  type Schema,
+  schemaName,
+  validate,
+  withJsonSchema,
+} from './schema.ts';
 
 const person = z.object({ name: z.string(), tags: z.array(z.string()).default([]) });
 
@@ -20,7 +29,9 @@ describe('validate', () => {
       issues: [expect.stringMatching(/^name: /), expect.stringMatching(/^tags\.1: /)],
     });
     expect(validate(z.string(), 1)).toMatchObject({ ok: false, issues: [expect.stringMatching(/^Invalid input: /)] });
-    const wrapped = plainSchema(() => ({ issues: [{ message: 'bad', path: [{ key: 'a' }, 0] }, { message: 'worse' }] }));
+    const wrapped = plainSchema(() => ({
+      issues: [{ message: 'bad', path: [{ key: 'a' }, 0] }, { message: 'worse' }],
+    }));
     expect(validate(wrapped, 1)).toEqual({ ok: false, issues: ['a.0: bad', 'worse'] });
   });
 
@@ -47,21 +58,39 @@ describe('jsonSchemaOf', () => {
   });
 
   it('takes the JSON Schema that is given beside', () => {
-    const given = withJsonSchema(plainSchema((value) => ({ value })), { type: 'string' });
+    const given = withJsonSchema(
+      plainSchema((value) => ({ value })),
+      { type: 'string' },
+    );
     expect(jsonSchemaOf(given, 'tool x')).toEqual({ type: 'string' });
     expect(jsonSchemaOf(given, 'tool x', 'output')).toEqual({ type: 'string' });
   });
 
   it('says whose schema gives none, and what to do', () => {
     const none = plainSchema((value) => ({ value }));
-    expect(() => jsonSchemaOf(none, 'tool x')).toThrow(expect.objectContaining({ code: 'TOOL_INVALID', hint: expect.stringContaining('withJsonSchema') }));
+    expect(() => jsonSchemaOf(none, 'tool x')).toThrow(
+      expect.objectContaining({ code: 'TOOL_INVALID', hint: expect.stringContaining('withJsonSchema') }),
+    );
     expect(() => jsonSchemaOf(none, 'tool x')).toThrow('the schema of tool x (handmade) gives no JSON Schema');
   });
 
   it('says why a schema cannot be written', () => {
-    expect(() => jsonSchemaOf(z.object({ at: z.date() }), 'tool x')).toThrow(/the schema of tool x cannot be written.*Date/);
-    const broken = { '~standard': { ...plainSchema((value) => ({ value }))['~standard'], jsonSchema: { input: () => { throw 'no'; } } } };
-    expect(() => jsonSchemaOf(broken, 'tool x')).toThrow(expect.objectContaining({ code: 'TOOL_INVALID', message: expect.stringContaining(': no') }));
+    expect(() => jsonSchemaOf(z.object({ at: z.date() }), 'tool x')).toThrow(
+      /the schema of tool x cannot be written.*Date/,
+    );
+    const broken = {
+      '~standard': {
+        ...plainSchema((value) => ({ value }))['~standard'],
+        jsonSchema: {
+          input: () => {
+            throw 'no';
+          },
+        },
+      },
+    };
+    expect(() => jsonSchemaOf(broken, 'tool x')).toThrow(
+      expect.objectContaining({ code: 'TOOL_INVALID', message: expect.stringContaining(': no') }),
+    );
   });
 });
 
