@@ -54,8 +54,6 @@ const plans = {
       .build(),
 };
 
-export const agentVariants = Object.keys(plans);
-
 /** `baseURL` is that of an OpenAI-compatible server. `run` gives the final text. */
 export async function agent(baseURL, variant) {
   const config = new Config({
