@@ -213,6 +213,15 @@ describe('a step', () => {
     expect(state.stepOutputs.get('$b')).toEqual(LocalDataValue(2));
   });
 
+  it('that ends after a later one reads as if it had ended before it', () => {
+    const state = after(
+      { type: 'step-end', step: 1, output: { value: 'later' } },
+      { type: 'step-end', step: 0, output: { value: 'earlier' } },
+    );
+    expect([...state.stepOutputs.keys()]).toEqual(['$a', '$b']);
+    expect(state.lastOutput).toBe('$b');
+  });
+
   it('that ends before an earlier one does not take the run back', () => {
     expect(
       after({ type: 'step-end', step: 1, output: { value: 1 } }, { type: 'step-end', step: 0, output: { value: 1 } })

@@ -129,7 +129,8 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
     // What ends the whole run is its outcome at once.
     const record = event.next === exitTarget ? state.root : thread;
     recordOutput(record.outputs, name, output);
-    if (!marker) {
+    if (isBehind(state, thread, step)) putInOrder(state);
+    else if (!marker) {
       thread.lastStep = step;
       if (record === state.root) state.lastOutput = name;
     }
@@ -151,6 +152,19 @@ function keepResult(state: RunState, thread: Thread, step: number, result: boole
 }
 
 const judging: ReadonlySet<string | undefined> = new Set(['if', 'else-if', 'end-loop']);
+
+/** Whether a step of a V1 plan ends after a later one, with which it ran at once. */
+function isBehind({ program }: RunState, { lastStep }: Thread, step: number): boolean {
+  return !program.keepsVisits && lastStep !== undefined && step < lastStep;
+}
+
+/** The outputs read as if the steps had ended in order, and the last step's is the last one. */
+function putInOrder({ program, stepOutputs }: RunState): void {
+  const place = new Map(program.instructions.map(({ output, index }) => [output, index]));
+  const entries = [...stepOutputs].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b)));
+  stepOutputs.clear();
+  for (const [name, output] of entries) stepOutputs.set(name, output);
+}
 
 /** The thread a visit belongs to. */
 export function threadOf(state: RunState, visit: VisitId): Thread {
