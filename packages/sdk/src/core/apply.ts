@@ -1,4 +1,5 @@
-import { clarificationFromWire, isRefused, placed, resolved } from './clarification.ts';
+import { applyRetry } from './apply-retry.ts';
+import { clarificationFromWire, placed, resolved } from './clarification.ts';
 import type { CallOutcome, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
@@ -15,13 +16,13 @@ import {
   type Visit,
   visitKey,
 } from './run-state.ts';
+import { outputNameOf, threadOf } from './state-lookup.ts';
 import {
   exitTarget,
   type Fork,
   type FrameChange,
   newFork,
   newThread,
-  nextVisit,
   strandsOf,
   type Thread,
   visitNumber,
@@ -85,7 +86,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       state.planId = event.planId;
       return;
     case 'run-retry':
-      return retry(state);
+      return applyRetry(state);
   }
 }
 
@@ -164,13 +165,6 @@ function putInOrder({ program, stepOutputs }: RunState): void {
   const entries = [...stepOutputs].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b)));
   stepOutputs.clear();
   for (const [name, output] of entries) stepOutputs.set(name, output);
-}
-
-/** The thread a visit belongs to. */
-export function threadOf(state: RunState, visit: VisitId): Thread {
-  if (typeof visit === 'number') return state.root;
-  const mark = visit.lastIndexOf('~');
-  return state.threads.get(mark < 0 ? visit : visit.slice(0, mark)) ?? state.root;
 }
 
 function recordOutput(outputs: Map<string, Output>, name: string, output: Output): void {
@@ -425,83 +419,4 @@ function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
   } else if (event.finalOutput) {
     state.finalOutput = outputOf(event.finalOutput, state.header.id);
   }
-}
-
-/** The output of a step of the plan; of a sub-plan, that of the whole. */
-function outputNameOf(state: RunState, planStep: number | undefined): string | undefined {
-  return planStep === undefined
-    ? undefined
-    : state.program.instructions.findLast((instruction) => instruction.planStep === planStep)?.output;
-}
-
-function retry(state: RunState): void {
-  const name = outputNameOf(state, state.error?.step);
-  if (name !== undefined) state.stepOutputs.delete(name);
-  state.state = 'READY_TO_RESUME';
-  state.retries += 1;
-  state.error = undefined;
-  state.finalOutput = undefined;
-  state.endedAt = undefined;
-  for (const visit of [...state.visits.values()]) {
-    state.visits.delete(visitKey(visit.step, visit.visit));
-    const again = afresh(visit);
-    state.visits.set(visitKey(again.step, again.visit), again);
-    threadOf(state, again.visit).counts.set(again.step, visitNumber(again.visit));
-  }
-  withdrawQuestions(state);
-}
-
-/** Questions nobody answered are withdrawn, and refusals bind no longer: whoever still has to know asks again. */
-function withdrawQuestions(state: RunState): void {
-  const answered = state.clarifications.filter(({ clarification }) => clarification.resolved);
-  state.clarifications.length = 0;
-  for (const record of answered) state.clarifications.push(record);
-  state.outstanding = 0;
-  for (const [key, asked] of state.questions) {
-    const kept = asked.filter(({ clarification }) => clarification.resolved && !isRefused(clarification));
-    if (kept.length > 0) state.questions.set(key, kept);
-    else state.questions.delete(key);
-  }
-}
-
-/**
- * The visit that a retry makes of a failed one: calls that succeeded are kept and not made again; those that may have
- * happened are kept too, to be looked up or asked about; without any, the step begins from nothing. What led to a kept
- * call is kept as it was said, and is not done again.
- */
-function afresh(visit: Visit): Visit {
-  const last = visit.calls.findLastIndex((call) => call !== undefined && mayHaveHappened(call));
-  const calls = visit.calls.slice(0, last + 1).map(keptCall);
-  const keeps = calls.length > 0;
-  return {
-    step: visit.step,
-    visit: nextVisit(visit.visit),
-    startedAt: visit.startedAt,
-    until: undefined,
-    begun: false,
-    calls,
-    lastCall: calls.findLast((call) => call?.status === 'ended'),
-    answers: keeps
-      ? new Map([...(visit.answers ?? [])].filter(([, { purpose }]) => purpose !== 'step-summary'))
-      : undefined,
-  };
-}
-
-function mayHaveHappened({ status, outcome }: CallState): boolean {
-  if (status === 'proposed') return false;
-  return status !== 'ended' || outcome?.status === 'SUCCESS' || gaveNoUsableResult(outcome);
-}
-
-/** The call was made, but what it gave could not be stored. */
-function gaveNoUsableResult(outcome: CallOutcome | undefined): boolean {
-  return (
-    outcome?.status === 'FAILED' &&
-    (outcome.error.code === 'OUTPUT_NOT_JSON' || outcome.error.code === 'OUTPUT_INVALID')
-  );
-}
-
-function keptCall(call: CallState | undefined): CallState | undefined {
-  if (!call || call.status === 'proposed') return undefined;
-  if (call.status !== 'ended' || gaveNoUsableResult(call.outcome)) return { ...call, status: 'started' };
-  return call.outcome?.status === 'FAILED' && !call.outcome.soft ? undefined : call;
 }

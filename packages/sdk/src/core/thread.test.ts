@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { legacyOf } from '../plan/builder-programs.ts';
 import { compile } from '../plan/compile.ts';
-import { apply, threadOf } from './apply.ts';
+import { apply } from './apply.ts';
 import { clarificationToWire, InputClarification } from './clarification.ts';
 import type { RunEventBody } from './event.ts';
 import type { StepV2 } from './plan-v2-steps.ts';
 import { PlanV2 } from './plan-v2.ts';
 import { currentStepIndex, initialState, type RunHeader, type RunState, visibleOutputs } from './run-state.ts';
+import { threadOf } from './state-lookup.ts';
 import { nextVisit, valuesOf, visitName, visitNumber } from './thread.ts';
 
 const header: RunHeader = {
