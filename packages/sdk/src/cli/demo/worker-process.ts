@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { ToldError } from '../output.ts';
 
 /** What a worker says to the process that started it. */
@@ -13,7 +14,8 @@ export type WorkerMessage =
   /** The process is gone. */
   | { readonly type: 'gone'; readonly how: string };
 
-const main = fileURLToPath(new URL('../main.js', import.meta.url));
+/** The command of this very package, wherever its code was put by the build. */
+const main = join(createRequire(import.meta.url).resolve('portia-ts/package.json'), '../dist/cli/main.js');
 
 /** A process that drives the run of the demo. */
 export class WorkerProcess {
