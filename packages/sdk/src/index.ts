@@ -90,7 +90,9 @@ export {
 } from './run/approval-hooks.ts';
 
 // Doors: models, storage, time, logs
+export { type ContentPart, contentText, type MessageContent } from './core/content.ts';
 export type {
+  FailedModel,
   Model,
   ModelAnswer,
   ModelMessage,

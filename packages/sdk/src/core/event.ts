@@ -53,6 +53,7 @@ export type RunEventBody =
       /** Its number within the visit: `m<n>`, or `<call n>.m<n>` for one asked inside a tool call. */
       readonly call: string;
       readonly purpose: ModelPurpose;
+      /** The one that answered. */
       readonly model: string;
       readonly messages?: readonly ModelMessage[];
       readonly answer: ModelAnswer;
@@ -187,7 +188,15 @@ export type RunNotice = { readonly seq?: undefined; readonly at: number } & (
       readonly purpose: ModelPurpose;
       readonly model: string;
     }
-  | { readonly type: 'text-delta'; readonly step: number; readonly call: string; readonly text: string }
+  /** Words of an answer as they come; `again` marks the first of a new attempt, which makes the earlier ones void. */
+  | {
+      readonly type: 'text-delta';
+      readonly step: number;
+      readonly visit?: VisitId;
+      readonly call: string;
+      readonly text: string;
+      readonly again?: true;
+    }
   | { readonly type: 'tool-progress'; readonly step: number; readonly call: string; readonly progress: JsonValue }
 );
 

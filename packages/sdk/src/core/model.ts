@@ -1,9 +1,11 @@
+import type { MessageContent } from './content.ts';
+import type { PortiaErrorCode } from './errors.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 
 /** A message of a conversation with a model, as it is stored. */
 export type ModelMessage =
   | { readonly role: 'system'; readonly content: string }
-  | { readonly role: 'user'; readonly content: string }
+  | { readonly role: 'user'; readonly content: MessageContent }
   | {
       readonly role: 'assistant';
       readonly content: string;
@@ -15,7 +17,7 @@ export type ModelMessage =
       readonly role: 'tool';
       readonly callId: string;
       readonly toolName: string;
-      readonly content: string;
+      readonly content: MessageContent;
       readonly isError?: true;
     };
 
@@ -43,6 +45,15 @@ export interface ModelRequest {
   /** Ask for one JSON value of this schema, by the provider's native way where it has one. */
   readonly schema?: { readonly name: string; readonly jsonSchema: JsonObject };
   readonly maxOutputTokens?: number;
+  /** Whose question it is, such as an end user: cached answers are shared within one tenant only. */
+  readonly tenant?: string;
+  /** Epoch milliseconds after which no answer is of use: no attempt and no pause goes beyond it. */
+  readonly deadline?: number;
+  /**
+   * Hears the words of the answer as they come; with it, the answer is streamed where the model can. `again` marks the
+   * first words of a new attempt: what was heard before them is void. Answers in a schema are not streamed.
+   */
+  readonly onText?: (text: string, again: boolean) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -63,6 +74,19 @@ export interface ModelAnswer {
   readonly finishReason: 'stop' | 'length' | 'content-filter' | 'tool-calls' | 'error' | 'other';
   readonly usage?: ModelUsage;
   readonly providerParts?: JsonValue;
+  /** It came from a cache, and cost nothing now; `usage` is what it cost then. */
+  readonly cached?: true;
+  /** Which model answered, where that was not the one asked but another of its list. */
+  readonly model?: string;
+  /** The models of the list that failed before it, and why. */
+  readonly failed?: readonly FailedModel[];
+}
+
+/** A model of a list that gave no answer. */
+export interface FailedModel {
+  readonly model: string;
+  readonly code: PortiaErrorCode;
+  readonly message: string;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { contentText } from '../core/content.ts';
 import { EndUser } from '../core/end-user.ts';
 import type { ModelMessage } from '../core/model.ts';
 import { Plan, PlanInput } from '../core/plan.ts';
@@ -38,7 +39,7 @@ const tools: readonly AnyTool[] = [
 ];
 
 function user(messages: readonly ModelMessage[]): string {
-  return messages[1]?.content ?? '';
+  return contentText(messages[1]?.content);
 }
 
 describe('planning prompt', () => {
@@ -61,7 +62,10 @@ describe('planning prompt', () => {
   });
 
   it('takes less than 1,500 tokens with four tools', () => {
-    const tokens = planningPrompt({ query, tools, now }).reduce((sum, { content }) => sum + estimateTokens(content), 0);
+    const tokens = planningPrompt({ query, tools, now }).reduce(
+      (sum, { content }) => sum + estimateTokens(contentText(content)),
+      0,
+    );
     expect(tokens).toBeLessThan(1_500);
   });
 

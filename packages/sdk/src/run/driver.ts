@@ -14,7 +14,7 @@ import type { JsonObject } from '../core/json.ts';
 import { isFinished, type RunState } from '../core/run-state.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
-import { type EventBus, isWatched } from './event-bus.ts';
+import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
 import { startGrace } from './guard.ts';
 
 /**
@@ -107,6 +107,11 @@ export class Driver {
   /** Whether anybody would hear of a notice. */
   get watched(): boolean {
     return isWatched(this.#bus, this.id);
+  }
+
+  /** Whether somebody follows this very run, and would read words as they come. */
+  get followed(): boolean {
+    return isFollowed(this.#bus, this.id);
   }
 
   /** Shows something that is not worth storing to whoever watches. */

@@ -46,3 +46,8 @@ function tell(listener: RunListener, id: PlanRunUUID, signal: RunSignal): void {
 export function isWatched(bus: EventBus, id: PlanRunUUID): boolean {
   return bus.all.size > 0 || bus.byRun.has(id);
 }
+
+/** Whether anybody listens to this run in particular; those that hear of all runs, such as logs, do not count. */
+export function isFollowed(bus: EventBus, id: PlanRunUUID): boolean {
+  return bus.byRun.has(id);
+}

@@ -33,7 +33,7 @@ export async function askModel(
   at: Asker,
   model: Model,
   talk: Conversation,
-  request: Omit<ModelRequest, 'messages' | 'signal'> = {},
+  request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText'> = {},
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
   const known = driver.state.visits.get(visitKey(step, visit))?.answers?.get(slot);
@@ -52,20 +52,40 @@ export async function askModel(
     model: model.id,
   }));
   const started = performance.now();
-  const answer = await generate(driver, model, { ...request, messages: talk.messages, signal: driver.signal });
+  const answer = await generate(driver, model, {
+    ...request,
+    messages: talk.messages,
+    tenant: driver.state.header.endUserId,
+    ...(driver.followed && { onText: textNotices(at) }),
+    signal: driver.signal,
+  });
   driver.emit({
     type: 'model-call-end',
     step,
     ...visitField(visit),
     call: slot,
     purpose,
-    model: model.id,
+    model: answer.model ?? model.id,
     messages: talk.messages.slice(talk.stored),
     answer,
     ms: Math.round(performance.now() - started),
   });
   await driver.commit();
   return join(talk, answer);
+}
+
+/** Shows words as they come to whoever follows the run. */
+function textNotices({ driver, step, visit, slot: call }: Asker): NonNullable<ModelRequest['onText']> {
+  return (text, again) =>
+    driver.notice((now) => ({
+      at: now,
+      type: 'text-delta',
+      step,
+      ...visitField(visit),
+      call,
+      text,
+      ...(again && { again: true as const }),
+    }));
 }
 
 /** A model that is not ours may break its contract: what it throws gets a code, and an answer has to be one. */

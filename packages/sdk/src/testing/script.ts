@@ -1,3 +1,4 @@
+import { contentText } from '../core/content.ts';
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { ModelAnswer, ModelRequest, ModelUsage } from '../core/model.ts';
@@ -111,7 +112,7 @@ export async function scripted<Request extends Pick<ModelRequest, 'messages'>>(
 
 function lastWords({ messages }: Pick<ModelRequest, 'messages'>): string {
   const last = messages.at(-1);
-  return last ? `[${last.role}] ${last.content.slice(-300)}` : 'nothing';
+  return last ? `[${last.role}] ${contentText(last.content).slice(-300)}` : 'nothing';
 }
 
 /** The error of a scripted model. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Portia } from '../../src/client.ts';
 import { Config } from '../../src/config/config.ts';
+import { contentText } from '../../src/core/content.ts';
 import type { JsonValue } from '../../src/core/json.ts';
 import type { Model } from '../../src/core/model.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
@@ -63,9 +64,9 @@ export const vehiclePlan = (url: string): PlanV2 =>
 
 function vehicleModel(): Model {
   return scriptedModel(({ messages }) => {
-    const prompt = messages.find(({ role }) => role === 'user')?.content ?? '';
+    const prompt = contentText(messages.find(({ role }) => role === 'user')?.content);
     const last = messages.at(-1);
-    const told = last?.role === 'tool' ? last.content : undefined;
+    const told = last?.role === 'tool' ? contentText(last.content) : undefined;
     const give = (result: JsonValue): ReturnType<typeof toolCall> => toolCall('final_result', { result });
     if (prompt.includes('Collect the'))
       return told === undefined

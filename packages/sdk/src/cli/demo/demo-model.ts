@@ -1,3 +1,4 @@
+import { contentText } from '../../core/content.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { Model, ModelRequest } from '../../core/model.ts';
 import { draftSchema } from '../../plan/plan-draft.ts';
@@ -45,12 +46,12 @@ export function demoModel(delayMs: number): Model {
 }
 
 function reply(request: ModelRequest, delayMs: number): ScriptedAnswer {
-  const asked = request.messages.at(-1)?.content ?? '';
+  const asked = contentText(request.messages.at(-1)?.content);
   const task = /<step_task[^>]*>\n([\s\S]*?)\n<\/step_task>/.exec(asked)?.[1] ?? '';
   const options = { delayMs, usage: usageOf(request) };
   if (request.schema?.name === draftSchema.name) return object(draft, { ...options, delayMs: delayMs * 1.5 });
   if (request.schema) return object({ result: { answer, file: 'answer.md' }, summary: answer }, options);
-  const isSummary = request.messages[0]?.content.startsWith('You summarise') ?? false;
+  const isSummary = contentText(request.messages[0]?.content).startsWith('You summarise');
   switch (task) {
     case tasks.amazon:
       if (isSummary)

@@ -51,8 +51,9 @@ export function fromAiSdk(languageModel: AiSdkLanguageModel, options: FromAiSdkO
     id,
     contextWindow: options.contextWindow ?? contextWindowOf(modelId),
     async generate(request) {
+      const taker = { id, urls: await languageModel.supportedUrls };
       const result = await withAttempts(policy, request.signal, (signal) =>
-        languageModel.doGenerate(toCallOptions(languageModel, request, options.defaults ?? {}, signal)),
+        languageModel.doGenerate(toCallOptions(languageModel, request, options.defaults ?? {}, taker, signal)),
       );
       return toAnswer(provider, request, result as GenerateResult);
     },

@@ -11,12 +11,23 @@ export type PromptPart =
   | { type: 'text'; text: string; providerOptions?: ProviderData }
   | { type: 'reasoning'; text: string; providerOptions?: ProviderData }
   | { type: 'tool-call'; toolCallId: string; toolName: string; input: JsonValue; providerOptions?: ProviderData }
-  | {
-      type: 'tool-result';
-      toolCallId: string;
-      toolName: string;
-      output: { type: 'text' | 'error-text'; value: string };
-    };
+  | { type: 'file'; mediaType: string; data: string | URL; filename?: string; providerOptions?: ProviderData }
+  | { type: 'tool-result'; toolCallId: string; toolName: string; output: ResultOutput };
+
+/** What a tool gave. */
+export type ResultOutput =
+  | { type: 'text' | 'error-text'; value: string }
+  /** The parts are named differently in version 2. */
+  | { type: 'content'; value: ResultPart[] };
+
+/** A part of what a tool gave. */
+export type ResultPart =
+  | { type: 'text'; text: string }
+  | { type: 'image-data' | 'file-data' | 'media'; data: string; mediaType: string; filename?: string }
+  | { type: 'image-url' | 'file-url'; url: string; mediaType: string };
+
+/** Addresses a provider fetches itself, by media type. */
+export type SupportedUrls = Readonly<Record<string, readonly RegExp[]>>;
 
 /** A message of the prompt. */
 export type PromptMessage =
@@ -75,6 +86,7 @@ export interface AiSdkLanguageModel {
   readonly modelId: string;
   /** `false` where the model takes no JSON Schema; the schema is then written into the prompt. */
   readonly supportsStructuredOutputs?: boolean | undefined;
+  readonly supportedUrls?: PromiseLike<SupportedUrls> | SupportedUrls | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: each version of the specification has its own options
   doGenerate(options: any): PromiseLike<object>;
 }

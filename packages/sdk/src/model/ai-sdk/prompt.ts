@@ -1,6 +1,7 @@
 import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import type { ModelMessage, ModelRequest } from '../../core/model.ts';
 import type { CallDefaults } from '../providers.ts';
+import { type Taker, toResultOutput, toUserParts } from './content.ts';
 import type { AiSdkLanguageModel, CallOptions, PromptMessage, PromptPart, ProviderData } from './language-model.ts';
 import { type SchemaFormat, schemaFormat } from './schema-format.ts';
 
@@ -28,9 +29,10 @@ export function toCallOptions(
   model: AiSdkLanguageModel,
   request: ModelRequest,
   defaults: CallDefaults,
+  taker: Taker,
   abortSignal: AbortSignal,
 ): CallOptions {
-  const options: CallOptions = { prompt: toPrompt(model, request.messages), abortSignal };
+  const options: CallOptions = { prompt: toPrompt(model, taker, request.messages), abortSignal };
   if (request.maxOutputTokens !== undefined) options.maxOutputTokens = request.maxOutputTokens;
   if (defaults.temperature !== undefined) options.temperature = defaults.temperature;
   if (defaults.providerOptions) options.providerOptions = defaults.providerOptions;
@@ -72,12 +74,12 @@ function writeSchema(prompt: PromptMessage[], schema: JsonObject): void {
   else prompt.unshift({ role: 'system', content: demand });
 }
 
-function toPrompt(model: AiSdkLanguageModel, messages: readonly ModelMessage[]): PromptMessage[] {
+function toPrompt(model: AiSdkLanguageModel, taker: Taker, messages: readonly ModelMessage[]): PromptMessage[] {
   const prompt: PromptMessage[] = [];
   for (const message of messages) {
     if (message.role === 'system') prompt.push({ role: 'system', content: message.content });
-    else if (message.role === 'user') prompt.push({ role: 'user', content: [{ type: 'text', text: message.content }] });
-    else if (message.role === 'tool') pushResult(prompt, message);
+    else if (message.role === 'user') prompt.push({ role: 'user', content: toUserParts(taker, message.content) });
+    else if (message.role === 'tool') pushResult(prompt, model, taker, message);
     else {
       const content = assistantParts(model, message);
       // Providers refuse a turn without content.
@@ -87,12 +89,17 @@ function toPrompt(model: AiSdkLanguageModel, messages: readonly ModelMessage[]):
   return prompt;
 }
 
-function pushResult(prompt: PromptMessage[], message: Extract<ModelMessage, { role: 'tool' }>): void {
+function pushResult(
+  prompt: PromptMessage[],
+  model: AiSdkLanguageModel,
+  taker: Taker,
+  message: Extract<ModelMessage, { role: 'tool' }>,
+): void {
   const part: PromptPart = {
     type: 'tool-result',
     toolCallId: message.callId,
     toolName: message.toolName,
-    output: { type: message.isError ? 'error-text' : 'text', value: message.content },
+    output: toResultOutput(taker, model.specificationVersion, message.content, message.isError === true),
   };
   const last = prompt.at(-1);
   if (last?.role === 'tool') last.content.push(part);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { contentText } from '../../../core/content.ts';
 import { EndUser } from '../../../core/end-user.ts';
 import { executionPrompt, type ExecutionPromptInput } from './execution.ts';
 
@@ -18,7 +19,7 @@ function prompt(more: Partial<ExecutionPromptInput> = {}): { readonly system: st
     ...more,
   });
   expect(messages.map(({ role }) => role)).toEqual(['system', 'user']);
-  return { system: messages[0]?.content ?? '', user: messages[1]?.content ?? '' };
+  return { system: contentText(messages[0]?.content), user: contentText(messages[1]?.content) };
 }
 
 describe('execution prompt', () => {

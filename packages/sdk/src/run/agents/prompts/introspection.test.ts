@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { contentText } from '../../../core/content.ts';
 import type { ModelAnswer } from '../../../core/model.ts';
 import { introspectionPrompt, type IntrospectionPromptInput, parseIntrospection } from './introspection.ts';
 
@@ -78,9 +79,9 @@ describe('introspection prompt', () => {
       steps: [{ task: hostile, inputs: [], output: hostile, condition: hostile }],
     });
     for (const tag of ['step_condition', 'earlier_output', 'plan_steps', 'user_query']) {
-      expect(user?.content.split(`</${tag}>`), tag).toHaveLength(2);
+      expect(contentText(user?.content).split(`</${tag}>`), tag).toHaveLength(2);
     }
-    expect(user?.content.split('<step_condition>')).toHaveLength(2);
+    expect(contentText(user?.content).split('<step_condition>')).toHaveLength(2);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { contentText } from '../../../core/content.ts';
 import { EndUser } from '../../../core/end-user.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from './llm-tool.ts';
 
@@ -43,7 +44,7 @@ describe('LLM tool prompt', () => {
       now,
       toolContext: 'You are a poet.',
     });
-    expect(system?.content.startsWith('You are a poet.\n')).toBe(true);
+    expect(contentText(system?.content).startsWith('You are a poet.\n')).toBe(true);
     for (const part of ['wide', 'warm', '"c1"']) expect(user?.content).toContain(part);
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { contentText } from '../../../core/content.ts';
 import type { ModelAnswer } from '../../../core/model.ts';
 import { jsonSchemaOf } from '../../../core/schema.ts';
 import { finalSummaryPrompt, parseFinalSummary, parseStructuredFinalSummary } from './final-summary.ts';
@@ -39,10 +40,10 @@ describe('step summary prompt', () => {
 
   it('asks for the result too, with a schema', () => {
     const [system, user] = stepSummaryPrompt({ ...input, structured: true });
-    expect(system?.content.split('\n').at(-1)).toMatchInlineSnapshot(
+    expect(contentText(system?.content).split('\n').at(-1)).toMatchInlineSnapshot(
       `"Answer with JSON only: {"result":...,"summary":"..."}. result is the output itself in the form of the schema: complete, nothing made up. summary is the summary."`,
     );
-    expect(user?.content.split('\n').at(-1)).toBe('Give the result and its summary.');
+    expect(contentText(user?.content).split('\n').at(-1)).toBe('Give the result and its summary.');
   });
 
   it('says that an output too large for the window is held in memory', () => {
@@ -86,7 +87,7 @@ describe('final summary prompt', () => {
 
   it('asks for the result too, with a schema', () => {
     const [system] = finalSummaryPrompt({ ...input, structured: true });
-    expect(system?.content.split('\n').at(-1)).toMatchInlineSnapshot(
+    expect(contentText(system?.content).split('\n').at(-1)).toMatchInlineSnapshot(
       `"Answer with JSON only: {"result":...,"summary":"..."}. result is the answer to the query in the form of the schema, from the outputs alone. summary is what you tell the person."`,
     );
   });

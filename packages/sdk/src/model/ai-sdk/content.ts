@@ -1,0 +1,92 @@
+import { type ContentPart, contentProblem, contentText, type MessageContent } from '../../core/content.ts';
+import { PortiaError } from '../../core/errors.ts';
+import type { PromptPart, ResultOutput, ResultPart, SupportedUrls } from './language-model.ts';
+
+type Binary = Exclude<ContentPart, { type: 'text' }>;
+
+/** What a model takes: its name for messages, and which addresses its provider fetches itself. */
+export interface Taker {
+  readonly id: string;
+  readonly urls: SupportedUrls | undefined;
+}
+
+/** The content of a user's message as parts of a prompt. @throws PortiaError `MODEL_FAILED` for what cannot be sent. */
+export function toUserParts(taker: Taker, content: MessageContent): PromptPart[] {
+  refuseUnreadable(taker, content);
+  if (typeof content === 'string') return [{ type: 'text', text: content }];
+  return content.map((part): PromptPart => {
+    if (part.type === 'text') return { type: 'text', text: part.text };
+    const { mediaType, data, url, filename } = bytesOf(taker, part);
+    return {
+      type: 'file',
+      mediaType,
+      data: data ?? new URL(url as string),
+      ...(filename !== undefined && { filename }),
+    };
+  });
+}
+
+/** What a tool gave as the prompt has it; errors and plain texts are words alone. */
+export function toResultOutput(
+  taker: Taker,
+  specificationVersion: string,
+  content: MessageContent,
+  isError: boolean,
+): ResultOutput {
+  refuseUnreadable(taker, content);
+  if (isError) return { type: 'error-text', value: contentText(content) };
+  if (typeof content === 'string') return { type: 'text', value: content };
+  return { type: 'content', value: content.map((part) => toResultPart(taker, specificationVersion, part)) };
+}
+
+function toResultPart(taker: Taker, version: string, part: ContentPart): ResultPart {
+  if (part.type === 'text') return { type: 'text', text: part.text };
+  const { mediaType, data, url, filename } = bytesOf(taker, part);
+  const kind = part.type;
+  if (data === undefined) return { type: `${kind}-url`, url: url as string, mediaType };
+  if (version === 'v2') return { type: 'media', data, mediaType };
+  return { type: `${kind}-data`, data, mediaType, ...(filename !== undefined && { filename }) };
+}
+
+function refuseUnreadable({ id }: Taker, content: MessageContent): void {
+  const problem = contentProblem(content);
+  if (problem === undefined) return;
+  throw new PortiaError({
+    code: 'MODEL_FAILED',
+    message: `a message for ${id} cannot be sent: ${problem}`,
+    hint: "parts are { type: 'text', text }, { type: 'image', data } and { type: 'file', mediaType, data }, or with url in place of data",
+  });
+}
+
+interface FoundBytes {
+  readonly mediaType: string;
+  readonly data?: string;
+  readonly url?: string;
+  readonly filename?: string | undefined;
+}
+
+/** The bytes, or an address the provider fetches. Nothing is fetched here: an address may be anybody's. */
+function bytesOf({ id, urls }: Taker, part: Binary): FoundBytes {
+  const mediaType = part.mediaType ?? 'image/*';
+  const filename = part.type === 'file' ? part.filename : undefined;
+  if ('data' in part) return { mediaType, data: part.data.replace(/\s+/g, ''), filename };
+  const inline = /^data:([\w.+-]+\/[\w.+-]+)?[^,]*;base64,(.*)$/is.exec(part.url);
+  if (inline) return { mediaType: part.mediaType ?? inline[1] ?? mediaType, data: inline[2] as string, filename };
+  if (urls && !takes(urls, mediaType, part.url)) {
+    throw new PortiaError({
+      code: 'MODEL_FAILED',
+      message: `${id} does not take ${mediaType} by this address`,
+      hint: 'give the bytes in base64 as data, in place of url',
+    });
+  }
+  return { mediaType, url: part.url, filename };
+}
+
+function takes(urls: SupportedUrls, mediaType: string, url: string): boolean {
+  const [kind] = mediaType.split('/');
+  return Object.entries(urls).some(
+    ([pattern, addresses]) =>
+      (pattern === '*' || pattern === '*/*' || pattern === mediaType || pattern.split('/')[0] === kind) &&
+      addresses.some((address) => address.test(url.toLowerCase())),
+  );
+}
