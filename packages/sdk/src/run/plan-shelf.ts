@@ -37,6 +37,7 @@ export class PlanShelf implements Plans {
   readonly #registered: ReadonlyMap<PlanUUID, AnyPlanV2>;
   readonly #known = new Map<PlanUUID, Plan>();
   readonly #views = new Map<PlanUUID, Plan>();
+  readonly #saving = new Map<Plan, Promise<void>>();
 
   constructor(storage: StorageBackend, registered: Iterable<AnyPlanV2> = []) {
     this.#storage = storage;
@@ -46,8 +47,22 @@ export class PlanShelf implements Plans {
   /** Stores a plan, once. @throws PortiaError `PLAN_CHANGED` when its id is taken by another plan. */
   async put(plan: Plan, now: number): Promise<void> {
     if (this.#known.get(plan.id) === plan) return;
-    await this.#storage.savePlan(toPlanRecord(plan, now));
-    keep(this.#known, plan);
+    // A thousand runs of one plan that begin at once hash and store it once.
+    let saving = this.#saving.get(plan);
+    if (!saving) {
+      saving = this.#save(plan, now);
+      this.#saving.set(plan, saving);
+    }
+    await saving;
+  }
+
+  async #save(plan: Plan, now: number): Promise<void> {
+    try {
+      await this.#storage.savePlan(toPlanRecord(plan, now));
+      keep(this.#known, plan);
+    } finally {
+      this.#saving.delete(plan);
+    }
   }
 
   async get(id: PlanUUID): Promise<Plan> {
