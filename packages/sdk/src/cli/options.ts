@@ -8,8 +8,8 @@ export const commonOptions: OptionSpecs = {
 
 /** Where plans and runs are kept. */
 export const storeOptions: OptionSpecs = {
-  storage: { type: 'text', value: 'WHERE', help: 'sqlite:FILE, disk:FOLDER or memory' },
-  'storage-class': { type: 'text', value: 'CLASS', hidden: true, help: 'SQLITE, DISK or MEMORY' },
+  storage: { type: 'text', value: 'WHERE', help: 'sqlite:FILE, disk:FOLDER, postgres://… or memory' },
+  'storage-class': { type: 'text', value: 'CLASS', hidden: true, help: 'SQLITE, POSTGRES, DISK or MEMORY' },
   'storage-dir': { type: 'text', value: 'FOLDER', help: 'the folder of the store (.portia)' },
   'no-env': { type: 'flag', help: 'do not read .env' },
   'log-level': { type: 'text', value: 'LEVEL', help: 'also log to stderr: TRACE, DEBUG, INFO, WARNING, ERROR' },

@@ -3,7 +3,7 @@ import type { ModelAgent } from '../model/providers.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 
 /** Where plans and runs are kept. */
-export const StorageClass = { MEMORY: 'MEMORY', DISK: 'DISK', SQLITE: 'SQLITE' } as const;
+export const StorageClass = { MEMORY: 'MEMORY', DISK: 'DISK', SQLITE: 'SQLITE', POSTGRES: 'POSTGRES' } as const;
 /** Where plans and runs are kept. */
 export type StorageClass = (typeof StorageClass)[keyof typeof StorageClass];
 
@@ -70,12 +70,14 @@ export interface ConfigOptions {
   /** `http://localhost:11434/v1` unless given. `OLLAMA_BASE_URL`. */
   readonly ollamaBaseUrl?: Text;
 
-  /** `memory`, `disk:<folder>`, `sqlite:<file>`, or a backend of your own. `PORTIA_STORAGE`. */
+  /** `memory`, `disk:<folder>`, `sqlite:<file>`, `postgres://…`, or a backend of your own. `PORTIA_STORAGE`. */
   readonly storage?: string | StorageBackend | undefined;
   /** The same by class; `MEMORY` unless given. `PORTIA_STORAGE_CLASS`. */
   readonly storageClass?: Text;
   /** The folder of `DISK`, and of the file `portia.db` of `SQLITE`; `.portia` unless given. `PORTIA_STORAGE_DIR`. */
   readonly storageDir?: Text;
+  /** The address of the database of `POSTGRES`; read only when that is chosen. `DATABASE_URL`. */
+  readonly databaseUrl?: Text;
 
   /** `TRACE` to `CRITICAL`, or `SILENT`; nothing is logged unless given. `PORTIA_LOG_LEVEL`. */
   readonly defaultLogLevel?: Text;
@@ -139,6 +141,7 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   storage: true,
   storageClass: true,
   storageDir: true,
+  databaseUrl: true,
   defaultLogLevel: true,
   executionAgentType: true,
   largeOutputThresholdTokens: true,

@@ -344,10 +344,34 @@ describe('the storage', () => {
     >;
     expect(new Config({ storage: backend }).storage).toEqual({ class: 'CUSTOM', name: 'mine', backend });
     expect(refusal({ storage: {} }).code).toBe('CONFIG_INVALID');
-    expect(refusal({ storage: 'floppy:a' }).hint).toBe('give one of MEMORY, DISK, SQLITE');
+    expect(refusal({ storage: 'floppy:a' }).hint).toBe('give one of MEMORY, DISK, SQLITE, POSTGRES');
   });
 
-  it.each([{ storageClass: 'CLOUD' }, { storage: 'postgres://localhost/x' }])('says where %j comes from', (options) => {
+  it('may be PostgreSQL, by its address or by its class, and the password is in no text', () => {
+    const address = 'postgres://ada:hunter2@db.example:5433/portia?schema=acme';
+    const configs = [
+      new Config({ storage: address }),
+      new Config({ env: { PORTIA_STORAGE: address } }),
+      new Config({ storageClass: 'postgres', databaseUrl: address }),
+      new Config({ storageClass: 'POSTGRESQL', env: { DATABASE_URL: address } }),
+    ];
+    for (const config of configs) {
+      expect(config.storage).toMatchObject({ class: 'POSTGRES', name: 'postgres:db.example:5433/portia' });
+      expect(config.storage.class === 'POSTGRES' && config.storage.url()).toBe(address);
+      expect(inspect(config, { depth: 10 }) + inspect(config.storage) + JSON.stringify(config.storage)).not.toContain(
+        'hunter2',
+      );
+    }
+    expect(named({ env: { DATABASE_URL: address } })).toBe('memory');
+    expect(refusal({ storageClass: 'POSTGRES' }).hint).toContain('DATABASE_URL');
+    const wrong = refusal({ storage: 'postgres://ada:hunter2@' });
+    expect([wrong.code, JSON.stringify(wrong) + String(wrong)]).toEqual([
+      'CONFIG_INVALID',
+      expect.not.stringContaining('hunter2'),
+    ]);
+  });
+
+  it.each([{ storageClass: 'CLOUD' }])('says where %j comes from', (options) => {
     const error = refusal(options);
     expect(error.code).toBe('CONFIG_INVALID');
     expect(error.message).toContain('portia-ts-server');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { StorageBackend } from '../storage/storage-backend.ts';
+import { isPostgresUrl, postgresUrl } from '../storage/postgres/url.ts';
 import { StorageClass } from './config-options.ts';
 import { asChoice, type Found, invalid, type SettingReader } from './setting-reader.ts';
 
@@ -8,28 +9,32 @@ export type StorageChoice =
   | { readonly class: 'MEMORY'; readonly name: string }
   | { readonly class: 'DISK'; readonly name: string; readonly dir: string }
   | { readonly class: 'SQLITE'; readonly name: string; readonly file: string }
+  /** A function, so that an address with a password in it is not printed with the choice. */
+  | { readonly class: 'POSTGRES'; readonly name: string; readonly url: () => string }
   | { readonly class: 'CUSTOM'; readonly name: string; readonly backend: StorageBackend };
 
 /** Settles the storage: what code says goes before the environment, `storage` before `storageClass`. */
 export function readStorage(read: SettingReader, storageDir: string): StorageChoice {
+  const place = placesOf(read, storageDir);
   const storage = read.find('storage', ['PORTIA_STORAGE']);
   const storageClass = read.foundText('storageClass', ['PORTIA_STORAGE_CLASS']);
   if (storage && !(storageClass?.inCode && !storage.inCode)) {
-    const choice = fromSetting(storage, storageDir);
+    const choice = fromSetting(storage, place);
     if (storage.inCode && storageClass?.inCode && classOf(storageClass) !== choice.class) {
       throw invalid('storageClass', `is ${storageClass.value}, but storage is ${choice.name}`, 'give one of the two');
     }
     return choice;
   }
-  return ofClass(storageClass ? classOf(storageClass) : StorageClass.MEMORY, undefined, storageDir);
+  return place(storageClass ? classOf(storageClass) : StorageClass.MEMORY);
 }
 
-function fromSetting({ value, where }: Found<unknown>, storageDir: string): StorageChoice {
+function fromSetting({ value, where }: Found<unknown>, placed: Places): StorageChoice {
   if (typeof value === 'string') {
+    if (isPostgresUrl(value)) return ofPostgres(value, where);
     const colon = value.indexOf(':');
     const kind = colon < 0 ? value : value.slice(0, colon);
     const place = colon < 0 ? undefined : value.slice(colon + 1).replace(/^\/\/(?=\/)/, '') || undefined;
-    return ofClass(asClass(kind, where), place, storageDir);
+    return placed(asClass(kind, where), place);
   }
   const backend = value as StorageBackend;
   if (typeof backend.loadRun !== 'function') {
@@ -42,21 +47,36 @@ function fromSetting({ value, where }: Found<unknown>, storageDir: string): Stor
   return { class: 'CUSTOM', name: backend.name, backend };
 }
 
-function ofClass(storageClass: StorageClass, place: string | undefined, storageDir: string): StorageChoice {
-  if (storageClass === 'MEMORY') return { class: 'MEMORY', name: 'memory' };
-  if (storageClass === 'DISK') {
-    const dir = place ?? storageDir;
-    return { class: 'DISK', name: `disk:${dir}`, dir };
-  }
-  const file = place ?? join(storageDir, 'portia.db');
-  return { class: 'SQLITE', name: `sqlite:${file}`, file };
+/** The store of a class, at the place that was given or at the usual one. */
+type Places = (storageClass: StorageClass, place?: string) => StorageChoice;
+
+function placesOf(read: SettingReader, storageDir: string): Places {
+  return (storageClass, place) => {
+    if (storageClass === 'MEMORY') return { class: 'MEMORY', name: 'memory' };
+    if (storageClass === 'POSTGRES') {
+      const url = read.foundText('databaseUrl', ['DATABASE_URL']);
+      if (url) return ofPostgres(url.value, url.where);
+      throw invalid('storageClass', 'is POSTGRES, and no address is given', 'set DATABASE_URL, or give databaseUrl');
+    }
+    if (storageClass === 'DISK') {
+      const dir = place ?? storageDir;
+      return { class: 'DISK', name: `disk:${dir}`, dir };
+    }
+    const file = place ?? join(storageDir, 'portia.db');
+    return { class: 'SQLITE', name: `sqlite:${file}`, file };
+  };
+}
+
+function ofPostgres(text: string, where: string): StorageChoice {
+  const { host, pathname } = postgresUrl(text, `the setting ${where}`);
+  return { class: 'POSTGRES', name: `postgres:${host}${pathname}`, url: () => text };
 }
 
 function classOf({ value, where }: Found<string>): StorageClass {
   return asClass(value, where);
 }
 
-const elsewhere = new Set(['CLOUD', 'POSTGRES', 'POSTGRESQL']);
+const elsewhere = new Set(['CLOUD']);
 
 function asClass(text: string, where: string): StorageClass {
   const name = text.trim().toUpperCase();
@@ -64,8 +84,8 @@ function asClass(text: string, where: string): StorageClass {
     throw invalid(
       where,
       `is ${name}, which comes with the package portia-ts-server`,
-      'use MEMORY, DISK or SQLITE, or give storage a StorageBackend of that package',
+      'use MEMORY, DISK, SQLITE or POSTGRES, or give storage a StorageBackend of that package',
     );
   }
-  return asChoice(text, where, StorageClass);
+  return asChoice(name === 'POSTGRESQL' ? 'POSTGRES' : text, where, StorageClass);
 }

@@ -11,6 +11,10 @@ export async function openStorage(choice: StorageChoice): Promise<StorageBackend
       const { sqliteStorage } = await import('./sqlite/index.ts');
       return sqliteStorage(choice.file);
     }
+    case 'POSTGRES': {
+      const { postgresStorage } = await import('./postgres/index.ts');
+      return postgresStorage(choice.url());
+    }
     case 'DISK': {
       const { diskStorage } = await import('./disk/disk-storage.ts');
       return diskStorage(choice.dir);

@@ -6,7 +6,8 @@ import { frozenOutput, frozenPlan, mergedEndUser, planChanged } from '../records
 import { pageLimit, pageOf, readCursor } from '../run-query.ts';
 import type { EndUserStore, OutputStore, Page, PlanRecord, PlanStore } from '../storage-backend.ts';
 import type { Connection, SqlValue } from './connection.ts';
-import { idBytes, type PlanRow, planOf, storedText } from './rows.ts';
+import { storedText } from '../stored-text.ts';
+import { idBytes, type PlanRow, planOf } from './rows.ts';
 
 /** Plans, large outputs and end users in SQLite. */
 export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {

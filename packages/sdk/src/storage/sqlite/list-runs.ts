@@ -2,7 +2,9 @@ import { defaultEndUserId } from '../../core/end-user.ts';
 import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
 import { pageLimit, pageOf, readCursor } from '../run-query.ts';
 import type { Connection, SqlValue } from './connection.ts';
-import { idBytes, type RunRow, runColumns, stateNumber, storedText, summaryOf } from './rows.ts';
+import { stateNumber } from '../state-numbers.ts';
+import { storedText } from '../stored-text.ts';
+import { idBytes, type RunRow, runColumns, summaryOf } from './rows.ts';
 
 /** One page of the runs that are asked for. The order of creation is that of the rowids. */
 export function listRuns(connection: Connection, query: RunQuery): Page<RunSummary> {

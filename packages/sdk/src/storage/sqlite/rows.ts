@@ -2,25 +2,11 @@ import { defaultEndUserId } from '../../core/end-user.ts';
 import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { LocalDataValue } from '../../core/output.ts';
-import { PlanRunState, type RunHeader } from '../../core/run-state.ts';
+import type { RunHeader } from '../../core/run-state.ts';
 import type { DriverRecord, PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
+import { stateOfNumber } from '../state-numbers.ts';
+import { storedText, textFrom } from '../stored-text.ts';
 import type { SqlValue } from './connection.ts';
-
-/** The states by the numbers they are stored as; never reordered. */
-const states: readonly PlanRunState[] = [
-  'NOT_STARTED',
-  'IN_PROGRESS',
-  'NEED_CLARIFICATION',
-  'READY_TO_RESUME',
-  'COMPLETE',
-  'FAILED',
-];
-const stateNumbers: ReadonlyMap<PlanRunState, number> = new Map(states.map((state, number) => [state, number]));
-
-/** The number a state is stored as. */
-export function stateNumber(state: PlanRunState): number {
-  return stateNumbers.get(state) ?? 0;
-}
 
 /** The 16 bytes of an id; undefined when it is not one in its normal form. */
 export function idBytes(id: string): Uint8Array | undefined {
@@ -35,16 +21,6 @@ function uuidOf(bytes: Uint8Array): string {
 /** A run's id from its bytes. */
 export function runIdOf(bytes: Uint8Array): PlanRunUUID {
   return `prun-${uuidOf(bytes)}`;
-}
-
-/** A name as it is stored: SQLite's text ends at a NUL, and half a surrogate pair is no text at all. */
-export function storedText(text: string): string {
-  return text.isWellFormed() && !text.includes('\0') && !text.startsWith('"') ? text : JSON.stringify(text);
-}
-
-/** A name as it was before {@link storedText}. */
-function textFrom(stored: string): string {
-  return stored.startsWith('"') ? (JSON.parse(stored) as string) : stored;
 }
 
 /** What a list of runs reads of each, `plan_id` being that of the plan. */
@@ -117,7 +93,7 @@ export function labelsOf(header: RunHeader): readonly (readonly [name: string, v
 
 function statusOf(row: RunRow): RunStatus {
   return {
-    state: states[row.state] ?? PlanRunState.NOT_STARTED,
+    state: stateOfNumber(row.state),
     updatedAt: row.updated_at,
     ...(row.wake_at !== null && { wakeAt: row.wake_at }),
     ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),

@@ -13,6 +13,8 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import { stateNumber } from '../state-numbers.ts';
+import { storedText } from '../stored-text.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
 import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
@@ -27,8 +29,6 @@ import {
   runRowOf,
   runColumns,
   runIdOf,
-  stateNumber,
-  storedText,
   summaryOf,
 } from './rows.ts';
 

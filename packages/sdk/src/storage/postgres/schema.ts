@@ -1,0 +1,135 @@
+import { PortiaError } from '../../core/errors.ts';
+import type { Ask, Database } from './database.ts';
+
+/**
+ * The tables, by numbered steps; a step never changes once released. `$s` is the schema. JSON is kept as text: what is
+ * stored is given back to the letter. Names of any length and content are found by a digest of 128 bits.
+ */
+const steps: readonly string[] = [
+  `
+  CREATE TABLE $s.plan (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id uuid NOT NULL UNIQUE,
+    hash text NOT NULL,
+    query text NOT NULL,
+    query_digest uuid NOT NULL,
+    document text NOT NULL,
+    beside text,
+    created_at bigint NOT NULL
+  );
+  CREATE INDEX plan_query ON $s.plan (query_digest, n);
+
+  -- end_user, end_user_digest: NULL for the default one. more: what else the header holds. state: its place in the list
+  -- of states; below 4 a run is not finished. code: of the error.
+  CREATE TABLE $s.run (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id uuid NOT NULL UNIQUE,
+    plan uuid NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    state smallint NOT NULL,
+    epoch integer NOT NULL,
+    owner text,
+    expires_at bigint,
+    wake_at bigint,
+    error text,
+    code text,
+    end_user text,
+    end_user_digest uuid,
+    inputs text,
+    run_key text,
+    run_key_digest uuid,
+    labels text,
+    more text
+  ) WITH (fillfactor = 80);
+  CREATE UNIQUE INDEX run_run_key ON $s.run (run_key_digest) WHERE run_key_digest IS NOT NULL;
+  CREATE INDEX run_state ON $s.run (state, n);
+  CREATE INDEX run_plan ON $s.run (plan, n);
+  CREATE INDEX run_end_user ON $s.run (end_user_digest, n);
+  CREATE INDEX run_wake ON $s.run (wake_at) WHERE wake_at IS NOT NULL;
+  CREATE INDEX run_code ON $s.run (code, n) WHERE code IS NOT NULL;
+
+  CREATE TABLE $s.label (
+    digest uuid NOT NULL,
+    run bigint NOT NULL,
+    PRIMARY KEY (digest, run)
+  );
+  CREATE INDEX label_run ON $s.label (run);
+
+  CREATE TABLE $s.journal (
+    run bigint NOT NULL,
+    seq integer NOT NULL,
+    at bigint NOT NULL,
+    events text NOT NULL,
+    PRIMARY KEY (run, seq)
+  );
+
+  CREATE TABLE $s.command (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint NOT NULL,
+    identity uuid NOT NULL,
+    body text NOT NULL,
+    UNIQUE (run, identity)
+  );
+
+  CREATE TABLE $s.output (
+    run uuid NOT NULL,
+    digest uuid NOT NULL,
+    name text NOT NULL,
+    body text NOT NULL,
+    PRIMARY KEY (run, digest)
+  );
+
+  CREATE TABLE $s.end_user (
+    n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    digest uuid NOT NULL UNIQUE,
+    external_id text NOT NULL,
+    body text NOT NULL
+  );
+  `,
+];
+
+/**
+ * Brings the tables up to date; of several processes that start at once one does it, and the others wait.
+ * @throws PortiaError `STORAGE_FAILED` when a newer release has been here.
+ */
+export async function migrate(database: Database, schema: string): Promise<void> {
+  if ((await version(database, (text, values) => database.rows(text, values))) === steps.length) return;
+  await database.transaction(async (ask) => {
+    await ask('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`portia-ts:migrate:${schema}`]);
+    // To make a schema that exists needs a right that its user need not have.
+    const known = await ask('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+    if (known.length === 0) await ask(`CREATE SCHEMA ${database.schema}`);
+    const done = await version(database, ask);
+    for (let step = done; step < steps.length; step += 1) {
+      if (step === 0)
+        await ask(`CREATE TABLE ${database.schema}.migration (step integer PRIMARY KEY, at bigint NOT NULL)`);
+      await statements(ask, steps[step] as string, database.schema);
+      await ask(`INSERT INTO ${database.schema}.migration VALUES ($1, $2)`, [step + 1, Date.now()]);
+    }
+  });
+}
+
+async function statements(ask: Ask, text: string, schema: string): Promise<void> {
+  // With parameters given, PostgreSQL takes one statement at a time.
+  for (const statement of text.replaceAll('$s', schema).split(/;\s*\n/)) {
+    if (statement.trim() !== '') await ask(statement);
+  }
+}
+
+async function version(database: Database, ask: Ask): Promise<number> {
+  const [table] = await ask<{ found: string | null }>('SELECT to_regclass($1)::text AS found', [
+    `${database.schema}.migration`,
+  ]);
+  if (!table?.found) return 0;
+  const [row] = await ask<{ step: number | null }>(`SELECT max(step) AS step FROM ${database.schema}.migration`);
+  const done = row?.step ?? 0;
+  if (done > steps.length) {
+    throw new PortiaError({
+      code: 'STORAGE_FAILED',
+      message: `the PostgreSQL database ${database.name} is at version ${done}; this release knows versions up to ${steps.length}`,
+      hint: 'use the release of portia-ts that wrote it, or a newer one',
+    });
+  }
+  return done;
+}
