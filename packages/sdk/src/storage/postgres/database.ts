@@ -160,7 +160,7 @@ const network = new Set([
 const away = new Set(['57P01', '57P02', '57P03', '53300']);
 
 /** Whether the connection was lost, or could not be made: what was asked last may have been done, or not. */
-export function isGone(error: unknown): boolean {
+function isGone(error: unknown): boolean {
   const code = codeOf(error);
   if (network.has(code) || away.has(code) || code.startsWith('08')) return true;
   const { message = '' } = (error ?? {}) as { readonly message?: string };
