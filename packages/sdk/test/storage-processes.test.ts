@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { fromCommit } from '../src/core/event.ts';
 import { diskStorage } from '../src/storage/disk/disk-storage.ts';
+import { postgresStorage } from '../src/storage/postgres/index.ts';
 import { sqliteStorage } from '../src/storage/sqlite/index.ts';
+import type { StorageBackend } from '../src/storage/storage-backend.ts';
 import { sampleHeader, samplePlan } from '../src/testing/storage-contract/samples.ts';
+import { freshSchema, startPostgres, type TestPostgres } from './lib/postgres.ts';
 
 const run = promisify(execFile);
 const lib = join(import.meta.dirname, 'lib');
@@ -20,7 +23,15 @@ interface Report {
   readonly written: readonly string[];
 }
 
-const kinds = ['sqlite', 'disk'] as const;
+const kinds = ['sqlite', 'disk', 'postgres'] as const;
+
+let server: TestPostgres | undefined;
+afterAll(() => server?.stop());
+
+async function open(kind: (typeof kinds)[number], path: string): Promise<StorageBackend> {
+  if (kind === 'sqlite') return sqliteStorage(path);
+  return kind === 'postgres' ? postgresStorage(path) : diskStorage(path);
+}
 
 describe.each(kinds)('several processes on one %s store', (kind) => {
   it('take the run from each other, and what was said to be written is there, once and in order', {
@@ -28,8 +39,9 @@ describe.each(kinds)('several processes on one %s store', (kind) => {
   }, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'portia-processes-'));
     try {
-      const path = join(dir, 'store.db');
-      const storage = kind === 'sqlite' ? await sqliteStorage(path) : diskStorage(path);
+      if (kind === 'postgres') server = await startPostgres();
+      const path = server ? `${server.url}?schema=${freshSchema()}` : join(dir, 'store.db');
+      const storage = await open(kind, path);
       const plan = samplePlan();
       await storage.savePlan(plan);
       const { header } = await storage.createRun(sampleHeader(plan.id));

@@ -4,12 +4,14 @@ import { EndUser } from '../../src/core/end-user.ts';
 import { fromCommit } from '../../src/core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../../src/core/ids.ts';
 import { diskStorage } from '../../src/storage/disk/disk-storage.ts';
+import { postgresStorage } from '../../src/storage/postgres/index.ts';
 import { sqliteStorage } from '../../src/storage/sqlite/index.ts';
 import { sampleAnswer, sampleClaim, sampleHeader, stepCommit } from '../../src/testing/storage-contract/samples.ts';
 
 const [kind, path = '', name = '', plan = '', run = '', rounds = '0'] = process.argv.slice(2);
 const id = run as PlanRunUUID;
-const storage = kind === 'sqlite' ? await sqliteStorage(path) : diskStorage(path);
+const storage =
+  kind === 'sqlite' ? await sqliteStorage(path) : kind === 'postgres' ? await postgresStorage(path) : diskStorage(path);
 
 const made = await storage.createRun(sampleHeader(plan as PlanUUID, { runKey: 'order-17' }));
 const command = await storage.putCommand(
