@@ -75,15 +75,16 @@ function initialProblems(at: Place, args: Args, initial: Args): readonly string[
         `${named(at)} gives ${JSON.stringify(key)} an initial value, but its args have no ${JSON.stringify(key)}: add it to args`,
     );
   for (const [key, value] of Object.entries(args))
-    problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key)));
+    problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key), Object.hasOwn(initial, key)));
   return problems;
 }
 
-function referenceProblems(at: Place, value: unknown, intoBody: boolean): readonly string[] {
+/** `standsIn`: something else is there where the value is missing. */
+function referenceProblems(at: Place, value: unknown, intoBody: boolean, standsIn = false): readonly string[] {
   return referencesIn(value).flatMap((reference) =>
     reference.reference === 'input'
       ? inputProblems(at, reference)
-      : stepProblems(at, reference.name, reference, intoBody),
+      : stepProblems(at, reference.name, reference, intoBody, standsIn),
   );
 }
 
@@ -102,6 +103,7 @@ function stepProblems(
   name: string | number,
   reference: StepReference | undefined,
   intoBody: boolean,
+  standsIn = false,
 ): readonly string[] {
   const { steps } = at.plan;
   const found = typeof name === 'string' ? at.indexes.get(name) : name < 0 ? steps.length + name : name;
@@ -116,9 +118,29 @@ function stepProblems(
   if (!makesOutput(target, at.plan.blocks, found, steps)) {
     return [`${refers}, which is ${kindInWords(target)} and has no output; ${knownSteps(at)}`];
   }
-  return reference
-    ? pathProblem(at, `the output of step ${JSON.stringify(name)}`, reference.path, outputSchemaOf(target))
-    : [];
+  if (!reference) return [];
+  const why = reference.full || reference.optional ? undefined : whyMissing(at, found, standsIn);
+  if (why) {
+    return [
+      `${refers}, which may not have run: it is ${why}. Mark the reference as { optional: true }, or merge the branches: endIf({ stepName, value: FirstOf(…) })`,
+    ];
+  }
+  return pathProblem(at, `the output of step ${JSON.stringify(name)}`, reference.path, outputSchemaOf(target));
+}
+
+/** Where a step stands that need not have run when another one does. */
+function whyMissing({ plan, index }: Place, target: number, standsIn: boolean): string | undefined {
+  if (standsIn) return undefined;
+  for (let block: Block | undefined = plan.blocks.innermost[target]; block; block = block.parent) {
+    if (block.start <= index && index <= block.end) return undefined;
+    const { kind, start, end } = block;
+    const opener = plan.steps[start] as StepV2;
+    if (kind === 'if' && target !== start && target !== end) return `in a branch of the if opened at step ${start}`;
+    if (opener.kind !== 'loop' || opener.type === 'do-while') continue;
+    if (target !== start || opener.type === 'for-each')
+      return `in the loop opened at step ${start}, which need not go round`;
+  }
+  return undefined;
 }
 
 function whyHidden({ plan, index }: Place, target: number, intoBody: boolean): string | undefined {

@@ -32,10 +32,13 @@ type StepValue<Steps, Name, Path extends string, Full, Optional> = Name extends 
     ? At<Exclude<Steps[Name], undefined>, Path>[]
     : Optional extends true
       ? At<Steps[Name], Path> | undefined
-      : At<Steps[Name], Path>
+      : At<Made<Steps[Name]>, Path>
   : Full extends true
     ? Unseen<Name>[]
     : Unseen<Name> | (Optional extends true ? undefined : never);
+
+// That it may be missing is told where the reference stands.
+type Made<Value> = 0 extends 1 & Value ? Value : unknown extends Value ? Value : Exclude<Value, undefined>;
 
 // A wrong name is an error where it stands; what is done with the value is not to be a second one.
 // biome-ignore lint/suspicious/noExplicitAny: see above
@@ -77,6 +80,21 @@ export interface UnknownPath<Path, In> {
   readonly '~in': In;
 }
 
+/** The step may not have run: it stands in a branch that need not be taken, or in a loop that need not go round. */
+export interface MayBeMissing<Name, Fix> {
+  readonly '~mayBeMissing': Name;
+  readonly '~fix': Fix;
+}
+
+// What is any or unknown says nothing about whether it may be missing.
+type CanBeMissing<Value> = 0 extends 1 & Value
+  ? false
+  : unknown extends Value
+    ? false
+    : undefined extends Value
+      ? true
+      : false;
+
 type PathProblem<Value, Path extends string> = Path extends ''
   ? never
   : string extends Path
@@ -85,8 +103,12 @@ type PathProblem<Value, Path extends string> = Path extends ''
       ? UnknownPath<Path, Value>
       : never;
 
-type StepProblem<Steps, Name, Path extends string> = Name extends keyof Steps
-  ? PathProblem<Steps[Name], Path>
+type StepProblem<Steps, Name, Path extends string, Marked> = Name extends keyof Steps
+  ? true extends Marked
+    ? PathProblem<Steps[Name], Path>
+    : CanBeMissing<Steps[Name]> extends true
+      ? MayBeMissing<Name, 'mark it { optional: true }, or merge with FirstOf'>
+      : PathProblem<Steps[Name], Path>
   : Name extends number
     ? never
     : string extends Name
@@ -107,8 +129,8 @@ export type Problems<Value, Steps, Inputs, Depth extends readonly unknown[] = []
   ? never
   : Value extends string | number | boolean | null | undefined
     ? never
-    : Value extends StepReference<infer Name, infer Path>
-      ? StepProblem<Steps, Name, Path>
+    : Value extends StepReference<infer Name, infer Path, infer Full, infer Optional>
+      ? StepProblem<Steps, Name, Path, Full | Optional>
       : Value extends InputReference<infer Name, infer Path>
         ? InputProblem<Inputs, Name, Path>
         : Value extends Text<infer Ref>

@@ -336,9 +336,70 @@ describe('references', () => {
       .userVerify({ stepName: 'sure', message: 'x' })
       .functionStep({
         function: one,
-        args: { all: [StepOutput(2), StepOutput(3), StepOutput('item'), StepOutput('sure')] },
+        args: {
+          all: [
+            StepOutput(2),
+            StepOutput(3, { optional: true }),
+            StepOutput('item', { optional: true }),
+            StepOutput('sure'),
+          ],
+        },
       });
     expect(plan.build().steps).toHaveLength(10);
+  });
+
+  it('to what may not have run are refused unless they are marked, or what they name is merged', () => {
+    const branched = () =>
+      builder()
+        .if({ stepName: 'rains', condition: one })
+        .llmStep({ stepName: 'umbrella', task: 'x' })
+        .elseIf({ condition: one })
+        .llmStep({ stepName: 'coat', task: 'x' })
+        .llmStep({ stepName: 'buttons', task: text`${StepOutput('coat')}` })
+        .endIf({ stepName: 'worn', value: FirstOf('umbrella', 'coat') });
+    const problem = (options?: object) =>
+      problemOf(() =>
+        branched()
+          .functionStep({ stepName: 'go', function: one, args: { a: StepOutput('coat', options) } })
+          .build(),
+      );
+    expect(problem()).toContain(
+      'step "go" refers to step "coat", which may not have run: it is in a branch of the if opened at step 0. ' +
+        'Mark the reference as { optional: true }, or merge the branches: endIf({ stepName, value: FirstOf(…) })',
+    );
+    for (const options of [{ optional: true }, { full: true }]) {
+      const plan = branched().functionStep({ function: one, args: { a: StepOutput('coat', options) } });
+      expect(plan.build().steps).toHaveLength(7);
+    }
+    expect(problemOf(() => branched().llmStep({ task: "{{ StepOutput('coat') }}" }).build())).toContain(
+      'may not have run',
+    );
+    expect(
+      problemOf(() =>
+        branched()
+          .llmStep({ task: text`${StepOutput(1)}` })
+          .build(),
+      ),
+    ).toContain('may not have run');
+    const fine = branched().functionStep({ function: one, args: { a: StepOutput('worn'), b: StepOutput('rains') } });
+    expect(fine.build().steps).toHaveLength(7);
+  });
+
+  it('into a loop that need not go round are refused, into one that goes round once or more are not', () => {
+    const after = (options: object, name: string) =>
+      builder()
+        .loop({ stepName: 'l', ...options } as never)
+        .functionStep({ stepName: 'in', function: one })
+        .endLoop({ stepName: 'end' })
+        .functionStep({ stepName: 'go', function: one, args: { a: StepOutput(name) } })
+        .build();
+    const missing = 'which may not have run: it is in the loop opened at step 0, which need not go round';
+    expect(problemOf(() => after({ over: [1] }, 'in'))).toContain(missing);
+    expect(problemOf(() => after({ over: [1] }, 'l'))).toContain(missing);
+    expect(problemOf(() => after({ while: one }, 'in'))).toContain(missing);
+    expect(after({ while: one }, 'l').steps).toHaveLength(4);
+    expect(after({ doWhile: one }, 'in').steps).toHaveLength(4);
+    expect(after({ doWhile: one }, 'end').steps).toHaveLength(4);
   });
 
   it('to nothing in a value are refused where its schema is known', () => {
@@ -408,7 +469,9 @@ describe('references', () => {
       .if({ condition: 'x' })
       .endIf({ stepName: 'm', value: FirstOf('f') })
       .llmStep({
-        task: ['f', 't', 'tool', 'item', 'm'].map((name) => `${StepOutput(name, { path: 'any.0' })}`).join(),
+        task: ['f', 't', 'tool', 'item', 'm']
+          .map((name) => `${StepOutput(name, { path: 'any.0', optional: true })}`)
+          .join(),
       });
     expect(steps.build().steps).toHaveLength(8);
   });

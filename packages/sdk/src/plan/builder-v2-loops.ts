@@ -1,6 +1,6 @@
 import type { Args, OnFailure, Template } from '../core/plan-v2-steps.ts';
 import type { JsonValue } from '../core/json.ts';
-import type { Checked, Problems, Resolved } from '../core/reference-types.ts';
+import type { Checked, MayBeMissing, Problems, Resolved } from '../core/reference-types.ts';
 import type { PlanBuilderV2 } from './builder-v2.ts';
 import type { NotOpen } from './builder-v2-blocks.ts';
 import type {
@@ -66,6 +66,9 @@ export type LoopOption =
   | 'version';
 // A do-while has an output at its end only.
 type LoopName<Key, Name> = LoopKind<Key> extends 'for-each' | 'while' ? Name : never;
+// The condition of a while is judged whether the body runs or not; there may be no item.
+type WhileName<Key, Name> = LoopKind<Key> extends 'while' ? Name : never;
+type EachName<Key, Name> = LoopKind<Key> extends 'for-each' ? Name : never;
 type LoopValue<Key, List> = LoopKind<Key> extends 'for-each' ? ItemOf<List> : boolean;
 type Loopable<List> = ItemOf<List> extends NotAList<infer Value> ? NotAList<Value> : unknown;
 
@@ -103,14 +106,14 @@ export type InLoop<
   Final,
   LoopFrame<
     LoopKind<Key>,
-    Steps,
-    Own,
+    With<Steps, WhileName<Key, Name>, boolean>,
+    With<Own, WhileName<Key, Name>, boolean>,
     Last,
     Early<Pick<Given, EarlyKeys<Key, Given, Initial> & keyof Given>, Until, Resolved<Initial, Steps, Inputs>>,
     TakenIn<Frame> | Name,
     Frame
   >,
-  With<unknown, LoopName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>
+  With<unknown, EachName<Key, Name>, LoopValue<Key, Resolved<List, Steps, Inputs>>>
 >;
 
 /** The builder after a loop. The body of a do-while has run at least once; that of another loop perhaps not. */
@@ -156,9 +159,13 @@ export interface WrongInitial<Begins, Makes> {
 export type EarlyProblems<E, Steps, Inputs> =
   E extends Early<infer Given, infer Sentence, infer Initial>
     ?
-        | Problems<Given | Sentence, Steps, Inputs>
+        | Problems<Omit<Given, keyof Initial> | Sentence, Steps, Inputs>
+        // Where nothing was made, the initial value stands in.
+        | Exclude<Problems<Pick<Given, keyof Initial & keyof Given>, Steps, Inputs>, MayBeMissing<unknown, unknown>>
         | {
-            [Key in keyof Given & keyof Initial]: [Resolved<Given[Key], Steps, Inputs>] extends [Widened<Initial[Key]>]
+            [Key in keyof Given & keyof Initial]: [Exclude<Resolved<Given[Key], Steps, Inputs>, undefined>] extends [
+              Widened<Initial[Key]>,
+            ]
               ? never
               : WrongInitial<Initial[Key], Resolved<Given[Key], Steps, Inputs>>;
           }[keyof Given & keyof Initial]

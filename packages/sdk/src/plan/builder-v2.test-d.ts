@@ -337,12 +337,10 @@ describe('branches', () => {
       .endIf()
       .functionStep({
         args: {
-          a: StepOutput('inside'),
           all: StepOutput('inside', { full: true }),
           maybe: StepOutput('inside', { optional: true }),
         },
-        function: ({ a, all, maybe }) => {
-          expectTypeOf(a).toEqualTypeOf<string | undefined>();
+        function: ({ all, maybe }) => {
           expectTypeOf(all).toEqualTypeOf<string[]>();
           expectTypeOf(maybe).toEqualTypeOf<string | undefined>();
         },
@@ -403,7 +401,7 @@ describe('loops', () => {
       .functionStep({ stepName: 'day', args: { e: StepOutput('entry') }, function: ({ e }) => e.day })
       .endLoop()
       .functionStep({
-        args: { last: StepOutput('day'), all: StepOutput('day', { full: true }) },
+        args: { last: StepOutput('day', { optional: true }), all: StepOutput('day', { full: true }) },
         function: ({ last, all }) => {
           expectTypeOf(last).toEqualTypeOf<string | undefined>();
           expectTypeOf(all).toEqualTypeOf<string[]>();
@@ -435,8 +433,11 @@ describe('loops', () => {
       .functionStep({ stepName: 'count', function: () => 1 })
       .endLoop()
       .functionStep({
-        args: { n: StepOutput('count') },
-        function: ({ n }) => expectTypeOf(n).toEqualTypeOf<number | undefined>(),
+        args: { n: StepOutput('count', { optional: true }), again: StepOutput('again') },
+        function: ({ n, again }) => {
+          expectTypeOf(n).toEqualTypeOf<number | undefined>();
+          expectTypeOf(again).toEqualTypeOf<boolean>();
+        },
       });
     // @ts-expect-error count is not known before the loop
     base.loop({ while: () => true, args: { n: StepOutput('count') } });
@@ -464,7 +465,7 @@ describe('loops', () => {
       .endLoop()
       .functionStep({ args: { n: StepOutput('count') }, function: ({ n }) => expectTypeOf(n).toEqualTypeOf<number>() });
     base
-      .loop({})
+      .loop()
       .functionStep({ stepName: 'count', function: () => 1 })
       // @ts-expect-error no step is called cuont
       .endLoop({ while: () => true, args: { count: StepOutput('cuont') } });

@@ -195,7 +195,7 @@ describe('PlanBuilderV2', () => {
         .loop({ doWhile: text`${StepOutput('y')} is small`, args: { y: StepOutput('y') } })
         .functionStep({ stepName: 'y', function: () => 1 })
         .endLoop({ stepName: 'again' })
-        .loop({})
+        .loop()
         .functionStep({ stepName: 'z', function: () => 1 })
         .endLoop({ while: ({ z }) => z < 3, args: { z: StepOutput('z') }, version: '2' })
         .functionStep({ args: { again: StepOutput('again'), w: StepOutput('w') }, function: () => 1 }),

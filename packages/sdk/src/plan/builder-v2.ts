@@ -312,11 +312,11 @@ export class PlanBuilderV2<
     Until extends Template = string,
     Key extends LoopOption = never,
   >(
-    options: LoopOptions<Name, Given, Initial, List, Sentence, Until, Key, Steps, Inputs, Frame> & {
+    options?: LoopOptions<Name, Given, Initial, List, Sentence, Until, Key, Steps, Inputs, Frame> & {
       readonly [Given in Key]: unknown;
     },
   ): InLoop<Steps, Inputs, Last, Exits, Final, Frame, Own, Name, Given, Initial, List, Until, Key> {
-    return this.#push(loopStep(this.#name(options.stepName), options as never, defaultMaxIterations));
+    return this.#push(loopStep(this.#name(options?.stepName), (options ?? {}) as never, defaultMaxIterations));
   }
 
   /**

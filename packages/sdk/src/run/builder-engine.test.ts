@@ -71,7 +71,7 @@ describe('a builder program', () => {
         fn('all', (args: object) => args, {
           all: StepOutput('double', { full: true }),
           size: StepOutput('end'),
-          last: StepOutput('double'),
+          last: StepOutput('double', { optional: true }),
         }),
       ),
     );
@@ -432,7 +432,7 @@ describe('what a step can see', () => {
         { kind: 'if', name: 'i', condition: () => false, args: {} },
         { kind: 'else-if', name: 'ei', condition: () => true, args: {} },
         { kind: 'end-if', name: 'e' },
-        fn('all', give, { i: StepOutput('i'), ei: StepOutput('ei') }),
+        fn('all', give, { i: StepOutput('i'), ei: StepOutput('ei', { optional: true }) }),
       ),
     );
     expect(run.outputs.finalOutput).toEqual({ value: { i: false, ei: true }, summary: null });
@@ -485,7 +485,7 @@ describe('what a step can see', () => {
         slow,
         count,
         endLoop('el'),
-        fn('all', give, { all: StepOutput('count', { full: true }), last: StepOutput('l') }),
+        fn('all', give, { all: StepOutput('count', { full: true }), last: StepOutput('l', { optional: true }) }),
       ),
     );
     expect(run.outputs.finalOutput).toEqual({ value: { all: [1, 1, 1, 1], last: 3 }, summary: null });
