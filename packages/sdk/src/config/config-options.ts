@@ -12,8 +12,8 @@ export const ExecutionAgentType = { ONE_SHOT: 'ONE_SHOT', DEFAULT: 'DEFAULT' } a
 /** How steps with a tool are executed. */
 export type ExecutionAgentType = (typeof ExecutionAgentType)[keyof typeof ExecutionAgentType];
 
-/** A model, or its name: `openai/gpt-4.1`. */
-export type ModelSetting = string | Model;
+/** A model, or its name: `openai/gpt-4.1`; or a list of them, of which the first that answers is used. */
+export type ModelSetting = string | Model | readonly (string | Model)[];
 
 type Text = string | undefined;
 
@@ -53,6 +53,22 @@ export interface ConfigOptions {
   readonly grokApiKey?: Text;
   /** `GROQ_API_KEY`. */
   readonly groqApiKey?: Text;
+  /** `AZURE_OPENAI_API_KEY`; needs `azureOpenaiEndpoint` too. */
+  readonly azureOpenaiApiKey?: Text;
+  /** For Amazon Bedrock, in place of AWS's own keys. `AWS_BEARER_TOKEN_BEDROCK`. */
+  readonly amazonApiKey?: Text;
+  /** `AWS_ACCESS_KEY_ID`. */
+  readonly awsAccessKeyId?: Text;
+  /** `AWS_SECRET_ACCESS_KEY`. */
+  readonly awsSecretAccessKey?: Text;
+  /** For temporary keys. `AWS_SESSION_TOKEN`. */
+  readonly awsSessionToken?: Text;
+  /** `AWS_DEFAULT_REGION`. */
+  readonly awsDefaultRegion?: Text;
+  /** A profile of AWS's own files, in place of keys. `AWS_CREDENTIALS_PROFILE_NAME`. */
+  readonly awsCredentialsProfileName?: Text;
+  /** The key of `customBaseUrl`, where it has one. `CUSTOM_API_KEY`. */
+  readonly customApiKey?: Text;
   /** Any server that speaks OpenAI's chat completions. `OPENAI_BASE_URL`. */
   readonly openaiBaseUrl?: Text;
   /** `ANTHROPIC_BASE_URL`. */
@@ -69,6 +85,14 @@ export interface ConfigOptions {
   readonly groqBaseUrl?: Text;
   /** `http://localhost:11434/v1` unless given. `OLLAMA_BASE_URL`. */
   readonly ollamaBaseUrl?: Text;
+  /** `https://<resource>.openai.azure.com`. `AZURE_OPENAI_ENDPOINT`. */
+  readonly azureOpenaiEndpoint?: Text;
+  /** `2025-01-01-preview` unless given. `AZURE_OPENAI_API_VERSION`. */
+  readonly azureOpenaiApiVersion?: Text;
+  /** Made from the region unless given. `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`. */
+  readonly amazonBaseUrl?: Text;
+  /** The server of models named `custom/…`: any that speaks OpenAI's chat completions. `CUSTOM_BASE_URL`. */
+  readonly customBaseUrl?: Text;
 
   /** `memory`, `disk:<folder>`, `sqlite:<file>`, `postgres://…`, or a backend of your own. `PORTIA_STORAGE`. */
   readonly storage?: string | StorageBackend | undefined;
@@ -130,6 +154,14 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   openrouterApiKey: true,
   grokApiKey: true,
   groqApiKey: true,
+  azureOpenaiApiKey: true,
+  amazonApiKey: true,
+  awsAccessKeyId: true,
+  awsSecretAccessKey: true,
+  awsSessionToken: true,
+  awsDefaultRegion: true,
+  awsCredentialsProfileName: true,
+  customApiKey: true,
   openaiBaseUrl: true,
   anthropicBaseUrl: true,
   mistralaiBaseUrl: true,
@@ -138,6 +170,10 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   grokBaseUrl: true,
   groqBaseUrl: true,
   ollamaBaseUrl: true,
+  azureOpenaiEndpoint: true,
+  azureOpenaiApiVersion: true,
+  amazonBaseUrl: true,
+  customBaseUrl: true,
   storage: true,
   storageClass: true,
   storageDir: true,

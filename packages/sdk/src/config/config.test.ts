@@ -277,8 +277,20 @@ describe('the provider', () => {
 
   it('is the one that is named, whatever keys are set', () => {
     expect(new Config({ llmProvider: 'ollama', openaiApiKey: 'key-of-code' }).llmProvider).toBe('ollama');
-    expect(refusal({ llmProvider: 'azure-openai' }).hint).toContain('@ai-sdk/azure');
+    expect(new Config({ llmProvider: 'azure-openai' }).models.planning).toBe('azure-openai/o3-mini');
     expect(refusal({ llmProvider: 'opnai' }).message).toContain('llmProvider names the unknown provider "opnai"');
+  });
+
+  it('is Amazon’s with a key id or a profile, and Azure’s with key and endpoint from one place', () => {
+    const chosen = (code: ConfigOptions, env: Record<string, string> = {}) =>
+      Config.fromDefault({ ...code, env: { OPENROUTER_API_KEY: 'k', ...env } }).llmProvider;
+    expect(chosen({}, { AWS_ACCESS_KEY_ID: 'a' })).toBe('amazon');
+    expect(chosen({}, { AWS_CREDENTIALS_PROFILE_NAME: 'work', AZURE_OPENAI_API_KEY: 'k' })).toBe('amazon');
+    expect(chosen({}, { AZURE_OPENAI_API_KEY: 'k', AZURE_OPENAI_ENDPOINT: 'https://a.example' })).toBe('azure-openai');
+    expect(chosen({}, { AZURE_OPENAI_API_KEY: 'k' })).toBe('openrouter');
+    expect(chosen({ azureOpenaiApiKey: 'k' }, { AZURE_OPENAI_ENDPOINT: 'https://a.example' })).toBe('openrouter');
+    expect(chosen({}, { MISTRAL_API_KEY: 'k', AWS_ACCESS_KEY_ID: 'a' })).toBe('mistralai');
+    expect(chosen({ customBaseUrl: 'https://a.example', customApiKey: 'k' })).toBe('openrouter');
   });
 
   it('may be absent: that is no error yet', () => {
@@ -294,6 +306,23 @@ describe('the models', () => {
     expect(config.models).toEqual({ default: 'openai/gpt-4.1', planning: own });
     expect(config.models.planning).toBe(own);
     expect(JSON.parse(JSON.stringify(config)).models).toEqual({ default: 'openai/gpt-4.1', planning: 'own/model' });
+  });
+
+  it('may be lists, in the environment with commas between the names', () => {
+    const own = scriptedModel([], { id: 'own/model' });
+    const config = Config.fromDefault({
+      defaultModel: ['openai/a', own],
+      planningModel: 'openai/a,',
+      env: { PORTIA_SUMMARIZER_MODEL: 'openai/a, anthropic/b' },
+    });
+    expect(config.models).toEqual({
+      default: ['openai/a', own],
+      planning: 'openai/a',
+      summarizer: ['openai/a', 'anthropic/b'],
+    });
+    expect(JSON.parse(JSON.stringify(config)).models.default).toBe('openai/a, own/model');
+    expect(refusal({ defaultModel: [] }).message).toBe('the setting defaultModel names no model');
+    expect(refusal({ defaultModel: ['openai/a', 'nobody/b'] }).message).toContain('defaultModel: the model "nobody/b"');
   });
 
   it('are refused when they are given twice, unknown, or no models', () => {

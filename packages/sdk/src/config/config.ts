@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
-import type { Model } from '../core/model.ts';
-import { parseModelName, providerHint, providerNamed } from '../model/model-name.ts';
-import { type LLMProvider, type ModelAgent, modelAgents, providers } from '../model/providers.ts';
+import { type LLMProvider, providers } from '../model/providers.ts';
 import { LogLevel } from '../observe/logger.ts';
-import { type ConfigOptions, ExecutionAgentType, type ModelSetting, type StorageClass } from './config-options.ts';
-import { asFlag, invalid, SettingReader, unknownName } from './setting-reader.ts';
+import { type ConfigOptions, ExecutionAgentType, type StorageClass } from './config-options.ts';
+import { type ModelSettings, modelsToJson, readModels } from './model-settings.ts';
+import { readProviders } from './provider-settings.ts';
+import { asFlag, invalid, SettingReader } from './setting-reader.ts';
 import { readStorage, type StorageChoice } from './storage-choice.ts';
 
 const secretNames = {
@@ -29,7 +29,7 @@ export class Config {
   /** The provider whose models are used where none is named; chosen by the keys that are set unless given. */
   readonly llmProvider: LLMProvider | undefined;
   /** What was named, or chosen with the provider; unset ones use `default`. */
-  readonly models: { readonly [Agent in ModelAgent]?: ModelSetting };
+  readonly models: ModelSettings;
   /** Milliseconds. */
   readonly modelTimeoutMs: number;
   readonly storage: StorageChoice;
@@ -48,7 +48,7 @@ export class Config {
   readonly portiaDashboardUrl: string;
   readonly tavilyBaseUrl: string;
   readonly openweathermapBaseUrl: string;
-  readonly #baseUrls: ReadonlyMap<LLMProvider, string>;
+  readonly #providerSettings: ReadonlyMap<string, string>;
   readonly #secrets: ReadonlyMap<string, string>;
 
   /**
@@ -57,10 +57,10 @@ export class Config {
    */
   constructor(options: ConfigOptions = {}) {
     const read = new SettingReader(options);
-    const secrets = readSecrets(read);
-    this.#secrets = new Map([...secrets].map(([name, { value }]) => [name, value]));
-    this.#baseUrls = readBaseUrls(read);
-    this.llmProvider = readProvider(read, secrets);
+    const ofProviders = readProviders(read);
+    this.#secrets = new Map([...ofProviders.secrets, ...readSecrets(read)]);
+    this.#providerSettings = ofProviders.open;
+    this.llmProvider = ofProviders.provider;
     this.models = readModels(read, this.llmProvider);
     this.modelTimeoutMs = read.count('modelTimeoutMs', ['PORTIA_MODEL_TIMEOUT_MS']) ?? 120_000;
     this.storageDir = read.text('storageDir', ['PORTIA_STORAGE_DIR']) ?? '.portia';
@@ -109,12 +109,17 @@ export class Config {
 
   /** The key of a provider. */
   apiKey(provider: LLMProvider): string | undefined {
-    return this.#secrets.get(keyOption(provider));
+    return this.#secrets.get(providers[provider].keyOption ?? '');
   }
 
   /** The base URL set for a provider; `undefined` when it is the provider's own. */
   baseUrl(provider: LLMProvider): string | undefined {
-    return this.#baseUrls.get(provider);
+    return this.#providerSettings.get(providers[provider].urlOption);
+  }
+
+  /** A setting that only one provider has, such as `awsDefaultRegion`, by its option. */
+  providerSetting(option: string): string | undefined {
+    return this.#secrets.get(option) ?? this.#providerSettings.get(option);
   }
 
   /** All secrets that are set, for whoever has to keep them out of what is printed. */
@@ -143,9 +148,10 @@ export class Config {
     for (const [name, value] of Object.entries(this)) {
       if (value === undefined) continue;
       shown[name] =
-        name === 'storage' ? this.storage.name : name === 'models' ? modelIds(this.models) : (value as JsonValue);
+        name === 'storage' ? this.storage.name : name === 'models' ? modelsToJson(this.models) : (value as JsonValue);
     }
-    for (const [provider, url] of this.#baseUrls) shown[`${provider}BaseUrl`] = withoutPassword(url);
+    for (const [option, value] of this.#providerSettings)
+      shown[option] = URL.canParse(value) ? withoutPassword(value) : value;
     for (const name of this.#secrets.keys()) shown[name] = '[set]';
     return shown;
   }
@@ -160,118 +166,13 @@ export function defaultConfig(): Config {
   return Config.fromDefault();
 }
 
-type Secrets = ReadonlyMap<string, { readonly value: string; readonly inCode: boolean }>;
-
-const allProviders = Object.keys(providers) as LLMProvider[];
-
-function keyOption(provider: LLMProvider): string {
-  return `${provider}ApiKey`;
-}
-
-function readSecrets(read: SettingReader): Secrets {
-  const secrets = new Map<string, { readonly value: string; readonly inCode: boolean }>();
-  const add = (option: string, envNames: readonly string[]): void => {
-    const found = read.foundText(option, envNames);
-    if (found) secrets.set(option, found);
-  };
-  for (const provider of allProviders) add(keyOption(provider), providers[provider].keyEnv);
-  for (const [option, envNames] of Object.entries(secretNames)) add(option, envNames);
+function readSecrets(read: SettingReader): Map<string, string> {
+  const secrets = new Map<string, string>();
+  for (const [option, envNames] of Object.entries(secretNames)) {
+    const value = read.text(option, envNames);
+    if (value !== undefined) secrets.set(option, value);
+  }
   return secrets;
-}
-
-function readBaseUrls(read: SettingReader): ReadonlyMap<LLMProvider, string> {
-  const urls = new Map<LLMProvider, string>();
-  for (const provider of allProviders) {
-    const url = read.url(`${provider}BaseUrl`, providers[provider].baseUrlEnv);
-    if (url !== undefined) urls.set(provider, url);
-  }
-  return urls;
-}
-
-function readProvider(read: SettingReader, secrets: Secrets): LLMProvider | undefined {
-  const found = read.foundText('llmProvider', ['PORTIA_LLM_PROVIDER']);
-  if (found) {
-    const provider = providerNamed(found.value);
-    if (!provider)
-      throw invalid(
-        found.where,
-        `names the unknown provider ${JSON.stringify(found.value)}`,
-        providerHint(found.value),
-      );
-    return provider;
-  }
-  const withKey = (inCode: boolean): LLMProvider | undefined =>
-    allProviders.find((provider) => secrets.get(keyOption(provider))?.inCode === inCode);
-  return withKey(true) ?? withKey(false);
-}
-
-function readModels(
-  read: SettingReader,
-  provider: LLMProvider | undefined,
-): { readonly [Agent in ModelAgent]?: ModelSetting } {
-  const grouped = read.find('models')?.value ?? {};
-  if (!isPlainObject(grouped)) throw invalid('models', 'is not an object', 'write { default: "openai/gpt-4.1" }');
-  const inGroup = modelsInGroup(grouped);
-  const models: { [Agent in ModelAgent]?: ModelSetting } = {};
-  for (const agent of modelAgents) {
-    const flat = `${agent}Model`;
-    const found = read.find(flat, [`PORTIA_${agent.toUpperCase()}_MODEL`]);
-    const group = inGroup.get(agent);
-    if (group !== undefined && found?.inCode)
-      throw invalid(flat, `is given twice: also as models.${agent}`, 'give one of the two');
-    const setting = group === undefined ? found?.value : group;
-    if (setting !== undefined)
-      models[agent] = asModel(setting, group === undefined ? (found?.where ?? flat) : `models.${agent}`);
-  }
-  // Whoever names a default model means it for everything; a provider's own choice is taken only without one.
-  if (models.default === undefined && provider) {
-    for (const [agent, model] of Object.entries(providers[provider].models))
-      models[agent as ModelAgent] ??= `${provider}/${model}`;
-  }
-  return Object.freeze(models);
-}
-
-// `default_model`, as Portia writes it in its groups, is the same as `default`.
-function modelsInGroup(grouped: Readonly<Record<string, unknown>>): ReadonlyMap<ModelAgent, unknown> {
-  const models = new Map<ModelAgent, unknown>();
-  for (const [name, setting] of Object.entries(grouped)) {
-    const agent = name.replace(/_?model$/i, '') as ModelAgent;
-    if (!modelAgents.includes(agent)) throw unknownName(name, modelAgents, 'one of the models');
-    if (setting !== undefined && setting !== null && setting !== '') models.set(agent, setting);
-  }
-  return models;
-}
-
-function asModel(setting: unknown, where: string): ModelSetting {
-  if (typeof setting === 'string') {
-    try {
-      const { provider, model } = parseModelName(setting);
-      return `${provider}/${model}`;
-    } catch (error) {
-      if (!PortiaError.isInstance(error)) throw error;
-      throw new PortiaError({
-        code: error.code,
-        message: `${where}: ${error.message}`,
-        hint: error.hint,
-        details: error.details,
-      });
-    }
-  }
-  const object = setting as { readonly generate?: unknown; readonly doGenerate?: unknown } | null;
-  if (typeof object?.generate === 'function') return setting as Model;
-  throw invalid(
-    where,
-    'is not a model',
-    typeof object?.doGenerate === 'function'
-      ? 'wrap it: fromAiSdk(model), from portia-ts/ai-sdk'
-      : 'give a name such as openai/gpt-4.1, or a Model',
-  );
-}
-
-function modelIds(models: { readonly [Agent in ModelAgent]?: ModelSetting }): JsonObject {
-  return Object.fromEntries(
-    Object.entries(models).map(([agent, model]) => [agent, typeof model === 'string' ? model : model.id]),
-  );
 }
 
 function readFlags(read: SettingReader): FeatureFlags {

@@ -47,12 +47,17 @@ export class SettingReader {
 
   /** A web address without a slash at its end. */
   url(option: string, envNames: readonly string[] = []): string | undefined {
+    return this.foundUrl(option, envNames)?.value;
+  }
+
+  /** A web address without a slash at its end, and where it was found. */
+  foundUrl(option: string, envNames: readonly string[] = []): Found<string> | undefined {
     const found = this.foundText(option, envNames);
     if (!found) return undefined;
     const protocol = URL.canParse(found.value) ? new URL(found.value).protocol : '';
     if (protocol !== 'http:' && protocol !== 'https:')
       throw invalid(found.where, 'is not a web address', 'give an http(s) URL');
-    return found.value.replace(/\/+$/, '');
+    return { ...found, value: found.value.replace(/\/+$/, '') };
   }
 
   /** A whole number, at least 1. */

@@ -21,23 +21,28 @@ const longestAskedPauseMs = 60_000;
 
 /**
  * Calls until it works: again after rate limits, overload and lost connections, with growing pauses or those the
- * server asks for. The caller's abort ends it at once, with the caller's reason; time running out is `MODEL_TIMEOUT`.
+ * server asks for. The caller's abort ends it at once, with the caller's reason; time running out is `MODEL_TIMEOUT`;
+ * no pause goes beyond the caller's deadline.
  */
 export async function withAttempts<T>(
   policy: AttemptPolicy,
-  caller: AbortSignal | undefined,
+  limits: { readonly signal?: AbortSignal | undefined; readonly deadline?: number | undefined },
   call: (signal: AbortSignal) => PromiseLike<T>,
 ): Promise<T> {
+  const { signal: caller, deadline = Number.POSITIVE_INFINITY } = limits;
   for (let attempt = 0; ; attempt++) {
     caller?.throwIfAborted();
     try {
-      return await once(policy, caller, call);
+      const timeoutMs = Math.min(policy.timeoutMs, deadline - policy.clock.now());
+      if (timeoutMs <= 0) throw timedOut(policy.model, 0);
+      return await once({ ...policy, timeoutMs }, caller, call);
     } catch (thrown) {
       caller?.throwIfAborted();
       if (PortiaError.isInstance(thrown)) throw thrown;
       const failure = policy.read(thrown);
       const pause = failure.retryAfterMs ?? pauseAfter(attempt);
-      if (!failure.retryable || attempt >= policy.retries || pause > longestAskedPauseMs) throw failure.error;
+      const tooLong = pause > longestAskedPauseMs || policy.clock.now() + pause >= deadline;
+      if (!failure.retryable || attempt >= policy.retries || tooLong) throw failure.error;
       await policy.clock.sleep(pause, caller);
     }
   }
@@ -81,7 +86,8 @@ function once<T>(
 function timedOut(model: string, timeoutMs: number): PortiaError {
   return new PortiaError({
     code: 'MODEL_TIMEOUT',
-    message: `${model} did not answer within ${timeoutMs / 1000} s`,
+    message:
+      timeoutMs > 0 ? `${model} did not answer within ${timeoutMs / 1000} s` : `${model} was not asked: the time is up`,
     hint: 'try again, use a faster model, or set modelTimeoutMs higher',
     details: { timeoutMs },
   });

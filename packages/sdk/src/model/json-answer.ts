@@ -28,6 +28,17 @@ export function jsonObjectOf(answer: ModelAnswer, who: string): JsonObject {
   return value as JsonObject;
 }
 
+/**
+ * The words of a whole answer.
+ * @throws PortiaError `MODEL_ANSWER_INVALID` when there are none, or when the answer was cut off: half of one is none.
+ */
+export function wordsOf(answer: ModelAnswer, who: string): string {
+  const text = answer.text.trim();
+  const why = whyNot(answer);
+  if (text === '' || why !== '') throw answerInvalid(who, text === '' ? `no text${why}` : `half an answer${why}`);
+  return text;
+}
+
 /** Why an answer that holds nothing usable may be so, in words to be added to a message; often nothing. */
 export function whyNot(answer: ModelAnswer): string {
   if (answer.finishReason === 'length') return ' (it was cut off at its output limit)';

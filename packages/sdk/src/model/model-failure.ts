@@ -13,6 +13,8 @@ export interface ModelFailure {
 // The errors of provider packages, as far as they are looked at; told by their fields, as copies of packages differ.
 interface ProviderFailure {
   readonly name?: string;
+  /** Of an error inside a stream. */
+  readonly type?: unknown;
   readonly message?: string;
   readonly statusCode?: number;
   readonly isRetryable?: boolean;
@@ -57,8 +59,9 @@ export function failureReader(about: {
     ) as ProviderFailure;
     const status = failure.statusCode;
     const lost = lostConnection(failure);
+    const fault = lost ? undefined : faultOf(failure);
     const retryable = lost !== undefined || isRetryable(failure);
-    const said = clean(failure.message ?? '') || 'no message';
+    const said = clean(messageIn(failure.responseBody) ?? failure.message ?? '') || 'no message';
     const how = lost
       ? `could not be reached (${lost})`
       : status === undefined
@@ -70,8 +73,14 @@ export function failureReader(about: {
     const error = new PortiaError({
       code: 'MODEL_FAILED',
       message: `${about.model} ${how}: ${said}`,
-      hint: hintFor(failure, lost !== undefined, about.keyHint),
-      details: { model: about.model, ...(status !== undefined && { status }), retryable, retryAfterMs },
+      hint: hintFor(failure, lost !== undefined, fault, about.keyHint),
+      details: {
+        model: about.model,
+        ...(status !== undefined && { status }),
+        retryable,
+        retryAfterMs,
+        ...(fault && { fault }),
+      },
     });
     return { error, retryable, retryAfterMs };
   };
@@ -97,13 +106,41 @@ function connectionCode(cause: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** Whose fault a failure is: `request` when no attempt with it can work; `too-long` when a larger model might take it. */
+export type ModelFault = 'request' | 'too-long';
+
+const tooLong =
+  /context.?length|context.?window|(?:prompt|input|request) (?:is )?too (?:long|large)|too many (?:input |total )?tokens|token count .*exceeds|exceeds? .*(?:token|context) (?:limit|count)|maximum context|reduce the length/i;
+const refusedHere = /Unsupported|InvalidPrompt|InvalidArgument/;
+
+function faultOf({ statusCode: status, responseBody, message, name }: ProviderFailure): ModelFault | undefined {
+  if (status === undefined) return refusedHere.test(name ?? '') ? 'request' : undefined;
+  if (status !== 400 && status !== 413 && status !== 422) return undefined;
+  return status === 413 || tooLong.test(`${message} ${responseBody ?? ''}`) ? 'too-long' : 'request';
+}
+
+const passingTrouble = /overloaded|rate_limit|throttl|unavailable|internal_?server|api_error/i;
+
 function isRetryable(failure: ProviderFailure): boolean {
   const { statusCode: status } = failure;
   // Out of credit looks like a rate limit, and no waiting helps.
   if (status === 429) return !/insufficient_quota|billing/i.test(failure.responseBody ?? '');
   if (status !== undefined)
     return status === 408 || status === 409 || status >= 500 || /overloaded/i.test(failure.responseBody ?? '');
+  if (typeof failure.type === 'string' && passingTrouble.test(failure.type)) return true;
   return failure.isRetryable === true;
+}
+
+// Packages know the usual form of their provider's errors; servers in between have forms of their own.
+function messageIn(body: string | undefined): string | undefined {
+  if (!body?.startsWith('{')) return undefined;
+  try {
+    const { error, message, detail } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+    const said = (error as { readonly message?: unknown } | undefined)?.message ?? message ?? detail ?? error;
+    return typeof said === 'string' && said.trim() !== '' ? said : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function retryAfter(headers: Readonly<Record<string, string>> | undefined): number | undefined {
@@ -120,8 +157,11 @@ function retryAfter(headers: Readonly<Record<string, string>> | undefined): numb
 function hintFor(
   { statusCode: status, responseBody }: ProviderFailure,
   lost: boolean,
+  fault: ModelFault | undefined,
   keyHint: string | undefined,
 ): string {
+  if (fault === 'too-long')
+    return 'the request does not fit into the model: shorten the task or its inputs, or name a model with a larger context window';
   if (lost) return 'check the network and the base URL';
   if (status === 401 || status === 403) return keyHint ?? 'check the key of the provider';
   if (status === 404) return 'check the name of the model and the base URL';

@@ -12,13 +12,9 @@ const aliases: Readonly<Record<string, LLMProvider>> = {
   mistral: 'mistralai',
   'google-generative-ai': 'google',
   xai: 'grok',
-};
-
-/** Providers that are known by name but have no entry here: their models come as objects. */
-const byPackage: Readonly<Record<string, string>> = {
-  amazon: '@ai-sdk/amazon-bedrock',
-  'azure-openai': '@ai-sdk/azure',
-  custom: 'an @ai-sdk provider package',
+  azure: 'azure-openai',
+  bedrock: 'amazon',
+  'amazon-bedrock': 'amazon',
 };
 
 /** The provider of this name, in any case and with `_` or `-`; `undefined` when there is none. */
@@ -27,13 +23,9 @@ export function providerNamed(name: string): LLMProvider | undefined {
   return Object.hasOwn(aliases, id) ? aliases[id] : undefined;
 }
 
-/** What to do instead for a provider that has no entry here. */
-export function providerHint(name: string): string {
-  const id = name.trim().toLowerCase().replaceAll('_', '-');
-  const from = Object.hasOwn(byPackage, id) ? byPackage[id] : undefined;
-  return from
-    ? `make the model with ${from} and give it as an object: fromAiSdk(model), from portia-ts/ai-sdk`
-    : `known providers: ${Object.keys(providers).join(', ')}; for others give fromAiSdk(model), from portia-ts/ai-sdk`;
+/** What to do about a provider that has no entry here. */
+export function providerHint(): string {
+  return `known providers: ${Object.keys(providers).join(', ')}; for others give fromAiSdk(model), from portia-ts/ai-sdk`;
 }
 
 /** Reads `provider/model`, split at the first slash. @throws PortiaError `MODEL_UNKNOWN` */
@@ -45,7 +37,7 @@ export function parseModelName(text: string): ModelName {
     throw new PortiaError({
       code: 'MODEL_UNKNOWN',
       message: `${JSON.stringify(text)} is not a model name`,
-      hint: `write provider/model, such as openai/gpt-4.1; ${providerHint('')}`,
+      hint: `write provider/model, such as openai/gpt-4.1; ${providerHint()}`,
       details: { known: Object.keys(providers) },
     });
   }
@@ -55,7 +47,7 @@ export function parseModelName(text: string): ModelName {
     throw new PortiaError({
       code: 'MODEL_UNKNOWN',
       message: `the model ${JSON.stringify(text)} has the unknown provider ${JSON.stringify(name)}`,
-      hint: providerHint(name),
+      hint: providerHint(),
       details: { known: Object.keys(providers) },
     });
   }

@@ -1,79 +1,27 @@
 import { createOpenAI } from '@ai-sdk/openai';
+import type { Server } from 'node:http';
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Config } from '../config/config.ts';
-import type { ConfigOptions } from '../config/config-options.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Model, ModelMessage, ModelRequest } from '../core/model.ts';
+import type { Model, ModelMessage } from '../core/model.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
+import { fails, hangs, invalidJson, object, status, text, together, toolCall, truncated } from '../testing/script.ts';
+import { scriptedModelServer } from '../testing/scripted-model-server.ts';
 import {
-  fails,
-  hangs,
-  invalidJson,
-  object,
-  type Script,
-  status,
-  text,
-  together,
-  toolCall,
-  truncated,
-} from '../testing/script.ts';
-import {
-  type ScriptedModelServer,
-  type ScriptedServerRequest,
-  scriptedModelServer,
-} from '../testing/scripted-model-server.ts';
+  allProviders,
+  ask,
+  configFor,
+  modelNames,
+  type ProviderName,
+  scriptedFor,
+  secret,
+  serve,
+} from '../../test/lib/model-servers.ts';
 import { fromAiSdk } from './ai-sdk/index.ts';
 import { createModel, modelSet } from './models.ts';
 import { contextWindowOf, providers } from './providers.ts';
-
-const secret = 'sk-test-1234567890abcdef';
-const names = {
-  openai: 'openai/gpt-4.1',
-  anthropic: 'anthropic/claude-sonnet-4-5',
-  google: 'google/gemini-2.5-flash',
-  ollama: 'ollama/llama3.1',
-} as const;
-type Name = keyof typeof names;
-const all = Object.keys(names) as Name[];
-
-const servers: ScriptedModelServer[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function serve(script: Script<ScriptedServerRequest>): Promise<ScriptedModelServer> {
-  const server = await scriptedModelServer(script);
-  servers.push(server);
-  return server;
-}
-
-function configFor({ url, baseUrl }: { url: string; baseUrl: string }, more: ConfigOptions = {}): Config {
-  return new Config({
-    openaiApiKey: secret,
-    anthropicApiKey: secret,
-    googleApiKey: secret,
-    openaiBaseUrl: baseUrl,
-    anthropicBaseUrl: url,
-    googleBaseUrl: url,
-    ollamaBaseUrl: url,
-    ...more,
-  });
-}
-
-async function scriptedFor(name: Name, script: Script<ScriptedServerRequest>, more: ConfigOptions = {}) {
-  const server = await serve(script);
-  const clock = fakeClock(0, { autoAdvance: true });
-  return { server, clock, model: createModel(names[name], configFor(server, more), { clock }) };
-}
-
-const ask = (content: string): ModelRequest => ({
-  messages: [
-    { role: 'system', content: 'Be brief.' },
-    { role: 'user', content },
-  ],
-});
 
 const weather = {
   name: 'weather',
@@ -95,7 +43,7 @@ async function codeOf(made: Promise<unknown>): Promise<PortiaError> {
   return error;
 }
 
-describe.each(all)('a model of %s, through its real package', (name) => {
+describe.each(allProviders)('a model of %s, through its real package', (name) => {
   it('answers in words, with what it cost', async () => {
     const { model, server } = await scriptedFor(name, [
       text('Hello.', { usage: { inputTokens: 12, outputTokens: 3, cachedInputTokens: 4 } }),
@@ -106,7 +54,7 @@ describe.each(all)('a model of %s, through its real package', (name) => {
       usage: { inputTokens: 12, outputTokens: 3, cachedInputTokens: 4 },
     });
     expect(server.requests[0]?.messages).toEqual(ask('Hi').messages);
-    expect(server.requests[0]?.model).toBe(names[name].split('/')[1]);
+    expect(server.requests[0]?.model).toBe(modelNames[name].slice(modelNames[name].indexOf('/') + 1));
   });
 
   it('calls tools, and is told what they gave', async () => {
@@ -188,7 +136,7 @@ describe.each(all)('a model of %s, through its real package', (name) => {
     const { model, server, clock } = await scriptedFor(name, () => status(503, { message: 'overloaded' }));
     const error = await codeOf(model.generate(ask('Hi')));
     expect(error.code).toBe('MODEL_FAILED');
-    expect(error.message).toContain(names[name]);
+    expect(error.message).toContain(modelNames[name]);
     expect(error.message).toContain('status 503: overloaded');
     expect(error.details).toMatchObject({ status: 503, retryable: true });
     expect(server.requests).toHaveLength(4);
@@ -221,7 +169,7 @@ describe.each(all)('a model of %s, through its real package', (name) => {
     const { model } = await scriptedFor(name, [hangs()], { modelTimeoutMs: 60 });
     const error = await codeOf(model.generate(ask('Hi')));
     expect(error.code).toBe('MODEL_TIMEOUT');
-    expect(error.message).toBe(`${names[name]} did not answer within 0.06 s`);
+    expect(error.message).toBe(`${modelNames[name]} did not answer within 0.06 s`);
   });
 
   it('stops at once when the caller aborts, with the caller’s reason', async () => {
@@ -244,7 +192,8 @@ describe.each(all)('a model of %s, through its real package', (name) => {
     expect(error.message).toContain('Incorrect API key provided: [redacted], not [redacted]');
     expect(shown).not.toContain(secret);
     expect(shown).not.toContain('sk-live');
-    expect(error.hint).toContain(name === 'ollama' ? 'the server' : 'API_KEY');
+    const places: Partial<Record<ProviderName, string>> = { ollama: 'the server', amazon: 'credentials of AWS' };
+    expect(error.hint).toContain(places[name] ?? 'API_KEY');
   });
 });
 
@@ -269,7 +218,7 @@ describe('what providers attach to an answer', () => {
         usage: { input_tokens: 1, output_tokens: 1 },
       };
     });
-    const model = createModel(names.anthropic, configFor(server));
+    const model = createModel(modelNames.anthropic, configFor(server));
     const answer = await model.generate({ ...ask('Weather?'), tools: [weather] });
     expect(answer.text).toBe('Let me see.');
     const turn: ModelMessage = JSON.parse(
@@ -296,7 +245,7 @@ describe('what providers attach to an answer', () => {
     ]);
 
     const other = await serve([text('Fine.')]);
-    await createModel(names.ollama, configFor(other)).generate({
+    await createModel(modelNames.ollama, configFor(other)).generate({
       messages: [...ask('Weather?').messages, turn, result],
     });
     expect(other.requests[0]?.messages[2]).toMatchObject({ role: 'assistant', content: 'Let me see.' });
@@ -310,7 +259,7 @@ describe('what providers attach to an answer', () => {
       const part = { functionCall: { name: 'weather', args: { city: 'Rome' } }, thoughtSignature: 'signed' };
       return { candidates: [{ content: { role: 'model', parts: [part] }, finishReason: 'STOP' }] };
     });
-    const model = createModel(names.google, configFor(server));
+    const model = createModel(modelNames.google, configFor(server));
     const {
       text: content,
       toolCalls = [],
@@ -403,10 +352,11 @@ describe('the request', () => {
 
   it('goes to the base URL as it is when it has a path', async () => {
     const server = await serve(() => text('Yes.'));
-    await createModel(names.anthropic, configFor(server, { anthropicBaseUrl: `${server.url}/proxy/v1/` })).generate(
-      ask('Hi'),
-    );
-    await createModel(names.anthropic, configFor(server)).generate(ask('Hi'));
+    await createModel(
+      modelNames.anthropic,
+      configFor(server, { anthropicBaseUrl: `${server.url}/proxy/v1/` }),
+    ).generate(ask('Hi'));
+    await createModel(modelNames.anthropic, configFor(server)).generate(ask('Hi'));
     expect(server.requests.map(({ path }) => path)).toEqual(['/proxy/v1/messages', '/v1/messages']);
   });
 });
@@ -448,12 +398,6 @@ describe('a model by name', () => {
     },
   );
 
-  it('says what to do for providers that come as objects', () => {
-    expect(() => createModel('amazon/claude', new Config())).toThrow(
-      expect.objectContaining({ hint: expect.stringContaining('@ai-sdk/amazon-bedrock') }),
-    );
-  });
-
   it('is split at the first slash and trimmed', () => {
     expect(createModel(' openrouter/moonshotai/kimi-k2 ', new Config())).toMatchObject({
       id: 'openrouter/moonshotai/kimi-k2',
@@ -481,7 +425,7 @@ describe('a model by name', () => {
       requests.push(body);
       return { error: { message: 'You exceeded your quota', type: 'insufficient_quota', code: 'insufficient_quota' } };
     }, 429);
-    const error = await codeOf(createModel(names.openai, configFor(server)).generate(ask('Hi')));
+    const error = await codeOf(createModel(modelNames.openai, configFor(server)).generate(ask('Hi')));
     expect(error.hint).toBe('check the credit of the account');
     expect(requests).toHaveLength(1);
   });
@@ -490,7 +434,7 @@ describe('a model by name', () => {
     const server = await serve(() => status(500));
     const clock = fakeClock();
     const stop = new AbortController();
-    const made = createModel(names.openai, configFor(server), { clock }).generate({
+    const made = createModel(modelNames.openai, configFor(server), { clock }).generate({
       ...ask('Hi'),
       signal: stop.signal,
     });
@@ -504,7 +448,7 @@ describe('a model by name', () => {
   it('says that nobody answers at an address', async () => {
     const server = await scriptedModelServer([]);
     await server.close();
-    const model = createModel(names.ollama, configFor(server), { clock: fakeClock(0, { autoAdvance: true }) });
+    const model = createModel(modelNames.ollama, configFor(server), { clock: fakeClock(0, { autoAdvance: true }) });
     const error = await codeOf(model.generate(ask('Hi')));
     expect(error.message).toContain('ECONNREFUSED');
     expect(error.hint).toContain('base URL');
@@ -625,6 +569,11 @@ describe('fromAiSdk', () => {
   });
 });
 
+const raw: Server[] = [];
+afterAll(() => {
+  for (const server of raw) server.close().closeAllConnections();
+});
+
 /** A server that answers with what `answer` makes of the body, as it is. */
 async function rawServer(
   answer: (body: JsonObject) => JsonObject,
@@ -641,15 +590,6 @@ async function rawServer(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-  servers.push({
-    url,
-    baseUrl: `${url}/v1`,
-    requests: [],
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  });
+  raw.push(server);
   return { url, baseUrl: `${url}/v1` };
 }

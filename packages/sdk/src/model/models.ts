@@ -2,9 +2,13 @@ import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Config } from '../config/config.ts';
+import type { ModelSetting } from '../config/config-options.ts';
 import type { AiSdkLanguageModel } from './ai-sdk/language-model.ts';
 import { fromAiSdk } from './ai-sdk/from-ai-sdk.ts';
+import { firstThatAnswers } from './fallback.ts';
+import { importOptional } from './import-optional.ts';
 import { type ModelName, parseModelName } from './model-name.ts';
+import { type AccessSettings, type FactorySettings, factorySettings, keyPlaces } from './provider-access.ts';
 import {
   callDefaultsOf,
   contextWindowOf,
@@ -16,12 +20,14 @@ import {
 } from './providers.ts';
 
 /** What {@link createModel} needs of a {@link Config}. */
-export type ModelSettings = Pick<Config, 'apiKey' | 'baseUrl' | 'modelTimeoutMs' | 'secrets'>;
+export type ModelSettings = AccessSettings & Pick<Config, 'modelTimeoutMs' | 'secrets'>;
 
 /** For programs that bring their own clock or providers. */
 export interface CreateModelOptions {
   readonly clock?: Clock;
   readonly providers?: Readonly<Partial<Record<LLMProvider, ProviderEntry>>>;
+  /** How often a call is made again; as {@link FromAiSdkOptions}. */
+  readonly retries?: number;
 }
 
 /**
@@ -36,19 +42,17 @@ export function createModel(name: string, settings: ModelSettings, options: Crea
   const id = `${parsed.provider}/${parsed.model}`;
   const contextWindow = contextWindowOf(parsed.model);
   let opened: Promise<Model> | undefined;
-  const open = async (): Promise<Model> => {
-    const { key, baseURL } = access(id, parsed.provider, entry, settings);
-    const languageModel = await load(id, parsed, entry, key, baseURL);
-    return fromAiSdk(languageModel, {
+  const open = async (): Promise<Model> =>
+    fromAiSdk(await load(id, parsed, entry, factorySettings(id, parsed.provider, entry, settings)), {
       id,
       contextWindow,
       timeoutMs: settings.modelTimeoutMs,
       defaults: callDefaultsOf(parsed.provider, parsed.model),
       secrets: settings.secrets,
-      keyHint: `check ${keyPlaces(parsed.provider, entry)}`,
+      keyHint: `check ${keyPlaces(entry)}`,
+      ...(options.retries !== undefined && { retries: options.retries }),
       ...(options.clock && { clock: options.clock }),
     });
-  };
   return {
     id,
     contextWindow,
@@ -60,72 +64,21 @@ export function createModel(name: string, settings: ModelSettings, options: Crea
   };
 }
 
-function access(
-  id: string,
-  provider: LLMProvider,
-  entry: ProviderEntry,
-  settings: ModelSettings,
-): { readonly key: string | undefined; readonly baseURL: string } {
-  const key = settings.apiKey(provider);
-  const own = settings.baseUrl(provider);
-  // A server of one's own may need no key.
-  if (key === undefined && entry.keyEnv.length > 0 && own === undefined) {
-    throw new PortiaError({
-      code: 'MODEL_KEY_MISSING',
-      message: `${id} needs a key of ${entry.title}, and ${entry.keyEnv[0]} is not set`,
-      hint: `set ${keyPlaces(provider, entry)}`,
-      details: { model: id, variables: entry.keyEnv },
-    });
-  }
-  return { key, baseURL: own === undefined ? entry.baseUrl : withPath(own, entry.defaultPath) };
-}
-
-function keyPlaces(provider: LLMProvider, entry: ProviderEntry): string {
-  const [variable] = entry.keyEnv;
-  return variable === undefined ? 'the server' : `${variable} in the environment, or ${provider}ApiKey in the Config`;
-}
-
-function withPath(url: string, path: string | undefined): string {
-  return path !== undefined && new URL(url).pathname === '/' ? `${url.replace(/\/+$/, '')}${path}` : url;
-}
-
 type ProviderInstance = Readonly<Record<string, unknown>> & ((model: string) => AiSdkLanguageModel);
 
 async function load(
   id: string,
-  { provider, model }: ModelName,
+  { model }: ModelName,
   entry: ProviderEntry,
-  key: string | undefined,
-  baseURL: string,
+  settings: FactorySettings,
 ): Promise<AiSdkLanguageModel> {
-  const module = await importPackage(id, entry.package);
+  const module = await importOptional(id, entry.package);
   const factory = module[entry.factory];
   if (typeof factory !== 'function') throw packageUnfit(id, entry);
-  const made = factory({
-    // These packages would read variables of the process for what they are not given.
-    apiKey: key ?? (entry.keyEnv.length > 0 ? 'none' : undefined),
-    baseURL,
-    ...(entry.factory === 'createOpenAICompatible' && { name: provider }),
-    ...entry.settings,
-  }) as ProviderInstance;
+  const made = factory(settings) as ProviderInstance;
   const make = entry.method === undefined ? made : made[entry.method];
   if (typeof make !== 'function') throw packageUnfit(id, entry);
   return (make as (model: string) => AiSdkLanguageModel)(model);
-}
-
-async function importPackage(id: string, name: string): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    return (await import(name)) as Readonly<Record<string, unknown>>;
-  } catch (cause) {
-    const { code, message = '' } = (cause ?? {}) as { readonly code?: unknown; readonly message?: string };
-    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(name)) throw cause;
-    throw new PortiaError({
-      code: 'PACKAGE_MISSING',
-      message: `${id} needs the package ${name}, which is not installed`,
-      hint: `npm i ${name}`,
-      details: { package: name },
-    });
-  }
 }
 
 function packageUnfit(id: string, entry: ProviderEntry): PortiaError {
@@ -140,36 +93,59 @@ function packageUnfit(id: string, entry: ProviderEntry): PortiaError {
 /** The models of a client: by what they are for, or by name. */
 export interface ModelSet {
   /**
-   * The model of an agent (`default`, `planning`, …; unset ones are the default), or a model by its name. A Model is
-   * given back as it is.
+   * The model of an agent (`default`, `planning`, …; unset ones are the default), or a model by its name; of a list,
+   * the first that answers. A Model is given back as it is.
    *
    * @throws PortiaError `MODEL_UNKNOWN` for a name that cannot be read.
    */
-  get(which: ModelAgent | string | Model): Model;
+  get(which: ModelAgent | ModelSetting): Model;
 }
 
 /** The models a {@link Config} names, each made once, when it is first asked for. */
 export function modelSet(config: Config, options: CreateModelOptions = {}): ModelSet {
   const made = new Map<string, Model>();
-  let unset: Model | undefined;
-  const named = (name: string): Model => {
-    let model = made.get(name);
+  const once = (key: string, make: () => Model): Model => {
+    let model = made.get(key);
     if (!model) {
-      model = createModel(name, config, options);
-      made.set(name, model);
+      model = make();
+      made.set(key, model);
     }
     return model;
   };
+  const one = (which: string | Model, retries?: number): Model =>
+    typeof which !== 'string'
+      ? which
+      : once(`${which} ${retries ?? ''}`, () =>
+          createModel(which, config, { ...options, ...(retries !== undefined && { retries }) }),
+        );
+  const list = (models: readonly (string | Model)[]): Model => {
+    const make = (): Model =>
+      firstThatAnswers(
+        models.map((model, index) => one(model, index < models.length - 1 ? retriesBeforeNext : undefined)),
+      );
+    return models.every((model) => typeof model === 'string') ? once(models.join(','), make) : make();
+  };
   return {
     get(which) {
-      if (typeof which !== 'string') return which;
-      const isAgent = (modelAgents as readonly string[]).includes(which);
-      const setting = isAgent ? (config.models[which as ModelAgent] ?? config.models.default) : which;
-      unset ??= unsetModel(config.llmProvider);
-      if (setting === undefined) return unset;
-      return typeof setting === 'string' ? named(setting) : setting;
+      const isAgent = typeof which === 'string' && (modelAgents as readonly string[]).includes(which);
+      const setting = isAgent ? (config.models[which as ModelAgent] ?? config.models.default) : asList(which);
+      if (setting === undefined) return once('', () => unsetModel(config.llmProvider));
+      return isList(setting) ? list(setting) : one(setting);
     },
   };
+}
+
+/** A model that has another behind it is not insisted on. */
+const retriesBeforeNext = 1;
+
+/** Names with commas between them are a list. */
+function asList(setting: ModelSetting): ModelSetting {
+  if (typeof setting !== 'string' || !setting.includes(',')) return setting;
+  return setting.split(',').map((name) => name.trim());
+}
+
+function isList(setting: ModelSetting): setting is readonly (string | Model)[] {
+  return Array.isArray(setting);
 }
 
 /** Stands where no model is set: plans without model steps never notice. */

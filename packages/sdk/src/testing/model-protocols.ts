@@ -1,42 +1,20 @@
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import type { ModelMessage, ModelRequest, ModelTool } from '../core/model.ts';
-import { type ScriptedAnswer, scriptedUsage } from './script.ts';
+import type { ModelMessage } from '../core/model.ts';
+import { bedrock } from './bedrock-protocol.ts';
+import { callId, callsOf, type Json, type Protocol, textOf, usageOf } from './protocol.ts';
+import { anthropicStream, googleStream, openaiChatStream, openaiResponsesStream } from './protocol-streams.ts';
 
 /** The protocols a scripted server speaks. */
-export type ModelProtocol = 'openai-chat' | 'openai-responses' | 'anthropic' | 'google';
-
-type Answer = Extract<ScriptedAnswer, { kind: 'answer' }>;
-type Request = Pick<ModelRequest, 'messages'> & {
-  tools?: readonly ModelTool[];
-  schema?: NonNullable<ModelRequest['schema']>;
-};
-
-interface Protocol {
-  /** What the body of a request says, roughly, in our words. */
-  read(body: Json): Request;
-  write(answer: Answer, model: string, n: number, body: Json): JsonObject;
-  error(status: number, message: string): JsonObject;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: request bodies of four foreign protocols, read leniently
-type Json = any;
+export type ModelProtocol = 'openai-chat' | 'openai-responses' | 'anthropic' | 'google' | 'bedrock';
 
 /** The protocol of a request path, by its end. */
 export function protocolOf(path: string): ModelProtocol | undefined {
   if (path.endsWith('/chat/completions')) return 'openai-chat';
   if (path.endsWith('/responses')) return 'openai-responses';
   if (path.endsWith('/messages')) return 'anthropic';
-  return path.endsWith(':generateContent') ? 'google' : undefined;
+  if (/\/converse(?:-stream)?$/.test(path)) return 'bedrock';
+  return /:(?:stream)?[gG]enerateContent$/.test(path) ? 'google' : undefined;
 }
-
-const textOf = (content: Json): string => {
-  if (typeof content === 'string') return content;
-  if (!Array.isArray(content)) return content === null || content === undefined ? '' : JSON.stringify(content);
-  return content.map((part: Json) => part?.text ?? (part?.content === undefined ? '' : textOf(part.content))).join('');
-};
-
-const callsOf = (calls: Json[]): Pick<Extract<ModelMessage, { role: 'assistant' }>, 'toolCalls'> =>
-  calls.length === 0 ? {} : { toolCalls: calls.map(({ id, name, args }) => ({ id: id ?? '', name, args })) };
 
 const parsed = (text: string): JsonValue => {
   try {
@@ -47,8 +25,6 @@ const parsed = (text: string): JsonValue => {
 };
 
 const argsText = (args: JsonValue): string => (typeof args === 'string' ? args : JSON.stringify(args));
-const callId = (id: string | undefined, n: number, index: number): string => id ?? `call_${n}_${index + 1}`;
-const usageOf = (answer: Answer) => ({ ...scriptedUsage, ...answer.options.usage });
 
 const openaiError = (status: number, message: string): JsonObject => ({
   error: { message, type: status === 429 ? 'rate_limit_exceeded' : 'server_error', param: null, code: null },
@@ -119,6 +95,7 @@ const openaiChat: Protocol = {
     };
   },
   error: openaiError,
+  stream: openaiChatStream,
 };
 
 const openaiResponses: Protocol = {
@@ -173,7 +150,11 @@ const openaiResponses: Protocol = {
       arguments: argsText(args),
       status: 'completed',
     }));
-    const cut = answer.options.finishReason === 'length' ? { reason: 'max_output_tokens' } : null;
+    const { finishReason } = answer.options;
+    const cut =
+      finishReason === 'length' || finishReason === 'content-filter'
+        ? { reason: finishReason === 'length' ? 'max_output_tokens' : 'content_filter' }
+        : null;
     return {
       id: `resp_${n}`,
       object: 'response',
@@ -193,6 +174,7 @@ const openaiResponses: Protocol = {
     };
   },
   error: openaiError,
+  stream: openaiResponsesStream,
 };
 
 const anthropic: Protocol = {
@@ -275,6 +257,7 @@ const anthropic: Protocol = {
     type: 'error',
     error: { type: status === 429 ? 'rate_limit_error' : status === 529 ? 'overloaded_error' : 'api_error', message },
   }),
+  stream: anthropicStream,
 };
 
 // The name the AI SDK gives to the tool that a structured answer is asked with.
@@ -341,6 +324,7 @@ const google: Protocol = {
     };
   },
   error: (code, message) => ({ error: { code, message, status: code === 429 ? 'RESOURCE_EXHAUSTED' : 'INTERNAL' } }),
+  stream: googleStream,
 };
 
 /** How each protocol is read and written. */
@@ -349,4 +333,5 @@ export const protocols: Readonly<Record<ModelProtocol, Protocol>> = {
   'openai-responses': openaiResponses,
   anthropic,
   google,
+  bedrock,
 };

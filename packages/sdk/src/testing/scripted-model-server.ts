@@ -4,8 +4,10 @@ import { ensureError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { ModelRequest } from '../core/model.ts';
 import { systemClock } from '../run/system-clock.ts';
+import { awsEvent } from './aws-event-stream.ts';
 import { type ModelProtocol, protocolOf, protocols } from './model-protocols.ts';
-import { type Script, type ScriptedAnswer, scripted } from './script.ts';
+import type { ServerSentEvent } from './protocol.ts';
+import { type Script, type ScriptedAnswer, scripted, text } from './script.ts';
 
 /** A request a scripted server got: as it came, and in this library's words as far as these fit. */
 export interface ScriptedServerRequest extends ModelRequest {
@@ -32,8 +34,8 @@ export interface ScriptedModelServer {
 
 /**
  * Starts a server on a free port of the loopback interface that speaks the chat completions and responses of OpenAI,
- * the messages of Anthropic and `generateContent` of Google, without streaming. A script that is at its end answers
- * with status 400 and says so.
+ * the messages of Anthropic, `generateContent` of Google and the converse route of Amazon Bedrock, whole or streamed.
+ * A script that is at its end answers with status 400 and says so.
  */
 export async function scriptedModelServer(script: Script<ScriptedServerRequest>): Promise<ScriptedModelServer> {
   const requests: ScriptedServerRequest[] = [];
@@ -72,8 +74,7 @@ async function serve(
   if (!protocol || incoming.method !== 'POST')
     return send(response, 404, { error: { message: `no such path: ${pathname}` } });
   if (!isPlainObject(body)) return send(response, 400, protocols[protocol].error(400, 'the body is not a JSON object'));
-  if (body['stream'] === true)
-    return send(response, 400, protocols[protocol].error(400, 'this server does not stream'));
+  const streams = body['stream'] === true || /:stream|-stream$/.test(pathname);
   const request = recorded(protocol, pathname, incoming, body as JsonObject);
   requests.push(request);
   const n = requests.length;
@@ -83,7 +84,7 @@ async function serve(
   } catch (error) {
     return send(response, 400, protocols[protocol].error(400, ensureError(error).message));
   }
-  return give(answer, request, n, response);
+  return streams ? giveStream(answer, request, n, response) : give(answer, request, n, response);
 }
 
 async function give(
@@ -113,6 +114,34 @@ async function give(
   }
 }
 
+/** As {@link give}, in pieces; a body that breaks off does so in the middle of them. */
+async function giveStream(
+  answer: ScriptedAnswer,
+  request: ScriptedServerRequest,
+  n: number,
+  response: ServerResponse,
+): Promise<void> {
+  const breaksOff = answer.kind === 'body' && answer.how === 'truncated';
+  if (answer.kind !== 'answer' && !breaksOff) return give(answer, request, n, response);
+  const whole = answer.kind === 'answer' ? answer : text('It breaks off.');
+  if (whole.options.delayMs) await systemClock.sleep(whole.options.delayMs);
+  const { write, stream } = protocols[request.protocol];
+  const events = stream(whole, write(whole, request.model, n, request.body), request.body);
+  const binary = request.protocol === 'bedrock';
+  response.writeHead(200, { 'content-type': binary ? 'application/vnd.amazon.eventstream' : 'text/event-stream' });
+  for (const event of breaksOff ? events.slice(0, -3) : events)
+    response.write(binary ? awsEvent(event.event ?? '', event.data as JsonObject) : serverSentEvent(event));
+  if (!breaksOff) return void response.end();
+  // What was written has to leave before the connection does.
+  await new Promise<void>((resolve) => response.write('', () => resolve()));
+  response.destroy();
+}
+
+function serverSentEvent({ event, data }: ServerSentEvent): string {
+  const line = typeof data === 'string' ? data : JSON.stringify(data);
+  return `${event === undefined ? '' : `event: ${event}\n`}data: ${line}\n\n`;
+}
+
 function recorded(
   protocol: ModelProtocol,
   path: string,
@@ -120,7 +149,7 @@ function recorded(
   body: JsonObject,
 ): ScriptedServerRequest {
   const model =
-    protocol === 'google' ? decodeURIComponent(/models\/([^:]+):/.exec(path)?.[1] ?? '') : String(body['model'] ?? '');
+    decodeURIComponent(/(?:models?|deployments)\/([^:/]+)[:/]/.exec(path)?.[1] ?? '') || String(body['model'] ?? '');
   const headers = Object.fromEntries(
     Object.entries(incoming.headers).map(([name, value]) => [
       name,

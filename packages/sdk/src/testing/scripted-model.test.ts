@@ -124,7 +124,7 @@ describe('scriptedModelServer', () => {
     expect([spent.status, await spent.text()]).toEqual([400, expect.stringContaining('hello?')]);
     expect((await post(`${server.url}/nowhere`, body)).status).toBe(404);
     expect((await post(chat, 'not json')).status).toBe(400);
-    expect(await (await post(chat, '{"stream":true}')).text()).toContain('does not stream');
+    expect(await (await post(chat, '{"stream":true}')).text()).toContain('the script has only 0 answers');
   });
 
   it('keeps no secrets of what it was sent', async () => {

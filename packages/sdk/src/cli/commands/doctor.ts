@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Config } from '../../config/config.ts';
+import { modelNames } from '../../config/model-settings.ts';
 import { ensureError } from '../../core/errors.ts';
 import { providers } from '../../model/providers.ts';
 import { openStorage } from '../../storage/open-storage.ts';
@@ -119,7 +120,7 @@ function modelCheck({ models }: Config): Check {
   const { default: model } = models;
   if (model === undefined)
     return { name: 'model', state: 'off', says: 'none: set a key of a provider, or name one with --model' };
-  return { name: 'model', state: 'ok', says: typeof model === 'string' ? model : model.id };
+  return { name: 'model', state: 'ok', says: modelNames(model) };
 }
 
 async function toolCheck(input: Input, config: Config): Promise<Check> {

@@ -8,6 +8,7 @@ import { type CallDefaults, contextWindowOf } from '../providers.ts';
 import { toAnswer } from './answer.ts';
 import type { AiSdkLanguageModel, GenerateResult } from './language-model.ts';
 import { toCallOptions } from './prompt.ts';
+import { streamed } from './stream.ts';
 
 /** What {@link fromAiSdk} takes beside the model. */
 export interface FromAiSdkOptions {
@@ -52,12 +53,28 @@ export function fromAiSdk(languageModel: AiSdkLanguageModel, options: FromAiSdkO
     contextWindow: options.contextWindow ?? contextWindowOf(modelId),
     async generate(request) {
       const taker = { id, urls: await languageModel.supportedUrls };
-      const result = await withAttempts(policy, request.signal, (signal) =>
-        languageModel.doGenerate(toCallOptions(languageModel, request, options.defaults ?? {}, taker, signal)),
-      );
+      const { onText } = request;
+      const streams = onText !== undefined && request.schema === undefined && canStream(languageModel);
+      let heard = false;
+      const result = await withAttempts(policy, request, (signal) => {
+        const call = toCallOptions(languageModel, request, options.defaults ?? {}, taker, signal);
+        if (!streams) return languageModel.doGenerate(call);
+        let again = heard;
+        return streamed(languageModel, call, (text) => {
+          onText(text, again);
+          heard = true;
+          again = false;
+        });
+      });
       return toAnswer(provider, request, result as GenerateResult);
     },
   };
+}
+
+function canStream(
+  model: AiSdkLanguageModel,
+): model is AiSdkLanguageModel & Required<Pick<AiSdkLanguageModel, 'doStream'>> {
+  return typeof model.doStream === 'function';
 }
 
 function check(languageModel: Partial<AiSdkLanguageModel> | undefined | null): void {

@@ -31,8 +31,8 @@ export type SupportedUrls = Readonly<Record<string, readonly RegExp[]>>;
 
 /** A message of the prompt. */
 export type PromptMessage =
-  | { role: 'system'; content: string }
-  | { role: 'user' | 'assistant' | 'tool'; content: PromptPart[] };
+  | { role: 'system'; content: string; providerOptions?: ProviderData }
+  | { role: 'user' | 'assistant' | 'tool'; content: PromptPart[]; providerOptions?: ProviderData };
 
 /** What a language model is called with. */
 export interface CallOptions {
@@ -70,10 +70,19 @@ export interface UsageLike {
 export interface GenerateResult {
   readonly content: readonly ContentPart[];
   /** A word in version 2, with the provider's own word since. */
-  readonly finishReason: string | { readonly unified: string };
+  readonly finishReason: string | { readonly unified: string; readonly raw?: string | undefined };
   readonly usage?: UsageLike | undefined;
   /** Since version 4, where the structured output is not the text. */
   readonly structuredOutputText?: string | undefined;
+}
+
+/** A piece of a streamed answer; which fields are there depends on `type`. */
+export interface StreamPart extends ContentPart {
+  readonly id?: string;
+  readonly delta?: string;
+  readonly error?: unknown;
+  readonly finishReason?: GenerateResult['finishReason'];
+  readonly usage?: UsageLike | undefined;
 }
 
 /**
@@ -89,4 +98,6 @@ export interface AiSdkLanguageModel {
   readonly supportedUrls?: PromiseLike<SupportedUrls> | SupportedUrls | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: each version of the specification has its own options
   doGenerate(options: any): PromiseLike<object>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  doStream?(options: any): PromiseLike<object>;
 }

@@ -1,9 +1,10 @@
-import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { isPlainObject, type JsonValue } from '../../core/json.ts';
 import type { ModelMessage, ModelRequest } from '../../core/model.ts';
 import type { CallDefaults } from '../providers.ts';
+import { askForJson } from './ask-for-json.ts';
 import { type Taker, toResultOutput, toUserParts } from './content.ts';
 import type { AiSdkLanguageModel, CallOptions, PromptMessage, PromptPart, ProviderData } from './language-model.ts';
-import { type SchemaFormat, schemaFormat } from './schema-format.ts';
+import { markCachePoints } from './prompt-cache.ts';
 
 type AssistantMessage = Extract<ModelMessage, { role: 'assistant' }>;
 
@@ -45,33 +46,9 @@ export function toCallOptions(
     }));
     options.toolChoice = { type: request.toolChoice ?? 'auto' };
   }
-  if (request.schema) askForJson(model, options, request.schema.name, schemaFormat(request.schema.jsonSchema));
+  if (request.schema) askForJson(model, options, request.schema, defaults);
+  markCachePoints(model.provider, model.modelId, options.prompt);
   return options;
-}
-
-function askForJson(model: AiSdkLanguageModel, options: CallOptions, name: string, format: SchemaFormat): void {
-  if (model.supportsStructuredOutputs === false) {
-    options.responseFormat = { type: 'json' };
-    writeSchema(options.prompt, format.jsonSchema);
-    return;
-  }
-  options.responseFormat = { type: 'json', schema: format.jsonSchema, name };
-  if (format.strict) return;
-  // Strict is what these providers assume, and then refuse most schemas.
-  const lax = { strictJsonSchema: false };
-  const { openai, openaiCompatible, ...others } = options.providerOptions ?? {};
-  options.providerOptions = {
-    ...others,
-    openai: { ...(openai as object), ...lax },
-    openaiCompatible: { ...(openaiCompatible as object), ...lax },
-  };
-}
-
-function writeSchema(prompt: PromptMessage[], schema: JsonObject): void {
-  const demand = `Answer with one JSON value that fits this JSON Schema, and with nothing else:\n${JSON.stringify(schema)}`;
-  const first = prompt[0];
-  if (first?.role === 'system') prompt[0] = { role: 'system', content: `${first.content}\n\n${demand}` };
-  else prompt.unshift({ role: 'system', content: demand });
 }
 
 function toPrompt(model: AiSdkLanguageModel, taker: Taker, messages: readonly ModelMessage[]): PromptMessage[] {

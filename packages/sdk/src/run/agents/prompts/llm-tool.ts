@@ -5,7 +5,7 @@ import type { EndUser } from '../../../core/end-user.ts';
 import type { ModelAnswer, ModelMessage } from '../../../core/model.ts';
 import { dataBlock } from '../../../model/data-block.ts';
 import { dateLine } from '../../../model/date-line.ts';
-import { answerInvalid, whyNot } from '../../../model/json-answer.ts';
+import { wordsOf } from '../../../model/json-answer.ts';
 import {
   answerBlocks,
   endUserBlock,
@@ -53,9 +53,7 @@ export function llmToolPrompt(input: LlmToolPromptInput): ModelMessage[] {
   ];
 }
 
-/** The LLM tool's result. @throws PortiaError `MODEL_ANSWER_INVALID` when there is no text. */
+/** The LLM tool's result. @throws PortiaError `MODEL_ANSWER_INVALID` when there is no whole text. */
 export function parseLlmToolAnswer(answer: ModelAnswer): string {
-  const text = answer.text.trim();
-  if (text === '') throw answerInvalid('the LLM tool', `no text${whyNot(answer)}`);
-  return text;
+  return wordsOf(answer, 'the LLM tool');
 }

@@ -1,0 +1,20 @@
+import { PortiaError } from '../core/errors.ts';
+
+/**
+ * Imports an optional package when it is needed.
+ * @throws PortiaError `PACKAGE_MISSING` with the one line that installs it; `who` needs it.
+ */
+export async function importOptional(who: string, name: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(name)) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    const { code, message = '' } = (cause ?? {}) as { readonly code?: unknown; readonly message?: string };
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes(name)) throw cause;
+    throw new PortiaError({
+      code: 'PACKAGE_MISSING',
+      message: `${who} needs the package ${name}, which is not installed`,
+      hint: `npm i ${name}`,
+      details: { package: name },
+    });
+  }
+}
