@@ -159,7 +159,7 @@ describe('conditions of the legacy form', () => {
       .loop({ doWhile: 'it is dark' })
       .endLoop()
       .loop({})
-      .endLoop({ while: yes, args: { b: StepOutput(1) } })
+      .endLoop({ while: yes, args: { b: StepOutput(1, { optional: true }) } })
       .loop({ over: StepOutput(1, { full: true }) })
       .endLoop()
       .parallel()
