@@ -34,7 +34,7 @@ export async function* follow(
   signal?.addEventListener('abort', wake);
   try {
     for (;;) {
-      const stored = await runtime.storage.loadRun(id);
+      const stored = await runtime.storage.loadRun(id, seen);
       if (!stored) throw notFound(id);
       let ended = false;
       for (const event of eventsOf(stored)) {

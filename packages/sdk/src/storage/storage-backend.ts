@@ -140,7 +140,11 @@ export interface RunStore {
     header: RunHeader,
     claim?: Claim,
   ): Awaitable<{ readonly header: RunHeader; readonly created: boolean; readonly driver: DriverRecord | undefined }>;
-  loadRun(id: PlanRunUUID): Awaitable<StoredRun | undefined>;
+  /**
+   * With `after`, `commits` begins with the commit that holds the event `after + 1`: what was seen up to there is left
+   * out, so that following a long run costs what is new.
+   */
+  loadRun(id: PlanRunUUID, after?: number): Awaitable<StoredRun | undefined>;
   listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
   /**
    * Makes the caller the driver with the next epoch, unless another one is alive: `isAlive` decides where it knows,

@@ -9,7 +9,7 @@ import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
 import { planForReading } from '../../plan/plan-record.ts';
-import { firstStatus, frozenCopy, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
+import { commitsFrom, firstStatus, frozenCopy, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
   Claim,
@@ -101,14 +101,14 @@ export class DiskRuns implements RunStore {
     return { header, status, driver };
   }
 
-  loadRun(id: PlanRunUUID): StoredRun | undefined {
+  loadRun(id: PlanRunUUID, after: number): StoredRun | undefined {
     if (!PlanRunUUID.is(id)) return undefined;
     const folder = new RunFolder(this.#files, id);
     const header = folder.header();
     if (!header) return this.#loadPortiaRun(id);
     this.#takeOver(folder, header, this.#driven.get(id)?.view ?? new PortiaView(this.#files, id));
     const { commits, status, driver } = folder.read(header);
-    return { header, status, driver, commits, commands: folder.commands() };
+    return { header, status, driver, commits: commitsFrom(commits, after), commands: folder.commands() };
   }
 
   #loadPortiaRun(id: PlanRunUUID): StoredRun | undefined {

@@ -71,8 +71,8 @@ class DiskStorage implements StorageBackend {
     return this.#runs.createRun(header, claim);
   }
 
-  loadRun(id: PlanRunUUID): StoredRun | undefined {
-    return this.#runs.loadRun(id);
+  loadRun(id: PlanRunUUID, after = 0): StoredRun | undefined {
+    return this.#runs.loadRun(id, after);
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {

@@ -117,12 +117,14 @@ class InMemory implements MemoryStorage {
     return { header, created: true, driver: claim && take(run, claim) };
   }
 
-  loadRun(id: PlanRunUUID): StoredRun | undefined {
+  loadRun(id: PlanRunUUID, after = 0): StoredRun | undefined {
     const run = this.#runs.get(id);
     if (!run) return undefined;
     const { journal } = run;
     const commits: Commit[] = [];
-    for (let at = 0; at < journal.length; at += 3) {
+    let first = after > 0 ? journal.length - 3 : 0;
+    while (first > 0 && (journal[first] as number) > after + 1) first -= 3;
+    for (let at = Math.max(first, 0); at < journal.length; at += 3) {
       commits.push({ seq: journal[at] as number, at: journal[at + 1] as number, events: journal[at + 2] as string });
     }
     return { ...summaryOf(run), epoch: run.epoch, commits, commands: run.commands.map(({ command }) => command) };

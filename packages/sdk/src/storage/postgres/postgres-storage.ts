@@ -101,18 +101,19 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     return row;
   }
 
-  async loadRun(id: PlanRunUUID): Promise<StoredRun | undefined> {
+  async loadRun(id: PlanRunUUID, after = 0): Promise<StoredRun | undefined> {
     if (!PlanRunUUID.is(id)) return undefined;
     const { schema } = this.database;
     // One statement sees one moment: journal, commands and status fit together.
     const [row] = await this.database.rows<RunRow & { readonly journal: string; readonly commands: string }>(
       `SELECT ${runColumns},
          (SELECT coalesce(json_agg(json_build_array(seq, at, events) ORDER BY seq), '[]')::text
-          FROM ${schema}.journal WHERE journal.run = run.n) AS journal,
+          FROM ${schema}.journal WHERE journal.run = run.n AND seq >= coalesce(
+            (SELECT max(seq) FROM ${schema}.journal AS seen WHERE seen.run = run.n AND seen.seq <= $2), 0)) AS journal,
          (SELECT '[' || coalesce(string_agg(body, ',' ORDER BY command.n), '') || ']'
           FROM ${schema}.command WHERE command.run = run.n) AS commands
        FROM ${schema}.run WHERE id = $1`,
-      [uuidOf(id)],
+      [uuidOf(id), after + 1],
     );
     if (!row) return undefined;
     const commits = JSON.parse(row.journal) as (readonly [seq: number, at: number, events: string])[];

@@ -44,13 +44,18 @@ const lastStatus =
   'UPDATE run SET state = ?, updated_at = ?, wake_at = ?, error = ?, owner = NULL, expires_at = NULL WHERE n = ?';
 const release = 'UPDATE run SET owner = NULL, expires_at = NULL WHERE n = ? AND epoch = ?';
 // Lists as JSON in one row: a row costs several times what it takes to read one value more.
-const selectRun = `
+const selectRun = (first: string): string => `
   SELECT
     (SELECT json_group_array(json_array(key & 4294967295, at, events)) FROM
-      (SELECT * FROM journal WHERE key BETWEEN run.n << 32 AND run.n << 32 | 4294967295 ORDER BY key)),
+      (SELECT * FROM journal WHERE key BETWEEN ${first} AND run.n << 32 | 4294967295 ORDER BY key)),
     (SELECT json_group_array(json(body)) FROM (SELECT body FROM command WHERE command.run = run.n ORDER BY command.n)),
     ${runColumns}
   FROM run CROSS JOIN plan ON plan.n = run.plan WHERE run.id = ?`;
+const selectWhole = selectRun('run.n << 32');
+// From the last commit that begins at or before this event on.
+const selectAfter = selectRun(
+  'coalesce((SELECT max(key) FROM journal WHERE key BETWEEN run.n << 32 AND run.n << 32 | ?), run.n << 32)',
+);
 const selectCommands = `
   SELECT json_group_array(json(body)), (SELECT max(n) FROM command) FROM (SELECT body FROM command WHERE run = ? ORDER BY n)`;
 const claimFree = `
@@ -119,9 +124,13 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     return changes > 0 ? Number(lastInsertRowid) : undefined;
   }
 
-  loadRun(id: PlanRunUUID): StoredRun | undefined {
+  loadRun(id: PlanRunUUID, after = 0): StoredRun | undefined {
     const bytes = idBytes(id);
-    const found = bytes && this.connection.values(selectRun, [bytes]);
+    const found =
+      bytes &&
+      (after > 0
+        ? this.connection.values(selectAfter, [after + 1, bytes])
+        : this.connection.values(selectWhole, [bytes]));
     if (!found) return undefined;
     const [journal, commands, ...values] = found;
     const row = runRowOf(values);

@@ -137,6 +137,22 @@ function appendTests(open: Open, { it, expect }: TestFunctions): void {
       for (const commit of commits) expect(await storage.append(id, 1, commit)).toBe(true);
       const stored = (await storage.loadRun(id))?.commits ?? [];
       expect(stored).toEqual(commits);
+      // 41 is the pair, of events 41 and 42: whoever has seen the first of them still needs that commit.
+      for (const [after, first] of [
+        [0, 1],
+        [1, 2],
+        [30, 31],
+        [40, 41],
+        [41, 41],
+        [42, 43],
+        [43, 43],
+        [99, 43],
+      ] as const) {
+        const rest = await storage.loadRun(id, after);
+        expect(rest?.commits).toEqual(commits.filter(({ seq }) => seq >= first));
+        expect(rest?.header.id).toBe(id);
+      }
+      expect((await storage.loadRun(PlanRunUUID.random(), 3)) ?? null).toBe(null);
       expect(stored.flatMap(fromCommit).map(({ seq }) => seq)).toEqual(
         Array.from({ length: 43 }, (_, index) => index + 1),
       );
