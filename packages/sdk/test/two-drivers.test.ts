@@ -1,4 +1,4 @@
-// Two processes and one run on SQLite: a child drives it with the package as it is shipped, and this process looks on, answers,
+// Two processes and one run on SQLite or PostgreSQL: a child drives it with the package as it is shipped, and this process looks on, answers,
 // cancels, takes over.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,10 +13,12 @@ import type { Portia } from '../src/client.ts';
 import { InputClarification } from '../src/core/clarification.ts';
 import type { PlanRunUUID } from '../src/core/ids.ts';
 import type { JsonObject, JsonValue } from '../src/core/json.ts';
+import { postgresStorage } from '../src/storage/postgres/index.ts';
 import { sqliteStorage } from '../src/storage/sqlite/index.ts';
 import type { StorageBackend } from '../src/storage/storage-backend.ts';
 import { tool } from '../src/tool/tool.ts';
 import { answerAndResume, clientOf, codeOf, questionOf } from './lib/engine.ts';
+import { freshSchema, startPostgres, type TestPostgres } from './lib/postgres.ts';
 import { placeProgram } from './lib/program.ts';
 
 interface End {
@@ -36,19 +38,22 @@ interface Call {
 let folder: string;
 let program: string;
 let server: Server;
+let database: TestPostgres;
 let files = 0;
 const calls: Call[] = [];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'portia-two-'));
   program = placeProgram('drive-worker.mjs', join(folder, 'package'));
+  database = await startPostgres();
   server = createServer((request, response: ServerResponse) => {
     const [, pid, key = ''] = (request.url ?? '').split('/');
     calls.push({ pid: Number(pid), key, release: (value) => void response.end(value) });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
-afterAll(() => {
+afterAll(async () => {
+  await database.stop();
   server.closeAllConnections();
   server.close();
   rmSync(folder, { recursive: true, force: true });
@@ -60,10 +65,15 @@ let storage: StorageBackend;
 let portia: Portia;
 let path: string;
 
+const stores = ['SQLite', 'PostgreSQL'] as const;
+
+function newStore(store: (typeof stores)[number]): void {
+  files += 1;
+  path = store === 'SQLite' ? join(folder, `${files}.db`) : `${database.url}?schema=${freshSchema()}`;
+}
+
 beforeEach(() => {
   calls.length = 0;
-  files += 1;
-  path = join(folder, `${files}.db`);
 });
 afterEach(async () => {
   child.kill('SIGCONT');
@@ -97,7 +107,7 @@ async function begin(kind: 'plain' | 'idempotent' | 'asking'): Promise<PlanRunUU
   await once(child, 'message');
   ended = once(child, 'message').then(([message]) => message as End);
   ended.catch(() => undefined);
-  storage = await sqliteStorage(path);
+  storage = await (path.startsWith('postgres') ? postgresStorage(path) : sqliteStorage(path));
   portia = clientOf({ tools: [ownTool(kind)], storage });
   let id: PlanRunUUID | undefined;
   await expect.poll(async () => (id = (await portia.storage.listRuns()).items[0]?.header.id)).toBeDefined();
@@ -113,7 +123,9 @@ async function stateOf(id: PlanRunUUID): Promise<string> {
   return (await portia.storage.getPlanRun(id)).state;
 }
 
-describe('a run that another process drives', { timeout: 30_000 }, () => {
+describe.each(stores)('a run on %s that another process drives', { timeout: 30_000 }, (store) => {
+  beforeEach(() => newStore(store));
+
   it('is not driven twice: who comes second hears RUN_BUSY, and may look on', async () => {
     const id = await begin('plain');
     const call = await reachesWorld();
@@ -192,7 +204,9 @@ describe('a run that another process drives', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a driver that lost its run', { timeout: 30_000 }, () => {
+describe.each(stores)('a driver that lost its run on %s', { timeout: 30_000 }, (store) => {
+  beforeEach(() => newStore(store));
+
   /** As if the child were on another host and had not been heard of. */
   async function takeAway(id: PlanRunUUID): Promise<void> {
     const claim = await storage.claimRun(id, {
@@ -238,6 +252,8 @@ describe('a driver that lost its run', { timeout: 30_000 }, () => {
 });
 
 describe('a driver on another host', () => {
+  beforeEach(() => newStore('SQLite'));
+
   it.each([
     ['is left its run while its heartbeat is fresh', 0, 'RUN_BUSY'],
     ['is replaced when its heartbeat is old', -60_000, 'nothing was thrown'],
