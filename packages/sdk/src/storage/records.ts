@@ -5,7 +5,7 @@ import { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import { toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
 import type { RunHeader } from '../core/run-state.ts';
-import type { Claim, Command, DriverRecord, PlanRecord, RunStatus } from './storage-backend.ts';
+import type { Claim, Command, DriverRecord, PlanRecord, RunStatus, RunSummary } from './storage-backend.ts';
 
 /** A frozen copy of what JSON can hold, with the type it came with. */
 export function frozenCopy<T extends object>(value: T, what: string): T {
@@ -47,6 +47,12 @@ export function firstStatus({ createdAt, startAt }: RunHeader): RunStatus {
 /** Whether the driver of a run keeps others from claiming it. */
 export function isAlive(driver: DriverRecord, claim: Claim): boolean {
   return claim.isAlive(driver) ?? driver.expiresAt > claim.now;
+}
+
+/** Whether a run may go: it is finished since before then, and nobody has driven it since. */
+export function isRemovable({ status, driver }: RunSummary, before: number): boolean {
+  const finished = status.state === 'COMPLETE' || status.state === 'FAILED';
+  return finished && status.updatedAt < before && (driver === undefined || driver.expiresAt < before);
 }
 
 /** What makes two commands the same one. */

@@ -15,6 +15,7 @@ export function matchesQuery(query: RunQuery, { header, status }: RunSummary): b
   if (query.codes && !(status.error && query.codes.includes(status.error.code))) return false;
   if (query.wakeBefore !== undefined && !(status.wakeAt !== undefined && status.wakeAt <= query.wakeBefore))
     return false;
+  if (query.updatedBefore !== undefined && status.updatedAt >= query.updatedBefore) return false;
   for (const [label, value] of Object.entries(query.labels ?? {})) if (header.labels?.[label] !== value) return false;
   return true;
 }
@@ -40,14 +41,53 @@ export function pageOf<T>(items: readonly T[], cursor: string | undefined): Page
   return cursor === undefined ? { items } : { items, cursor };
 }
 
-/** A page of a list that is kept in the order of its making; items are numbered by their place, and cursors are places. */
+/** How a list is paged through. */
+interface Paging {
+  readonly order?: 'newest' | 'oldest' | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** A page of a list that is kept in the order of its making and never loses an item: numbers are places. */
 export function pageOfList<Item, T>(
   list: readonly Item[],
-  options: {
-    readonly order?: 'newest' | 'oldest' | undefined;
-    readonly limit?: number | undefined;
-    readonly cursor?: string | undefined;
-  },
+  options: Paging,
+  pick: (item: Item) => T | undefined,
+): Page<T> {
+  return page(
+    list,
+    options,
+    (cursor) => cursor,
+    (_item, place) => place,
+    pick,
+  );
+}
+
+/** A page of a list whose items have numbers that grow, and of which some may have gone; cursors are numbers. */
+export function pageOfNumbered<Item extends { readonly number: number }, T>(
+  list: readonly Item[],
+  options: Paging,
+  pick: (item: Item) => T | undefined,
+): Page<T> {
+  const oldest = options.order === 'oldest';
+  // The place of the item with this number, or of the one that came before it in this order.
+  const placeOf = (cursor: number): number => {
+    let [low, high] = [0, list.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((list[middle] as Item).number < cursor) low = middle + 1;
+      else high = middle;
+    }
+    return list[low]?.number === cursor ? low : oldest ? low - 1 : low;
+  };
+  return page(list, options, placeOf, ({ number }) => number, pick);
+}
+
+function page<Item, T>(
+  list: readonly Item[],
+  options: Paging,
+  placeOf: (cursor: number) => number,
+  numberOf: (item: Item, place: number) => number,
   pick: (item: Item) => T | undefined,
 ): Page<T> {
   const step = options.order === 'oldest' ? 1 : -1;
@@ -56,16 +96,16 @@ export function pageOfList<Item, T>(
   const items: T[] = [];
   let last = 0;
   for (
-    let at = options.cursor === undefined ? start : readCursor(options.cursor) + step;
+    let at = options.cursor === undefined ? start : placeOf(readCursor(options.cursor)) + step;
     at >= 0 && at < list.length;
     at += step
   ) {
     const item = pick(list[at] as Item);
     if (item === undefined) continue;
-    // A cursor is given only when something follows, and then it is the place of the last item given.
+    // A cursor is given only when something follows, and then it is the number of the last item given.
     if (items.length === limit) return pageOf(items, String(last));
     items.push(item);
-    last = at;
+    last = numberOf(list[at] as Item, at);
   }
   return pageOf(items, undefined);
 }

@@ -4,6 +4,7 @@ import type { ClarificationUUID, PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { LocalDataValue } from '../core/output.ts';
 import type { PlanRunState, RunHeader } from '../core/run-state.ts';
+import type { HouseStore } from './house.ts';
 
 /** A value now, or a promise of it: backends in this process answer at once, and nothing is lost by not waiting. */
 export type Awaitable<T> = T | Promise<T>;
@@ -92,6 +93,8 @@ export interface RunQuery {
   readonly codes?: readonly string[] | undefined;
   /** Only runs whose `wakeAt` has passed at this time. Epoch milliseconds. */
   readonly wakeBefore?: number | undefined;
+  /** Only runs that were last changed before this time. Epoch milliseconds. */
+  readonly updatedBefore?: number | undefined;
   /** `newest` (default) or `oldest` first, by creation. */
   readonly order?: 'newest' | 'oldest' | undefined;
   /** 1 to 1000; 50 unless given. */
@@ -185,7 +188,7 @@ export interface EndUserStore {
  * The door to a store. What it must do is the contract suite in `portia-ts/testing` (`testStorageBackend`); every
  * backend passes it.
  */
-export interface StorageBackend extends PlanStore, RunStore, OutputStore, EndUserStore {
+export interface StorageBackend extends PlanStore, RunStore, OutputStore, EndUserStore, HouseStore {
   /** What it is, for people: `memory`, `sqlite:./portia.db`. */
   readonly name: string;
   /** Whether other processes see what is stored here. */

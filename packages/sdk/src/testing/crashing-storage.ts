@@ -23,6 +23,8 @@ const writes: ReadonlySet<string> = new Set([
   'saveOutput',
   'saveEndUser',
   'releaseRun',
+  'importRun',
+  'removeRuns',
 ]);
 
 /**

@@ -1,6 +1,7 @@
 import { commandTests } from './storage-contract/commands.ts';
 import { documentTests } from './storage-contract/documents.ts';
 import { driverTests } from './storage-contract/drivers.ts';
+import { houseTests } from './storage-contract/house.ts';
 import { journalTests } from './storage-contract/journal.ts';
 import { listTests } from './storage-contract/lists.ts';
 import { planTests } from './storage-contract/plans.ts';
@@ -26,6 +27,7 @@ export function testStorageBackend(subject: StorageSubject, test: TestFunctions)
     commandTests(open, test);
     listTests(open, test);
     documentTests(open, test);
+    houseTests(open, test);
     if (subject.persistent) reopenTests(open, test);
   });
 }

@@ -9,7 +9,7 @@ import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
 import { planForReading } from '../../plan/plan-record.ts';
-import { commitsFrom, firstStatus, frozenCopy, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
+import { commitsFrom, firstStatus, frozenCopy, frozenHeader, isAlive, isRemovable, planMissing, runNotFound } from '../records.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
   Claim,
@@ -65,7 +65,7 @@ export class DiskRuns implements RunStore {
     const program = this.#program(header);
     if (this.#summary(header.id)) return this.#taken(header.id);
     if (header.runKey !== undefined) {
-      const path = join(this.#runKeys, `${hashText(header.runKey)}.json`);
+      const path = this.#keyPath(header.runKey);
       if (!this.#files.create(path, JSON.stringify(header))) {
         const other = this.#files.readJson(path) as RunHeader;
         // Whoever took the key may have died before the run was made; then it is made now.
@@ -82,6 +82,56 @@ export class DiskRuns implements RunStore {
         new PortiaView(this.#files, header.id).write(planRunView(initialState(header, program())).toJSON(), 0),
       );
     return { header, created: true, driver };
+  }
+
+  importRun(given: StoredRun, saveOutputs: () => void): boolean {
+    const header = frozenHeader(given.header);
+    const program = this.#program(header);
+    if (this.#summary(header.id)) return false;
+    const keyPath = header.runKey === undefined ? undefined : this.#keyPath(header.runKey);
+    if (keyPath !== undefined && this.#files.stat(keyPath)) {
+      if ((this.#files.readJson(keyPath) as RunHeader).id !== header.id) return false;
+    }
+    const folder = new RunFolder(this.#files, header.id);
+    saveOutputs();
+    if (!folder.import({ ...given, header })) return false;
+    if (keyPath !== undefined) this.#files.create(keyPath, JSON.stringify(header));
+    quietly(() => {
+      const state = stateOf(header, program(), given.commits);
+      new PortiaView(this.#files, header.id).write(planRunView(state).toJSON(), state.seq);
+    });
+    return true;
+  }
+
+  #keyPath(runKey: string): string {
+    return join(this.#runKeys, `${hashText(runKey)}.json`);
+  }
+
+  removeRuns(ids: readonly PlanRunUUID[], before: number, removeOutputs: (id: PlanRunUUID) => void): number {
+    let removed = 0;
+    for (const id of ids) {
+      const summary = PlanRunUUID.is(id) ? this.#summary(id) : undefined;
+      if (!summary || !isRemovable(summary, before) || !this.#close(id)) continue;
+      // Last goes what makes it a run: one whose removal broke off is removed the next time.
+      this.#files.remove(join(this.#files.root, `${id}.json`));
+      removeOutputs(id);
+      const { runKey } = summary.header;
+      if (runKey !== undefined) this.#files.remove(this.#keyPath(runKey));
+      new RunFolder(this.#files, id).remove();
+      removed += 1;
+    }
+    return removed;
+  }
+
+  /** Takes the run for good, so that nobody begins to drive it meanwhile; `false` when somebody was quicker. */
+  #close(id: PlanRunUUID): boolean {
+    this.#driven.get(id)?.close();
+    this.#driven.delete(id);
+    const folder = new RunFolder(this.#files, id);
+    const header = folder.header();
+    if (!header) return true;
+    const { epoch } = folder.readStatus(header);
+    return folder.begin({ owner: 'removed', epoch: epoch + 1, expiresAt: 0 });
   }
 
   #taken(id: PlanRunUUID): {

@@ -15,11 +15,14 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import type { NamedOutput } from '../house.ts';
+import { pageLimit, pageOf } from '../run-query.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
 import { DiskRuns } from './disk-runs.ts';
 import { DiskOutputs, DiskPlans } from './documents.ts';
 import { DiskEndUsers } from './end-users.ts';
 import { Files } from './files.ts';
+import { readTextCursor, textCursor } from './pages.ts';
 
 /**
  * A store in a folder, in files that Portia 0.9 reads: `plan-<uuid>.json`, `prun-<uuid>.json`,
@@ -112,6 +115,31 @@ class DiskStorage implements StorageBackend {
 
   getOutput(id: PlanRunUUID, name: string): LocalDataValue | undefined {
     return this.#outputs.getOutput(id, name);
+  }
+
+  listOutputs(id: PlanRunUUID): readonly string[] {
+    return this.#outputs.listOutputs(id);
+  }
+
+  importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {
+    return this.#runs.importRun(run, () => {
+      for (const { name, output } of outputs) this.#outputs.saveOutput(run.header.id, name, output);
+    });
+  }
+
+  removeRuns(ids: readonly PlanRunUUID[], before: number): number {
+    return this.#runs.removeRuns(ids, before, (id) => this.#outputs.remove(id));
+  }
+
+  listEndUsers(page: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Page<EndUser> {
+    const after = page.cursor === undefined ? undefined : readTextCursor(page.cursor);
+    const limit = pageLimit(page.limit);
+    const ids = this.#endUsers.ids().filter((id) => after === undefined || id > after);
+    const items = ids.slice(0, limit).map((id) => this.#endUsers.getEndUser(id));
+    return pageOf(
+      items.filter((user) => user !== undefined),
+      ids.length > limit ? textCursor(ids[limit - 1] as string) : undefined,
+    );
   }
 
   saveEndUser(user: EndUser): EndUser {

@@ -7,7 +7,7 @@ import { Plan } from '../../core/plan.ts';
 import { frozenOutput, frozenPlan, planChanged } from '../records.ts';
 import type { OutputStore, Page, PlanRecord, PlanStore } from '../storage-backend.ts';
 import type { Files } from './files.ts';
-import { fileName, portiaFileName } from './names.ts';
+import { fileName, nameFrom, portiaFileName } from './names.ts';
 import { pageByTime } from './pages.ts';
 
 type Listed = Pick<PlanRecord, 'id' | 'query' | 'createdAt'>;
@@ -114,10 +114,36 @@ export class DiskOutputs implements OutputStore {
     this.#files = files;
   }
 
+  /** Names are read from those of the files; where a name cannot be told from that of its file, it stands beside it. */
+  listOutputs(id: PlanRunUUID): readonly string[] {
+    if (!PlanRunUUID.is(id)) return [];
+    const names = this.#files.list(join(this.#files.root, id)).filter((file) => file.endsWith('.json'));
+    return names.map((file) => {
+      const base = file.slice(0, -5);
+      return nameFrom(base) ?? String(this.#files.readJson(this.#namePath(id, base)) ?? base);
+    });
+  }
+
+  #namePath(id: PlanRunUUID, base: string): string {
+    return join(this.#files.journal, 'output-names', id, `${base}.json`);
+  }
+
+  /** Removes all outputs of a run. */
+  remove(id: PlanRunUUID): void {
+    this.#files.remove(join(this.#files.root, id));
+    this.#files.remove(join(this.#files.journal, 'output-names', id));
+  }
+
   saveOutput(id: PlanRunUUID, name: string, output: LocalDataValue): void {
-    const folder = join(this.#files.root, PlanRunUUID.is(id) ? id : PlanRunUUID.fromString(id));
+    const run = PlanRunUUID.is(id) ? id : PlanRunUUID.fromString(id);
+    const base = fileName(name);
+    if (nameFrom(base) !== name) {
+      this.#files.makeFolder(join(this.#files.journal, 'output-names', run));
+      this.#files.replace(this.#namePath(run, base), JSON.stringify(name));
+    }
+    const folder = join(this.#files.root, run);
     this.#files.makeFolder(folder);
-    this.#files.replace(join(folder, `${fileName(name)}.json`), JSON.stringify(outputToWire(frozenOutput(output))));
+    this.#files.replace(join(folder, `${base}.json`), JSON.stringify(outputToWire(frozenOutput(output))));
   }
 
   getOutput(id: PlanRunUUID, name: string): LocalDataValue | undefined {

@@ -61,6 +61,23 @@ export class DiskEndUsers implements EndUserStore {
     return this.#fold(externalId).user;
   }
 
+  /** The ids of all end users, those that only Portia 0.9 knows included, in their order as texts. */
+  ids(): readonly string[] {
+    const ids = new Set<string>();
+    for (const name of this.#files.list(this.#folder)) {
+      if (!name.endsWith('.jsonl')) continue;
+      const [, first] = (this.#files.read(join(this.#folder, name)) ?? '').split('\n');
+      const saved = first ? parsed(first) : undefined;
+      if (saved) ids.add(endUserFromWire(saved.user).externalId);
+    }
+    for (const name of this.#files.list(this.#files.root)) {
+      if (!name.endsWith('.json') || endUserReserved.test(name)) continue;
+      const id = idIn(this.#files.read(join(this.#files.root, name)) ?? '');
+      if (id !== undefined && this.getEndUser(id)) ids.add(id);
+    }
+    return [...ids].sort();
+  }
+
   /** Takes over a file that did not come from the log. One that cannot be read is left alone. */
   #takeOver(externalId: string, folded: Folded): void {
     const text = this.#readFile(externalId);
@@ -123,6 +140,15 @@ export class DiskEndUsers implements EndUserStore {
 /** Begins with a line break, so that a line which was cut off spoils only itself. */
 function line(saved: Saved): string {
   return `\n${JSON.stringify(saved)}\n`;
+}
+
+/** The id of the end user that a file describes, if it describes one. */
+function idIn(text: string): string | undefined {
+  try {
+    return endUserFromWire(JSON.parse(text) as JsonObject).externalId;
+  } catch {
+    return undefined;
+  }
 }
 
 function parsed(text: string): Saved | undefined {

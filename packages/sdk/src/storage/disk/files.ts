@@ -81,6 +81,11 @@ export class Files {
     this.#guard(path, () => mkdirSync(path, { recursive: true }));
   }
 
+  /** Removes a file, or a folder with all that is in it, if it is there. */
+  remove(path: string): void {
+    this.#guard(path, () => rmSync(path, { recursive: true, force: true }));
+  }
+
   /** The text of a file; undefined when there is none. */
   read(path: string): string | undefined {
     return this.readBytes(path)?.toString('utf8');

@@ -23,6 +23,17 @@ export function fileName(name: string, reserved?: RegExp): string {
   return safe.length <= longest ? safe : `${safe.slice(0, longest - 60)}%~${hashText(name)}`;
 }
 
+/** The name that a file's name was made from; undefined where that cannot be told from it. */
+export function nameFrom(file: string): string | undefined {
+  let name: string;
+  try {
+    name = file === '%' ? '' : decodeURIComponent(file);
+  } catch {
+    return undefined;
+  }
+  return fileName(name) === file ? name : undefined;
+}
+
 /** The file of an end user stands between those of plans and runs, whose readers go by how a name begins. */
 export const endUserReserved: RegExp = /^(plan|prun)/i;
 

@@ -31,6 +31,20 @@ export function pageByTime<T>(
   );
 }
 
+/** A cursor that is a name. */
+export function textCursor(name: string): string {
+  return `after.${encodeURIComponent(JSON.stringify(name))}`;
+}
+
+/** The name in such a cursor. @throws PortiaError `CONFIG_INVALID`. */
+export function readTextCursor(cursor: string): string {
+  try {
+    return JSON.parse(decodeURIComponent(cursor.replace(/^after\./, ''))) as string;
+  } catch {
+    throw badCursor(cursor);
+  }
+}
+
 function compare(a: Timed, b: Timed): number {
   return a.createdAt - b.createdAt || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

@@ -4,7 +4,7 @@ import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import { commandIdentity, firstStatus } from '../records.ts';
-import type { Command, DriverRecord, RunStatus } from '../storage-backend.ts';
+import type { Command, DriverRecord, RunStatus, StoredRun } from '../storage-backend.ts';
 import type { Files } from './files.ts';
 
 /** What the journal of a run says. */
@@ -54,6 +54,25 @@ export class RunFolder {
     if (init.before !== undefined) this.#files.create(this.epochPath(0), init.before);
     if (init.driver && !this.#files.create(this.epochPath(init.driver.epoch), driverLine(init.driver))) return false;
     return this.#files.create(join(this.path, 'header.json'), JSON.stringify(header));
+  }
+
+  /** Makes a run that was elsewhere before, with its last epoch and its commands; `false` when it exists. */
+  import({ header, status, epoch = 0, commits, commands }: StoredRun): boolean {
+    if (this.exists()) return false;
+    for (const folder of ['commands', 'views']) this.#files.makeFolder(join(this.path, folder));
+    const last = commits.at(-1);
+    const lines = commits.map((commit) => journalLines(commit, commit === last ? status : undefined)).join('');
+    // Until the header is there nobody looks at the rest, which an import that broke off may have left behind.
+    this.#files.replace(this.epochPath(epoch), lines);
+    for (const [index, command] of commands.entries())
+      this.#files.replace(this.#commandPath(index + 1), JSON.stringify(command));
+    return this.#files.create(join(this.path, 'header.json'), JSON.stringify(header));
+  }
+
+  /** Removes the run: first it is none any more, then its files go. */
+  remove(): void {
+    this.#files.remove(join(this.path, 'header.json'));
+    this.#files.remove(this.path);
   }
 
   exists(): boolean {

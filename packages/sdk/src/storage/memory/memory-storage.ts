@@ -12,12 +12,14 @@ import {
   frozenPlan,
   headerBytes,
   isAlive,
+  isRemovable,
   mergedEndUser,
   planChanged,
   planMissing,
   runNotFound,
 } from '../records.ts';
-import { matchesQuery, pageOfList } from '../run-query.ts';
+import type { NamedOutput } from '../house.ts';
+import { matchesQuery, pageOfList, pageOfNumbered } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -40,6 +42,8 @@ export interface MemoryStorage extends StorageBackend {
 }
 
 interface MemoryRun {
+  /** Its place among all runs there ever were: cursors stay where they are when others go. */
+  readonly number: number;
   readonly header: RunHeader;
   status: RunStatus;
   /** Of the last driver; 0 before the first. */
@@ -63,7 +67,8 @@ class InMemory implements MemoryStorage {
   readonly #plans = new Map<PlanUUID, PlanRecord>();
   readonly #planList: PlanRecord[] = [];
   readonly #runs = new Map<PlanRunUUID, MemoryRun>();
-  readonly #runList: MemoryRun[] = [];
+  #runList: MemoryRun[] = [];
+  #runCount = 0;
   readonly #runKeys = new Map<string, MemoryRun>();
   readonly #outputs = new Map<PlanRunUUID, Map<string, LocalDataValue>>();
   readonly #endUsers = new Map<string, EndUser>();
@@ -103,6 +108,7 @@ class InMemory implements MemoryStorage {
     const header = frozenHeader(given);
     if (!this.#plans.has(header.planId)) throw planMissing(header.planId, this.name);
     const run: MemoryRun = {
+      number: this.#runCount,
       header,
       status: firstStatus(header),
       epoch: 0,
@@ -111,10 +117,57 @@ class InMemory implements MemoryStorage {
       journal: [],
       commands: [],
     };
-    this.#runs.set(header.id, run);
-    this.#runList.push(run);
-    if (header.runKey !== undefined) this.#runKeys.set(header.runKey, run);
+    this.#add(run);
     return { header, created: true, driver: claim && take(run, claim) };
+  }
+
+  #add(run: MemoryRun): void {
+    const { id, runKey } = run.header;
+    this.#runCount += 1;
+    this.#runs.set(id, run);
+    this.#runList.push(run);
+    if (runKey !== undefined) this.#runKeys.set(runKey, run);
+  }
+
+  importRun(given: StoredRun, outputs: readonly NamedOutput[]): boolean {
+    const { header: givenHeader, status, epoch = 0, commits, commands } = given;
+    const header = frozenHeader(givenHeader);
+    if (!this.#plans.has(header.planId)) throw planMissing(header.planId, this.name);
+    if (this.#runs.has(header.id) || (header.runKey !== undefined && this.#runKeys.has(header.runKey))) return false;
+    const journal = commits.flatMap(({ seq, at, events }) => [seq, at, events]);
+    this.#add({
+      number: this.#runCount,
+      header,
+      status: frozenCopy(status, 'the status'),
+      epoch,
+      owner: undefined,
+      expiresAt: 0,
+      journal,
+      commands: commands.map((command) => ({
+        number: (this.#commands += 1),
+        command: frozenCopy(command, 'the command'),
+      })),
+    });
+    for (const { events } of commits) this.#journalBytes += events.length + 16;
+    for (const { name, output } of outputs) this.saveOutput(header.id, name, output);
+    return true;
+  }
+
+  removeRuns(ids: readonly PlanRunUUID[], before: number): number {
+    const gone = new Set<MemoryRun>();
+    for (const id of ids) {
+      const run = this.#runs.get(id);
+      if (!run || !isRemovable(summaryOf(run), before)) continue;
+      gone.add(run);
+      this.#runs.delete(id);
+      this.#outputs.delete(id);
+      if (run.header.runKey !== undefined) this.#runKeys.delete(run.header.runKey);
+      for (let at = 2; at < run.journal.length; at += 3) {
+        this.#journalBytes -= (run.journal[at] as string).length + 16;
+      }
+    }
+    if (gone.size > 0) this.#runList = this.#runList.filter((run) => !gone.has(run));
+    return gone.size;
   }
 
   loadRun(id: PlanRunUUID, after = 0): StoredRun | undefined {
@@ -131,7 +184,7 @@ class InMemory implements MemoryStorage {
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {
-    return pageOfList(this.#runList, query, (run) => {
+    return pageOfNumbered(this.#runList, query, (run) => {
       const summary = summaryOf(run);
       return matchesQuery(query, summary) ? summary : undefined;
     });
@@ -207,6 +260,14 @@ class InMemory implements MemoryStorage {
 
   getOutput(id: PlanRunUUID, name: string): LocalDataValue | undefined {
     return this.#outputs.get(id)?.get(name);
+  }
+
+  listOutputs(id: PlanRunUUID): readonly string[] {
+    return [...(this.#outputs.get(id)?.keys() ?? [])];
+  }
+
+  listEndUsers(page: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Page<EndUser> {
+    return pageOfList([...this.#endUsers.values()], { ...page, order: 'oldest' }, (user) => user);
   }
 
   saveEndUser(user: EndUser): EndUser {

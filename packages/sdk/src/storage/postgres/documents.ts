@@ -5,7 +5,7 @@ import type { LocalDataValue } from '../../core/output.ts';
 import { frozenOutput, frozenPlan, mergedEndUser, planChanged } from '../records.ts';
 import { pageLimit, pageOf, readCursor } from '../run-query.ts';
 import type { EndUserStore, OutputStore, Page, PlanRecord, PlanStore } from '../storage-backend.ts';
-import { storedText } from '../stored-text.ts';
+import { storedText, textFrom } from '../stored-text.ts';
 import type { Ask, Database, SqlValue } from './database.ts';
 import { digestOf, type PlanRow, planOf, uuidOf } from './rows.ts';
 
@@ -81,6 +81,31 @@ export class PostgresDocuments implements PlanStore, OutputStore, EndUserStore {
       [uuidOf(id), digestOf(name)],
     );
     return row && frozenOutput(JSON.parse(row.body) as LocalDataValue);
+  }
+
+  async listOutputs(id: PlanRunUUID): Promise<readonly string[]> {
+    if (!PlanRunUUID.is(id)) return [];
+    const rows = await this.database.rows<{ name: string }>(
+      `SELECT name FROM ${this.database.schema}.output WHERE run = $1`,
+      [uuidOf(id)],
+    );
+    return rows.map(({ name }) => textFrom(name));
+  }
+
+  async listEndUsers(page: {
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+  }): Promise<Page<EndUser>> {
+    const limit = pageLimit(page.limit);
+    const rows = await this.database.rows<{ n: number; body: string }>(
+      `SELECT n, body FROM ${this.database.schema}.end_user WHERE n > $1 ORDER BY n LIMIT $2`,
+      [page.cursor === undefined ? 0 : readCursor(page.cursor), limit + 1],
+    );
+    const users = rows.slice(0, limit);
+    return pageOf(
+      users.map(({ body }) => endUserFromWire(JSON.parse(body) as JsonObject)),
+      rows.length > limit ? String(users.at(-1)?.n) : undefined,
+    );
   }
 
   saveEndUser(user: EndUser): Promise<EndUser> {

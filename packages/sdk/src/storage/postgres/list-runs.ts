@@ -73,6 +73,7 @@ function conditionsOf(query: RunQuery, value: (given: SqlValue) => string): stri
     const digest = endUserDigest(query.endUserId);
     conditions.push(digest === null ? 'run.end_user_digest IS NULL' : `run.end_user_digest = ${value(digest)}`);
   }
+  if (query.updatedBefore !== undefined) conditions.push(`run.updated_at < ${value(query.updatedBefore)}::bigint`);
   if (query.wakeBefore !== undefined && query.labels && Object.keys(query.labels).length > 0) {
     conditions.push(`run.wake_at <= ${value(query.wakeBefore)}::bigint`);
   }

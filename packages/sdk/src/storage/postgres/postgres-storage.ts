@@ -2,7 +2,6 @@ import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
-import { stateNumber } from '../state-numbers.ts';
 import type {
   Claim,
   Command,
@@ -16,8 +15,10 @@ import type {
 } from '../storage-backend.ts';
 import { UnsettledCommits } from '../unsettled.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
+import type { NamedOutput } from '../house.ts';
 import type { Database, SqlValue } from './database.ts';
 import { PostgresDocuments } from './documents.ts';
+import { importRun, removeRuns } from './house.ts';
 import { listRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
 import {
@@ -28,6 +29,7 @@ import {
   labelDigests,
   type RunRow,
   runColumns,
+  statusValues,
   summaryOf,
   uuidOf,
 } from './rows.ts';
@@ -152,6 +154,14 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     });
   }
 
+  importRun(run: StoredRun, outputs: readonly NamedOutput[]): Promise<boolean> {
+    return importRun(this.database, run, outputs);
+  }
+
+  removeRuns(ids: readonly PlanRunUUID[], before: number): Promise<number> {
+    return removeRuns(this.database, ids, before);
+  }
+
   async #driver(id: PlanRunUUID): Promise<Driver | undefined> {
     if (!PlanRunUUID.is(id)) return undefined;
     const [row] = await this.database.once<Driver>(
@@ -186,7 +196,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     if (!PlanRunUUID.is(id)) return false;
     // Copied now: the caller may go on with its objects while this waits.
     const given = { seq: commit.seq, at: commit.at, events: commit.events };
-    const changes = statusValues(status);
+    const changes = status && statusValues(status);
     const written = await this.#unsettled.settle(id, epoch, given, (one, known) =>
       this.database.patiently(async (again) => {
         if ((known || again) && (await this.#holds(id, one))) return true;
@@ -305,15 +315,4 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     await this.#listener?.close();
     await this.#end();
   }
-}
-
-function statusValues(status: RunStatus | undefined): readonly SqlValue[] | undefined {
-  if (status === undefined) return undefined;
-  return [
-    stateNumber(status.state),
-    status.updatedAt,
-    status.wakeAt ?? null,
-    status.error === undefined ? null : JSON.stringify(status.error),
-    status.error?.code ?? null,
-  ];
 }

@@ -4,7 +4,7 @@ import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import { stateOfNumber } from '../state-numbers.ts';
+import { stateNumber, stateOfNumber } from '../state-numbers.ts';
 import type { DriverRecord, PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
 import { storedText, textFrom } from '../stored-text.ts';
 import type { SqlValue } from './database.ts';
@@ -93,6 +93,17 @@ function statusOf(row: RunRow): RunStatus {
     ...(row.wake_at !== null && { wakeAt: row.wake_at }),
     ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),
   };
+}
+
+/** What of a status is stored: state, time, when to wake, error and its code. */
+export function statusValues(status: RunStatus): readonly SqlValue[] {
+  return [
+    stateNumber(status.state),
+    status.updatedAt,
+    status.wakeAt ?? null,
+    status.error === undefined ? null : JSON.stringify(status.error),
+    status.error?.code ?? null,
+  ];
 }
 
 /** Who drives a run, if anybody does. */

@@ -6,7 +6,7 @@ import { frozenOutput, frozenPlan, mergedEndUser, planChanged } from '../records
 import { pageLimit, pageOf, readCursor } from '../run-query.ts';
 import type { EndUserStore, OutputStore, Page, PlanRecord, PlanStore } from '../storage-backend.ts';
 import type { Connection, SqlValue } from './connection.ts';
-import { storedText } from '../stored-text.ts';
+import { storedText, textFrom } from '../stored-text.ts';
 import { idBytes, type PlanRow, planOf } from './rows.ts';
 
 /** Plans, large outputs and end users in SQLite. */
@@ -80,6 +80,25 @@ export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {
         storedText(name),
       ]);
     return row && frozenOutput(JSON.parse(row.body) as LocalDataValue);
+  }
+
+  listOutputs(id: PlanRunUUID): readonly string[] {
+    const run = idBytes(id);
+    const rows = run ? this.connection.all<{ name: string }>('SELECT name FROM output WHERE run = ?', [run]) : [];
+    return rows.map(({ name }) => textFrom(name));
+  }
+
+  listEndUsers(page: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Page<EndUser> {
+    const limit = pageLimit(page.limit);
+    const rows = this.connection.all<{ n: number; body: string }>(
+      'SELECT n, body FROM end_user WHERE n > ? ORDER BY n LIMIT ?',
+      [page.cursor === undefined ? 0 : readCursor(page.cursor), limit + 1],
+    );
+    const users = rows.slice(0, limit);
+    return pageOf(
+      users.map(({ body }) => endUserFromWire(JSON.parse(body) as JsonObject)),
+      rows.length > limit ? String(users.at(-1)?.n) : undefined,
+    );
   }
 
   saveEndUser(user: EndUser): EndUser {

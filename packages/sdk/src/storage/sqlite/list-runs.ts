@@ -43,6 +43,10 @@ function conditionsOf(query: RunQuery): { conditions: string[]; values: SqlValue
     values.push(query.wakeBefore);
     index = 'INDEXED BY run_wake';
   }
+  if (query.updatedBefore !== undefined) {
+    conditions.push('run.updated_at < ?');
+    values.push(query.updatedBefore);
+  }
   if (query.planId !== undefined) {
     conditions.push('run.plan = (SELECT n FROM plan WHERE id = ?)');
     values.push(idBytes(query.planId) ?? null);

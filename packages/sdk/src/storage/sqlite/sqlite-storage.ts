@@ -16,8 +16,10 @@ import type {
 import { stateNumber } from '../state-numbers.ts';
 import { storedText } from '../stored-text.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
+import type { NamedOutput } from '../house.ts';
 import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
+import { importRun, removeRuns } from './house.ts';
 import { listRuns } from './list-runs.ts';
 import {
   driverOf,
@@ -156,6 +158,17 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     return listRuns(this.connection, query);
   }
 
+  importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {
+    const number = importRun(this.connection, run, outputs);
+    if (number === undefined) throw planMissing(run.header.planId, this.name);
+    return number !== 'taken';
+  }
+
+  removeRuns(ids: readonly PlanRunUUID[], before: number): number {
+    for (const id of ids) this.#numbers.delete(id);
+    return removeRuns(this.connection, ids, before);
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
     const number = this.#number(id);
     if (number === undefined) throw runNotFound(id, this.name);
@@ -239,9 +252,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     if (number === undefined) throw runNotFound(id, this.name);
     const identity = commandIdentity(command);
     const body = JSON.stringify(command);
+    // The number may be of a run that another process has removed.
     const { changes } = this.connection.run(
-      'INSERT INTO command (run, identity, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-      [number, identity, body],
+      'INSERT INTO command (run, identity, body) SELECT n, ?, ? FROM run WHERE n = ? ON CONFLICT DO NOTHING',
+      [identity, body, number],
     );
     if (changes > 0) {
       this.#watchers.tell(id, 'command');
@@ -251,7 +265,8 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
       number,
       identity,
     ]);
-    return JSON.parse((taken as { body: string }).body) as Command;
+    if (!taken) throw runNotFound(id, this.name);
+    return JSON.parse(taken.body) as Command;
   }
 
   pollCommands(
