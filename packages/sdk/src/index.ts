@@ -104,7 +104,10 @@ export type {
 export { Storage } from './storage/storage.ts';
 export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';
+export type { PruneOptions } from './storage/prune.ts';
 export type { Page, RunQuery, RunStatus, RunSummary, StorageBackend } from './storage/storage-backend.ts';
+export type { Skipped } from './storage/transfer/export.ts';
+export type { ImportReport } from './storage/transfer/import.ts';
 export type { Clock } from './core/clock.ts';
 export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
 

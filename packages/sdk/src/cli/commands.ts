@@ -11,6 +11,10 @@ import { runsCancelCommand } from './commands/runs-cancel.ts';
 import { runsListCommand } from './commands/runs-list.ts';
 import { runsRetryCommand } from './commands/runs-retry.ts';
 import { runsShowCommand } from './commands/runs-show.ts';
+import { storageExportCommand } from './commands/storage-export.ts';
+import { storageImportCommand } from './commands/storage-import.ts';
+import { storageMigrateCommand } from './commands/storage-migrate.ts';
+import { storagePruneCommand } from './commands/storage-prune.ts';
 import { toolsListCommand } from './commands/tools-list.ts';
 import { versionCommand } from './commands/version.ts';
 import { workCommand } from './commands/work.ts';
@@ -27,6 +31,10 @@ export const commands: readonly Command[] = [
   clarificationsListCommand,
   clarificationsAnswerCommand,
   workCommand,
+  storagePruneCommand,
+  storageMigrateCommand,
+  storageExportCommand,
+  storageImportCommand,
   toolsListCommand,
   demoCommand,
   demoWorkerCommand,

@@ -1,5 +1,5 @@
 import type { EndUser } from '../core/end-user.ts';
-import type { PlanRunUUID } from '../core/ids.ts';
+import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { LocalDataValue } from '../core/output.ts';
 import type { Awaitable, Page, StoredRun } from './storage-backend.ts';
 
@@ -13,6 +13,8 @@ export interface NamedOutput {
 export interface HouseStore {
   /** The names of a run's large outputs, in no particular order. */
   listOutputs(id: PlanRunUUID): Awaitable<readonly string[]>;
+  /** Ids of plans and runs that lists leave out because they cannot be read; only where that can happen. */
+  unreadable?(): Awaitable<{ readonly plans: readonly PlanUUID[]; readonly runs: readonly PlanRunUUID[] }>;
   /** All end users, a page at a time, in an order of the store's own. */
   listEndUsers(page: {
     readonly limit?: number | undefined;

@@ -11,7 +11,10 @@ import type { ClarificationRecord } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound, planIdOf } from '../run/drive.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
+import { type PruneOptions, pruneRuns } from './prune.ts';
 import type { Page, RunQuery, RunSummary, StorageBackend } from './storage-backend.ts';
+import { exportLines, type Skipped } from './transfer/export.ts';
+import { type ImportReport, importLines } from './transfer/import.ts';
 
 /** What is opened when it is first needed. */
 export interface OpenStore {
@@ -92,6 +95,30 @@ export class Storage {
   async getPlanRunOutput(name: string, id: PlanRunUUID): Promise<LocalDataValue | undefined> {
     const { storage } = await this.#open();
     return storage.getOutput(id, name);
+  }
+
+  /**
+   * Removes finished runs, with journal, commands and large outputs. Plans and end users stay, and so does every run that
+   * is not finished. Gives how many runs went. @throws PortiaError `CONFIG_INVALID`.
+   */
+  async prune(options: PruneOptions): Promise<{ readonly runs: number }> {
+    const { storage } = await this.#open();
+    return pruneRuns(storage, options);
+  }
+
+  /**
+   * Everything in the store, as lines of JSON without line breaks. The same content gives the same lines, in whatever
+   * store it is. @throws PortiaError for what cannot be read, unless `skip` takes it.
+   */
+  async *export(skip?: (skipped: Skipped) => void): AsyncGenerator<string> {
+    const { storage } = await this.#open();
+    yield* exportLines(storage, skip);
+  }
+
+  /** Puts the lines of an export into the store; what is there already stays as it is. */
+  async import(lines: AsyncIterable<string> | Iterable<string>): Promise<ImportReport> {
+    const { storage } = await this.#open();
+    return importLines(storage, lines);
   }
 
   async getEndUser(externalId: string): Promise<EndUser | undefined> {

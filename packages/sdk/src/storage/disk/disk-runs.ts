@@ -157,20 +157,24 @@ export class DiskRuns implements RunStore {
     const header = folder.header();
     if (!header) return this.#loadPortiaRun(id);
     this.#takeOver(folder, header, this.#driven.get(id)?.view ?? new PortiaView(this.#files, id));
-    const { commits, status, driver } = folder.read(header);
-    return { header, status, driver, commits: commitsFrom(commits, after), commands: folder.commands() };
+    const { commits, status, driver, epoch } = folder.read(header);
+    return { header, status, driver, epoch, commits: commitsFrom(commits, after), commands: folder.commands() };
   }
 
   #loadPortiaRun(id: PlanRunUUID): StoredRun | undefined {
     const run = readPortiaRun(this.#files, id);
     if (!run) return undefined;
-    return { header: run.header, driver: undefined, ...journalOf(run, this.#plan(run.header)), commands: [] };
+    return { header: run.header, driver: undefined, epoch: 0, ...journalOf(run, this.#plan(run.header)), commands: [] };
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {
     const runs = this.#lister.list((id) => this.#driven.get(id)).filter((run) => matchesQuery(query, run));
     const page = pageByTime(runs, query, ({ header }) => header);
     return { ...page, items: page.items.map((run) => freezeJson(frozenCopy(run, 'the run'))) };
+  }
+
+  unreadable(): readonly PlanRunUUID[] {
+    return this.#lister.unreadable();
   }
 
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {

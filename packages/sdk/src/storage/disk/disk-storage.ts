@@ -121,6 +121,10 @@ class DiskStorage implements StorageBackend {
     return this.#outputs.listOutputs(id);
   }
 
+  unreadable(): { readonly plans: readonly PlanUUID[]; readonly runs: readonly PlanRunUUID[] } {
+    return { plans: this.#plans.unreadable(), runs: this.#runs.unreadable() };
+  }
+
   importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {
     return this.#runs.importRun(run, () => {
       for (const { name, output } of outputs) this.#outputs.saveOutput(run.header.id, name, output);

@@ -47,14 +47,23 @@ export class DiskPlans implements PlanStore {
   }
 
   listPlans(filter: { readonly query?: string; readonly limit?: number; readonly cursor?: string }): Page<PlanRecord> {
-    const ids = new Set([...this.#files.list(this.#folder), ...this.#files.list(this.#files.root)].map(idOf));
     const listed: Listed[] = [];
-    for (const id of ids) {
-      const plan = id && this.#quietly(id);
+    for (const id of this.#ids()) {
+      const plan = this.#quietly(id);
       if (plan && (filter.query === undefined || plan.query === filter.query)) listed.push(plan);
     }
     const { items, ...page } = pageByTime(listed, { ...filter, order: 'newest' }, (plan) => plan);
     return { ...page, items: items.map(({ id }) => this.getPlan(id)).filter((plan) => plan !== undefined) };
+  }
+
+  /** Those that are there and cannot be read. */
+  unreadable(): readonly PlanUUID[] {
+    return this.#ids().filter((id) => this.#quietly(id) === undefined);
+  }
+
+  #ids(): readonly PlanUUID[] {
+    const names = [...this.#files.list(this.#folder), ...this.#files.list(this.#files.root)];
+    return [...new Set(names.map(idOf))].filter((id) => id !== undefined);
   }
 
   /** A plan that cannot be read is not listed; whoever asks for it by its id is told why. */

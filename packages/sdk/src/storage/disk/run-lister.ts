@@ -23,19 +23,32 @@ export class RunLister {
   }
 
   list(drivenHere: (id: PlanRunUUID) => DrivenRun | undefined): readonly RunSummary[] {
+    const found: RunSummary[] = [];
+    for (const id of this.#ids()) {
+      const run = drivenHere(id);
+      const summary = run && !run.isReplaced() ? run : this.#quietly(id);
+      if (summary) found.push({ header: summary.header, status: summary.status, driver: summary.driver });
+    }
+    return found;
+  }
+
+  /** Those that are there and cannot be read. */
+  unreadable(): readonly PlanRunUUID[] {
+    return [...this.#ids()].filter((id) => {
+      const folder = new RunFolder(this.#files, id);
+      const begun = folder.exists() || this.#files.stat(join(this.#files.root, `${id}.json`)) !== undefined;
+      return begun && this.#quietly(id) === undefined;
+    });
+  }
+
+  #ids(): ReadonlySet<PlanRunUUID> {
     const ids = new Set<PlanRunUUID>();
     for (const name of this.#files.list(this.#files.journal)) if (PlanRunUUID.is(name)) ids.add(name);
     for (const name of this.#files.list(this.#files.root)) {
       const id = name.slice(0, -5);
       if (name.endsWith('.json') && PlanRunUUID.is(id)) ids.add(id);
     }
-    const found: RunSummary[] = [];
-    for (const id of ids) {
-      const run = drivenHere(id);
-      const summary = run && !run.isReplaced() ? run : this.#quietly(id);
-      if (summary) found.push({ header: summary.header, status: summary.status, driver: summary.driver });
-    }
-    return found;
+    return ids;
   }
 
   #quietly(id: PlanRunUUID): RunSummary | undefined {

@@ -26,6 +26,7 @@ export function houseTests(open: Open, test: TestFunctions): void {
     listingTests(open, test);
     importTests(open, test);
     removalTests(open, test);
+    afterRemovalTests(open, test);
   });
 }
 
@@ -189,7 +190,9 @@ function removalTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await storage.removeRuns([id], now + 10 * ttlMs)).toBe(0);
       expect((await storage.loadRun(id))?.commits.length).toBe(3);
     }));
+}
 
+function afterRemovalTests(open: Open, { it, expect }: TestFunctions): void {
   it('takes nothing for something else after the newest runs have gone', () =>
     open(async ({ storage }) => {
       const first = await restingRun(storage, 'NEED_CLARIFICATION', now + 1);

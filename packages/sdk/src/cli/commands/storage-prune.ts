@@ -1,0 +1,50 @@
+import type { PruneOptions } from '../../storage/prune.ts';
+import type { Command } from '../command.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { type Input, usageError } from '../input.ts';
+import { storeOptions } from '../options.ts';
+import { writeJson, writeLines } from '../output.ts';
+import { withStore } from '../stores.ts';
+
+/** Removes old runs. */
+export const storagePruneCommand: Command = {
+  name: 'storage prune',
+  summary: 'remove finished runs of an age, with their large outputs',
+  details: ['Plans and end users stay, and so does every run that is not finished.'],
+  words: [0, 0],
+  options: {
+    'older-than': { type: 'text', value: 'AGE', help: 'last changed longer ago than this: 90d, 12h, 30m' },
+    state: { type: 'text', many: true, value: 'STATE', help: 'only these: COMPLETE or FAILED (both)' },
+    'dry-run': { type: 'flag', help: 'only say how many would go' },
+    ...storeOptions,
+  },
+  async run({ input, io, json }) {
+    const olderThanMs = ageOf(input);
+    const states = statesOf(input);
+    const dryRun = input.flag('dry-run');
+    const { pruneRuns } = await import('../../storage/prune.ts');
+    const { runs } = await withStore(input, (storage) => pruneRuns(storage, { olderThanMs, states, dryRun }));
+    if (json) writeJson(io.out, { runs, dryRun });
+    else writeLines(io.err, [`${dryRun ? 'would remove' : 'removed'} ${runs} ${runs === 1 ? 'run' : 'runs'}`]);
+    return exitCodes.complete;
+  },
+};
+
+const units: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
+
+function ageOf(input: Input): number {
+  const text = input.text('older-than');
+  if (text === undefined) throw usageError('storage prune needs --older-than', 'write --older-than=90d');
+  const [, count = '', unit = ''] = /^(\d{1,9})([dhms])$/.exec(text) ?? [];
+  if (count === '') throw usageError(`--older-than needs an age, not ${JSON.stringify(text)}`, 'write 90d, 12h or 30m');
+  return Number(count) * (units[unit] ?? 0);
+}
+
+function statesOf(input: Input): PruneOptions['states'] {
+  const states = input.texts('state').map((text) => {
+    const state = text.toUpperCase();
+    if (state === 'COMPLETE' || state === 'FAILED') return state;
+    throw usageError(`runs that are ${JSON.stringify(text)} are not removed`, 'give COMPLETE or FAILED');
+  });
+  return states.length > 0 ? states : undefined;
+}

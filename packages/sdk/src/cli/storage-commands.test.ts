@@ -1,0 +1,83 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { now, sampleClaim, sampleHeader, samplePlan, stepCommit } from '../testing/storage-contract/samples.ts';
+import { sqliteStorage } from '../storage/sqlite/index.ts';
+import { runCommandLine } from './command-line.ts';
+import type { Sheet } from './command.ts';
+import { plainPaint } from './view/paint.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'portia-cli-storage-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function cli(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const said = { out: '', err: '' };
+  const sheet = (name: 'out' | 'err'): Sheet => ({
+    isLive: false,
+    width: 120,
+    paint: plainPaint,
+    write: (text) => void (said[name] += text),
+  });
+  const code = await runCommandLine([...args, '--no-env'], { out: sheet('out'), err: sheet('err'), canAsk: false });
+  return { code, ...said };
+}
+
+/** A store with a finished and a waiting run of long ago. */
+async function filled(): Promise<string> {
+  const path = join(folder, 'filled.db');
+  const storage = await sqliteStorage(path);
+  const plan = samplePlan();
+  await storage.savePlan(plan);
+  for (const state of ['COMPLETE', 'NEED_CLARIFICATION'] as const) {
+    const { header } = await storage.createRun(sampleHeader(plan.id), sampleClaim());
+    await storage.append(header.id, 1, stepCommit(1, 0, 'a \u2028 b'), { state, updatedAt: now - 9e9 }, true);
+  }
+  await storage.close();
+  return `sqlite:${path}`;
+}
+
+it('everything is carried from store to store, through a file too, and the same again', async () => {
+  const from = await filled();
+  const to = `disk:${join(folder, 'disk')}`;
+  expect(await cli('storage', 'migrate', '--from', from, '--to', to)).toMatchObject({
+    code: 0,
+    err: 'plans: 1 taken\nend users: 0 taken\nruns: 2 taken\n',
+  });
+  const file = join(folder, 'export.jsonl');
+  expect(await cli('storage', 'export', file, '--storage', to)).toMatchObject({ code: 0, err: 'wrote 3 documents\n' });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect((await cli('storage', 'export', '--storage', from)).out).toBe(readFileSync(file, 'utf8'));
+  const again = await cli('storage', 'import', file, '--storage', from, '--json');
+  expect(JSON.parse(again.out)).toMatchObject({ runs: { added: 0, present: 2 }, skipped: [] });
+  writeFileSync(file, `${readFileSync(file, 'utf8')}{ broken\n`);
+  expect(await cli('storage', 'import', file, '--storage', `sqlite:${folder}/new.db`)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('runs: 2 taken\nleft out line 5: STORAGE_CORRUPT: the line is not JSON'),
+  });
+});
+
+it('old runs are removed, and only those that are finished', async () => {
+  const storage = await filled();
+  const prune = (...args: string[]): ReturnType<typeof cli> => cli('storage', 'prune', ...args, '--storage', storage);
+  expect((await prune('--older-than=1d', '--dry-run')).err).toBe('would remove 1 run\n');
+  expect((await prune('--older-than=1d', '--state=failed')).err).toBe('removed 0 runs\n');
+  expect(JSON.parse((await prune('--older-than=1d', '--json')).out)).toEqual({ runs: 1, dryRun: false });
+  expect((await cli('runs', 'list', '--storage', storage)).out).toContain('NEED_CLARIFICATION');
+});
+
+it.each([
+  [['storage', 'prune'], '--older-than'],
+  [['storage', 'prune', '--older-than=soon'], 'soon'],
+  [['storage', 'prune', '--older-than=1d', '--state=IN_PROGRESS'], 'IN_PROGRESS'],
+  [['storage', 'migrate', '--from', 'memory'], '--to'],
+  [['storage', 'migrate', '--from', 'memory', '--to', 'memory'], 'same store'],
+  [['storage', 'import', '/no/such/file', '--storage', 'memory'], '/no/such/file'],
+  [['storage', 'export', '/no/such/folder/file', '--storage', 'memory'], 'cannot be written'],
+])('%j is a mistake that is named', async (args, word) => {
+  const { code, err } = await cli(...args);
+  expect([code, err.includes(word)]).toEqual([2, true]);
+});

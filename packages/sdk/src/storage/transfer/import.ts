@@ -1,0 +1,97 @@
+import { PortiaError } from '../../core/errors.ts';
+import type { NamedOutput } from '../house.ts';
+import type { StorageBackend, StoredRun } from '../storage-backend.ts';
+import { type Document, endUserLine, idIn, planLine, readLine, runLine } from './document.ts';
+import type { Skipped } from './export.ts';
+
+/** How many documents of one kind were taken, and how many were there already, just the same. */
+export interface Imported {
+  added: number;
+  present: number;
+}
+
+/** What an import did. */
+export interface ImportReport {
+  readonly plans: Imported;
+  readonly runs: Imported;
+  readonly endUsers: Imported;
+  /** What was not taken, and why. */
+  readonly skipped: Skipped[];
+}
+
+/**
+ * Puts the documents of an export into a store: each whole or not at all. What is there already is left as it is, so that
+ * an import that broke off is done again from its beginning. What does not fit is skipped, and the report says why.
+ * @throws PortiaError `STORAGE_FAILED`; `STORAGE_CORRUPT` for an export of a newer release.
+ */
+export async function importLines(
+  storage: StorageBackend,
+  lines: AsyncIterable<string> | Iterable<string>,
+): Promise<ImportReport> {
+  const report: ImportReport = {
+    plans: { added: 0, present: 0 },
+    runs: { added: 0, present: 0 },
+    endUsers: { added: 0, present: 0 },
+    skipped: [],
+  };
+  let number = 0;
+  for await (const line of lines) {
+    number += 1;
+    try {
+      const document = readLine(line);
+      if (document) await take(storage, document, report);
+    } catch (error) {
+      if (!PortiaError.isInstance(error) || error.code === 'STORAGE_FAILED' || error.details?.['newer']) throw error;
+      report.skipped.push({ what: idIn(line) ?? `line ${number}`, code: error.code, why: error.message });
+    }
+  }
+  return report;
+}
+
+async function take(storage: StorageBackend, document: Document, report: ImportReport): Promise<void> {
+  switch (document.type) {
+    case 'plan': {
+      const { plan } = document;
+      const known = await storage.getPlan(plan.id);
+      if (!known) await storage.savePlan(plan);
+      else if (planLine({ ...known, createdAt: 0 }) !== planLine({ ...plan, createdAt: 0 })) throw differs(plan.id);
+      report.plans[known ? 'present' : 'added'] += 1;
+      return;
+    }
+    case 'end-user': {
+      const { endUser } = document;
+      const known = await storage.getEndUser(endUser.externalId);
+      if (!known) await storage.saveEndUser(endUser);
+      else if (endUserLine(known) !== endUserLine(endUser)) throw differs(`the end user ${endUser.externalId}`);
+      report.endUsers[known ? 'present' : 'added'] += 1;
+      return;
+    }
+    case 'run': {
+      const { run, outputs } = document;
+      const added = await storage.importRun(run, outputs);
+      if (!added) await mustBeThere(storage, run, outputs);
+      report.runs[added ? 'added' : 'present'] += 1;
+    }
+  }
+}
+
+async function mustBeThere(storage: StorageBackend, run: StoredRun, outputs: readonly NamedOutput[]): Promise<void> {
+  const { id, runKey } = run.header;
+  const known = await storage.loadRun(id);
+  if (!known) {
+    throw new PortiaError({
+      code: 'RUN_KEY_CONFLICT',
+      message: `the run key ${JSON.stringify(runKey)} of ${id} belongs to another run of ${storage.name}`,
+      hint: 'remove that run, or leave this one out',
+    });
+  }
+  // Its outputs are part of it, but need not be read again: they came with it, or not at all.
+  if (runLine(known, outputs) !== runLine(run, outputs)) throw differs(id);
+}
+
+function differs(what: string): PortiaError {
+  return new PortiaError({
+    code: what.startsWith('plan-') ? 'PLAN_CHANGED' : 'RUN_STATE_INVALID',
+    message: `${what} is there already, with other content; it was left as it is`,
+  });
+}
