@@ -143,11 +143,12 @@ class InMemory implements MemoryStorage {
       owner: undefined,
       expiresAt: 0,
       journal,
-      commands: commands.map((command) => ({
-        number: (this.#commands += 1),
+      commands: commands.map((command, index) => ({
+        number: this.#commands + index + 1,
         command: frozenCopy(command, 'the command'),
       })),
     });
+    this.#commands += commands.length;
     for (const { events } of commits) this.#journalBytes += events.length + 16;
     for (const { name, output } of outputs) this.saveOutput(header.id, name, output);
     return true;
