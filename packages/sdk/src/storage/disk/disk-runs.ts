@@ -9,7 +9,16 @@ import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
 import { planForReading } from '../../plan/plan-record.ts';
-import { commitsFrom, firstStatus, frozenCopy, frozenHeader, isAlive, isRemovable, planMissing, runNotFound } from '../records.ts';
+import {
+  commitsFrom,
+  firstStatus,
+  frozenCopy,
+  frozenHeader,
+  isAlive,
+  isRemovable,
+  planMissing,
+  runNotFound,
+} from '../records.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
   Claim,
