@@ -15,6 +15,10 @@ const isTool: Check = (value) =>
   (typeof value === 'string' && value !== '') ||
   (isObject(value) && typeof (value as { run?: unknown }).run === 'function');
 
+const isModel: Check = (value) =>
+  (typeof value === 'string' && value !== '') ||
+  (Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string' && name !== ''));
+
 const text: Field = ['a text', (value) => typeof value === 'string' && value !== ''];
 const template: Field = ['a text', isTemplate];
 const flag: Field = ['true or false', (value) => typeof value === 'boolean'];
@@ -40,7 +44,7 @@ const fields: Readonly<Record<string, Field>> = {
   task: template,
   message: template,
   systemPrompt: text,
-  model: text,
+  model: ['a text, or a list of texts', isModel],
   version: text,
   inputs: list,
   args: object,

@@ -75,7 +75,7 @@ export interface LlmStep extends Named<'llm'>, StepOptions {
   readonly inputs: readonly unknown[];
   readonly outputSchema?: Schema | undefined;
   readonly systemPrompt?: string | undefined;
-  readonly model?: string | undefined;
+  readonly model?: string | readonly string[] | undefined;
 }
 
 /** One call of a tool, without a model. */
@@ -98,7 +98,7 @@ export interface SingleToolAgentStep extends Named<'single-tool-agent'>, StepOpt
   readonly task: Template;
   readonly inputs: readonly unknown[];
   readonly outputSchema?: Schema | undefined;
-  readonly model?: string | undefined;
+  readonly model?: string | readonly string[] | undefined;
 }
 
 /** An agent that calls tools until its task is done. */
@@ -111,7 +111,7 @@ export interface ReactAgentStep extends Named<'react-agent'>, StepOptions {
   readonly allowAgentClarifications: boolean;
   /** How many tool calls it may make. */
   readonly toolCallLimit: number;
-  readonly model?: string | undefined;
+  readonly model?: string | readonly string[] | undefined;
 }
 
 /** Asks a person to confirm; its output is `true`, a refusal fails the run. */

@@ -289,7 +289,7 @@ describe('changesTo', () => {
   it('tells what was added, removed and changed, and in what', () => {
     const now = new PlanBuilderV2('Plan 2')
       .input({ name: 'n' })
-      .llmStep({ stepName: 'a', task: 'A2', model: 'm/x' })
+      .llmStep({ stepName: 'a', task: 'A2', model: 'openai/x' })
       .if({ condition: 'x' })
       .exit()
       .endIf()

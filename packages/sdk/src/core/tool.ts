@@ -17,8 +17,8 @@ export interface ToolRunContext {
   readonly clarifications: readonly Clarification[];
   /** Aborted when the call times out or the run is cancelled. */
   readonly signal: AbortSignal;
-  /** The model the run uses for tools (the default model unless the tool names one). */
-  model(name?: string): Model;
+  /** The model the run uses for tools: the default model, or the one named; of a list, the first that answers. */
+  model(name?: string | readonly string[]): Model;
   /** Shows progress to whoever watches the run; never stored. */
   progress(progress: JsonValue): void;
   /** Changes the end user's `additionalData`; saved after the call, and never the reason that a call fails. */

@@ -835,6 +835,27 @@ describe('sub-plans', () => {
   });
 });
 
+describe('names of models', () => {
+  it('are read when the plan is built', () => {
+    const model = (name: unknown) =>
+      errorOf(() => builder().llmStep({ stepName: 'a', task: 'x', model: name as string }));
+    expect(model('nobody/x').message).toBe('model of step "a": the model "nobody/x" has the unknown provider "nobody"');
+    expect(model(['openai/a', 'gpt-4.1']).message).toBe('model of step "a": "gpt-4.1" is not a model name');
+    expect([model([]).message, model([]).hint]).toEqual([
+      'model of step 0 ("a") is a list',
+      expect.stringContaining('a text, or a list of texts'),
+    ]);
+    const plan = builder()
+      .llmStep({ task: 'x', model: 'planning' })
+      .reactAgentStep({ task: 'x', tools: [], model: ['openai/a', 'anthropic/b'] })
+      .build();
+    expect(plan.steps.map((step: StepV2) => 'model' in step && step.model)).toEqual([
+      'planning',
+      ['openai/a', 'anthropic/b'],
+    ]);
+  });
+});
+
 describe('PlanV2', () => {
   it('checks what it is made from as the builder does', () => {
     const step = { kind: 'llm', name: 'a', task: 'x', inputs: [] } as StepV2;

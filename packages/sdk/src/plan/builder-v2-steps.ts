@@ -1,4 +1,4 @@
-import { PlanBuilderError } from '../core/errors.ts';
+import { PlanBuilderError, type PortiaError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Args, StepV2 } from '../core/plan-v2-steps.ts';
@@ -6,6 +6,8 @@ import { type PlanInputV2, PlanV2 } from '../core/plan-v2.ts';
 import { Input, isReference } from '../core/reference.ts';
 import { isSchema, validate } from '../core/schema.ts';
 import { parseTemplate } from '../core/template.ts';
+import { parseModelName } from '../model/model-name.ts';
+import { modelAgents } from '../model/providers.ts';
 
 interface LoopOptions {
   readonly while?: unknown;
@@ -46,6 +48,19 @@ export function checkDefault({ name, schema, defaultValue }: PlanInputV2): void 
       hint: 'give a defaultValue that the schema accepts, or none',
     },
   );
+}
+
+/** Refuses names of models that cannot be read, or whose provider is not known. */
+export function checkModel(step: string, { model }: { readonly model?: unknown }): void {
+  for (const name of Array.isArray(model) ? (model as unknown[]) : [model]) {
+    if (typeof name !== 'string' || (modelAgents as readonly string[]).includes(name)) continue;
+    try {
+      for (const one of name.split(',')) parseModelName(one);
+    } catch (error) {
+      const { message, hint } = error as PortiaError;
+      throw new PlanBuilderError(`model of step ${JSON.stringify(step)}: ${message}`, { hint });
+    }
+  }
 }
 
 interface SubPlan {

@@ -110,8 +110,8 @@ export interface TaskOptions<Name, Task, Data, S extends Schema, Message, Steps,
   /** What the model is told beside the task: values and references. */
   readonly inputs?: (Data & Checked<Data, Steps, Inputs>) | undefined;
   readonly outputSchema?: S | undefined;
-  /** `provider/model`; the client's model for this unless given. */
-  readonly model?: string | undefined;
+  /** `provider/model`, or a list of which the first that answers is used; the client's model for this unless given. */
+  readonly model?: string | readonly string[] | undefined;
 }
 
 /** What steps with code of the plan's own say. */

@@ -19,7 +19,7 @@ import type { Schema } from '../core/schema.ts';
 import type { AnyTool, ToolRunContext } from '../core/tool.ts';
 import type { AfterIf, AfterParallel, BeforeOf, Next, NextBranch, NextClause, StatesIn } from './builder-v2-blocks.ts';
 import type { AfterLoop, InLoop, LoopOption, LoopOptions } from './builder-v2-loops.ts';
-import { checkDefault, loopStep, subPlanOf } from './builder-v2-steps.ts';
+import { checkModel, checkDefault, loopStep, subPlanOf } from './builder-v2-steps.ts';
 import type {
   Accepted,
   Answered,
@@ -456,6 +456,7 @@ export class PlanBuilderV2<
   #step(kind: StepV2['kind'], options: object, defaults: object): never {
     const { stepName, ...rest } = options as { readonly stepName?: unknown };
     const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+    checkModel(this.#name(stepName), rest);
     return this.#push({
       kind,
       name: this.#name(stepName),

@@ -59,7 +59,7 @@ export class CallContext implements ToolRunContext {
     return this.#controller.signal;
   }
 
-  model(name?: string): Model {
+  model(name?: string | readonly string[]): Model {
     const model = this.#visit.run.runtime.models.get(name ?? 'default');
     const { driver, step, visit } = this.#visit;
     return {

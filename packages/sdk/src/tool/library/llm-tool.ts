@@ -19,8 +19,8 @@ export interface LlmToolOptions<Out = string> {
   readonly description?: string | undefined;
   /** What the model is told about its role, before the task. */
   readonly toolContext?: string | undefined;
-  /** The name of a configured model; the run's default model unless given. */
-  readonly model?: string | undefined;
+  /** A model by name, or a list of which the first that answers is used; the run's default model unless given. */
+  readonly model?: string | readonly string[] | undefined;
   /** The shape of the answer; text unless given. */
   readonly outputSchema?: Schema<Out> | undefined;
 }
