@@ -12,6 +12,7 @@ import { type PlanRun, planRunView } from './core/plan-run.ts';
 import type { PlanV2 } from './core/plan-v2.ts';
 import type { Infer, Schema } from './core/schema.ts';
 import type { AnyTool } from './core/tool.ts';
+import { openModelCache } from './model/cache/open-cache.ts';
 import { modelSet } from './model/models.ts';
 import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
@@ -120,7 +121,7 @@ export class Portia {
     const runtime: Runtime = {
       config,
       storage,
-      models: modelSet(config, { clock }),
+      models: modelSet(config, { clock, cache: await openModelCache(config), logger }),
       tools,
       hooks,
       clock,
@@ -284,6 +285,7 @@ export class Portia {
     const { runtime, storage } = await this.#opened;
     this.#opened = undefined;
     await runtime.drivers.close();
+    await runtime.models.close();
     await storage.close();
   }
 }

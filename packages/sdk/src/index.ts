@@ -101,6 +101,9 @@ export type {
   ModelToolCall,
   ModelUsage,
 } from './core/model.ts';
+export type { ModelCache } from './model/cache/model-cache.ts';
+export { type MemoryCacheOptions, memoryModelCache } from './model/cache/memory-cache.ts';
+export { type RedisCacheOptions, redisModelCache } from './model/cache/redis-cache.ts';
 export { Storage } from './storage/storage.ts';
 export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';

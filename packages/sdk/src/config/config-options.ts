@@ -1,4 +1,5 @@
 import type { Model } from '../core/model.ts';
+import type { ModelCache } from '../model/cache/model-cache.ts';
 import type { ModelAgent } from '../model/providers.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 
@@ -38,6 +39,14 @@ export interface ConfigOptions {
   readonly summarizerModel?: ModelSetting | undefined;
   /** Milliseconds a model may take for one answer; 120,000 unless given. `PORTIA_MODEL_TIMEOUT_MS`. */
   readonly modelTimeoutMs?: number | undefined;
+  /** Where model answers are cached: `memory`, `sqlite:<file>`, `redis://…`, or a cache of your own; nowhere unless given. `PORTIA_MODEL_CACHE`. */
+  readonly modelCache?: string | ModelCache | undefined;
+  /** Milliseconds a cached answer is good for; a day unless given. `PORTIA_MODEL_CACHE_TTL_MS`. */
+  readonly modelCacheTtlMs?: number | undefined;
+  /** A name under which all end users share cached answers; unless given, each has their own. `PORTIA_MODEL_CACHE_NAMESPACE`. */
+  readonly modelCacheNamespace?: Text;
+  /** The same as `modelCache` with a Redis address, as Portia names it. `LLM_REDIS_CACHE_URL`. */
+  readonly llmRedisCacheUrl?: Text;
 
   /** `OPENAI_API_KEY`. */
   readonly openaiApiKey?: Text;
@@ -147,6 +156,10 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   introspectionModel: true,
   summarizerModel: true,
   modelTimeoutMs: true,
+  modelCache: true,
+  modelCacheTtlMs: true,
+  modelCacheNamespace: true,
+  llmRedisCacheUrl: true,
   openaiApiKey: true,
   anthropicApiKey: true,
   mistralaiApiKey: true,

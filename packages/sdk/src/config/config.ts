@@ -3,6 +3,7 @@ import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { type LLMProvider, providers } from '../model/providers.ts';
 import { LogLevel } from '../observe/logger.ts';
+import { type CacheChoice, readModelCache } from './cache-choice.ts';
 import { type ConfigOptions, ExecutionAgentType, type StorageClass } from './config-options.ts';
 import { type ModelSettings, modelsToJson, readModels } from './model-settings.ts';
 import { readProviders } from './provider-settings.ts';
@@ -32,6 +33,8 @@ export class Config {
   readonly models: ModelSettings;
   /** Milliseconds. */
   readonly modelTimeoutMs: number;
+  /** Where model answers are cached; absent: nowhere. */
+  readonly modelCache: CacheChoice | undefined;
   readonly storage: StorageChoice;
   readonly storageDir: string;
   /** Absent: nothing is logged. */
@@ -65,6 +68,7 @@ export class Config {
     this.modelTimeoutMs = read.count('modelTimeoutMs', ['PORTIA_MODEL_TIMEOUT_MS']) ?? 120_000;
     this.storageDir = read.text('storageDir', ['PORTIA_STORAGE_DIR']) ?? '.portia';
     this.storage = readStorage(read, this.storageDir);
+    this.modelCache = readModelCache(read, this.storageDir);
     this.defaultLogLevel = read.choice('defaultLogLevel', ['PORTIA_LOG_LEVEL'], {
       ...LogLevel,
       WARN: LogLevel.WARNING,
@@ -124,7 +128,8 @@ export class Config {
 
   /** All secrets that are set, for whoever has to keep them out of what is printed. */
   get secrets(): readonly string[] {
-    return [...this.#secrets.values()];
+    const password = this.modelCache?.kind === 'redis' ? new URL(this.modelCache.url()).password : '';
+    return [...this.#secrets.values(), ...(password === '' ? [] : [password, decodeURIComponent(password)])];
   }
 
   /** A setting that has to be there. @throws PortiaError `CONFIG_NOT_FOUND` */
@@ -147,8 +152,11 @@ export class Config {
     const shown: Record<string, JsonValue> = {};
     for (const [name, value] of Object.entries(this)) {
       if (value === undefined) continue;
-      shown[name] =
-        name === 'storage' ? this.storage.name : name === 'models' ? modelsToJson(this.models) : (value as JsonValue);
+      if (name === 'models') shown[name] = modelsToJson(this.models);
+      // What is opened is told by its name: the rest of it may be an object, or hold a password.
+      else
+        shown[name] =
+          name === 'storage' || name === 'modelCache' ? (value as { name: string }).name : (value as JsonValue);
     }
     for (const [option, value] of this.#providerSettings)
       shown[option] = URL.canParse(value) ? withoutPassword(value) : value;

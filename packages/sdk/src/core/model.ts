@@ -74,7 +74,7 @@ export interface ModelAnswer {
   readonly finishReason: 'stop' | 'length' | 'content-filter' | 'tool-calls' | 'error' | 'other';
   readonly usage?: ModelUsage;
   readonly providerParts?: JsonValue;
-  /** It came from a cache, and cost nothing now; `usage` is what it cost then. */
+  /** It came from a cache: it cost nothing now, and `usage` says so. */
   readonly cached?: true;
   /** Which model answered, where that was not the one asked but another of its list. */
   readonly model?: string;

@@ -1,10 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
+import { type Logger, silentLogger } from '../observe/logger.ts';
 import type { Config } from '../config/config.ts';
 import type { ModelSetting } from '../config/config-options.ts';
 import type { AiSdkLanguageModel } from './ai-sdk/language-model.ts';
 import { fromAiSdk } from './ai-sdk/from-ai-sdk.ts';
+import { cachedModel } from './cache/cached-model.ts';
+import type { ModelCache } from './cache/model-cache.ts';
 import { firstThatAnswers } from './fallback.ts';
 import { importOptional } from './import-optional.ts';
 import { type ModelName, parseModelName } from './model-name.ts';
@@ -99,10 +103,28 @@ export interface ModelSet {
    * @throws PortiaError `MODEL_UNKNOWN` for a name that cannot be read.
    */
   get(which: ModelAgent | ModelSetting): Model;
+  /** Lets go of the cache of answers. */
+  close(): Promise<void>;
+}
+
+/** What {@link modelSet} takes beside the config. */
+export interface ModelSetOptions extends CreateModelOptions {
+  /** Where answers are looked up first. */
+  readonly cache?: ModelCache | undefined;
+  readonly logger?: Logger;
 }
 
 /** The models a {@link Config} names, each made once, when it is first asked for. */
-export function modelSet(config: Config, options: CreateModelOptions = {}): ModelSet {
+export function modelSet(config: Config, options: ModelSetOptions = {}): ModelSet {
+  const { cache, logger = silentLogger } = options;
+  const namespace = config.modelCache?.namespace;
+  const wrapped = new WeakMap<Model, Model>();
+  const withCache = (model: Model, settings: JsonValue): Model => {
+    if (!cache) return model;
+    const known = wrapped.get(model) ?? cachedModel(model, { cache, namespace, settings, logger });
+    wrapped.set(model, known);
+    return known;
+  };
   const made = new Map<string, Model>();
   const once = (key: string, make: () => Model): Model => {
     let model = made.get(key);
@@ -114,9 +136,12 @@ export function modelSet(config: Config, options: CreateModelOptions = {}): Mode
   };
   const one = (which: string | Model, retries?: number): Model =>
     typeof which !== 'string'
-      ? which
+      ? withCache(which, null)
       : once(`${which} ${retries ?? ''}`, () =>
-          createModel(which, config, { ...options, ...(retries !== undefined && { retries }) }),
+          withCache(
+            createModel(which, config, { ...options, ...(retries !== undefined && { retries }) }),
+            settingsOf(which, config),
+          ),
         );
   const list = (models: readonly (string | Model)[]): Model => {
     const make = (): Model =>
@@ -132,7 +157,20 @@ export function modelSet(config: Config, options: CreateModelOptions = {}): Mode
       if (setting === undefined) return once('', () => unsetModel(config.llmProvider));
       return isList(setting) ? list(setting) : one(setting);
     },
+    async close() {
+      // A cache that was given as an object is its owner's to close.
+      if (config.modelCache?.kind !== 'custom') await cache?.close();
+    },
   };
+}
+
+/** What changes the answers of a model beside the request, as far as it is known here; no secrets. */
+function settingsOf(name: string, config: Config): JsonObject {
+  const { provider, model } = parseModelName(name);
+  const { more = [] } = providers[provider];
+  const own = more.filter(({ secret }) => !secret).map(({ option }) => config.providerSetting(option) ?? null);
+  const defaults = callDefaultsOf(provider, model) as unknown as JsonObject;
+  return { url: config.baseUrl(provider) ?? null, own, defaults };
 }
 
 /** A model that has another behind it is not insisted on. */

@@ -25,6 +25,8 @@ export function logEvent(logger: Logger, planRunId: PlanRunUUID, event: RunEvent
         model: event.model,
         ms: event.ms,
         usage: event.answer.usage,
+        ...(event.answer.cached && { cached: true }),
+        ...(event.answer.failed && { failed: event.answer.failed.map(({ model }) => model) }),
       });
     case 'clarification-resolved':
       // Answers may be personal: who answered what is in the record, not in the log.

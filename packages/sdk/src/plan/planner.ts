@@ -1,3 +1,4 @@
+import { defaultEndUserId } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { Model, ModelAnswer, ModelMessage } from '../core/model.ts';
 import { Plan, type StepInit } from '../core/plan.ts';
@@ -40,7 +41,12 @@ export async function planQuery(input: PlanQueryInput): Promise<PlannedQuery> {
   const answers: ModelAnswer[] = [];
   const found = new Set<string>();
   while (answers.length < attempts) {
-    const answer = await model.generate({ messages: [...messages], schema: draftSchema, ...(signal && { signal }) });
+    const answer = await model.generate({
+      messages: [...messages],
+      schema: draftSchema,
+      tenant: input.endUser?.externalId ?? defaultEndUserId,
+      ...(signal && { signal }),
+    });
     answers.push(answer);
     const draft = readDraft(answer);
     if (draft.kind === 'refusal') throw failed(draft.reason, 'change the query, or give tools that can do it');

@@ -3,6 +3,7 @@
 export { type CrashingStorage, type CrashPoint, crashingStorage } from './crashing-storage.ts';
 export { type FakeClock, fakeClock } from './fake-clock.ts';
 export { fakeIds } from './fake-ids.ts';
+export { type ModelCacheSubject, type OpenedModelCache, testModelCache } from './model-cache-contract.ts';
 export type { ModelProtocol } from './model-protocols.ts';
 export {
   type AnswerOptions,

@@ -75,7 +75,8 @@ export class Progress {
         running.doing = `${modelWork[signal.purpose]} (${plainLine(signal.model)})`;
         return started;
       case 'model-call-end':
-        running.doing = signal.purpose === 'execution' ? 'the model has answered' : '';
+        running.doing =
+          signal.purpose === 'execution' ? `the model has answered${signal.answer.cached ? ' (cached)' : ''}` : '';
         if (signal.step === wholeRun) this.#running.delete(wholeRun);
         return started;
       case 'tool-progress':

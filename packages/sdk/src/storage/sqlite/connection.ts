@@ -159,10 +159,15 @@ function hintFor(code: string): string {
 }
 
 /**
- * Opens a database file, made now if there is none, and brings its tables up to date.
+ * Opens a database file, made now if there is none, and brings its tables up to date: those of the store, unless
+ * `tables` makes others.
  * @throws PortiaError `PACKAGE_MISSING` without the libsql package; `STORAGE_FAILED` or `STORAGE_CORRUPT` for the file.
  */
-export async function openConnection(path: string, durability: 'normal' | 'full'): Promise<Connection> {
+export async function openConnection(
+  path: string,
+  durability: 'normal' | 'full',
+  tables: (connection: Connection) => void = migrate,
+): Promise<Connection> {
   const LibSql = await loadDriver();
   const deadline = Date.now() + busyTimeoutMs;
   for (;;) {
@@ -170,7 +175,7 @@ export async function openConnection(path: string, durability: 'normal' | 'full'
     try {
       if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
       database = new LibSql(path, { timeout: busyTimeoutMs });
-      return prepared(new Connection(path, database), durability);
+      return prepared(new Connection(path, database), durability, tables);
     } catch (error) {
       database?.close();
       // Several processes that open a new file at once get in each other's way, and SQLite does not wait for that.
@@ -182,14 +187,18 @@ export async function openConnection(path: string, durability: 'normal' | 'full'
   }
 }
 
-function prepared(connection: Connection, durability: 'normal' | 'full'): Connection {
+function prepared(
+  connection: Connection,
+  durability: 'normal' | 'full',
+  tables: (connection: Connection) => void,
+): Connection {
   // Small pages: what is written for a commit is whole pages, and a commit is about a hundred bytes.
   connection.exec('PRAGMA page_size = 1024');
   connection.get('PRAGMA journal_mode = WAL');
   connection.exec(
     `PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}; PRAGMA wal_autocheckpoint = 4000`,
   );
-  migrate(connection);
+  tables(connection);
   return connection;
 }
 

@@ -1,3 +1,4 @@
+export { type SqliteCacheOptions, sqliteModelCache } from '../../model/cache/sqlite-cache.ts';
 import type { StorageBackend } from '../storage-backend.ts';
 import { openConnection } from './connection.ts';
 import { SqliteStorage } from './sqlite-storage.ts';

@@ -1,0 +1,82 @@
+import { importOptional } from '../import-optional.ts';
+import { defaultCacheTtlMs, type ModelCache } from './model-cache.ts';
+
+/** How {@link redisModelCache} keeps answers. */
+export interface RedisCacheOptions {
+  /** Milliseconds; a day unless given. */
+  readonly ttlMs?: number | undefined;
+  /** What its keys begin with; `llm:` unless given. */
+  readonly prefix?: string | undefined;
+  /** Milliseconds for which a server that could not be reached is left alone; 5,000 unless given. */
+  readonly pauseMs?: number | undefined;
+}
+
+/** The part of the package `redis` that is used here. */
+interface RedisClient {
+  readonly isReady: boolean;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  connect(): Promise<unknown>;
+  unref(): void;
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, options: { readonly PX: number }): Promise<unknown>;
+  destroy(): void;
+}
+
+const connectTimeoutMs = 2_000;
+
+/**
+ * A cache in Redis, shared by all who know its address. It connects when it is first asked, and does not keep a process
+ * alive.
+ *
+ * @throws PortiaError `PACKAGE_MISSING` when `redis` is not installed.
+ */
+export async function redisModelCache(url: string, options: RedisCacheOptions = {}): Promise<ModelCache> {
+  const { ttlMs = defaultCacheTtlMs, prefix = 'llm:', pauseMs = 5_000 } = options;
+  const { createClient } = (await importOptional('the Redis cache', 'redis')) as {
+    readonly createClient: (options: object) => RedisClient;
+  };
+  let client: RedisClient | undefined;
+  let opening: Promise<RedisClient> | undefined;
+  let down: { readonly until: number; readonly error: unknown } | undefined;
+
+  const open = async (): Promise<RedisClient> => {
+    // It is connected anew by us: its own attempts would go on for ever, and keep the process alive.
+    const made = createClient({
+      url,
+      disableOfflineQueue: true,
+      socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
+    });
+    // Without a listener a lost connection would end the process; the next lookup tells of it.
+    made.on('error', () => undefined);
+    try {
+      await made.connect();
+    } catch (error) {
+      down = { until: Date.now() + pauseMs, error };
+      throw error;
+    }
+    made.unref();
+    down = undefined;
+    client = made;
+    return made;
+  };
+  const connected = (): RedisClient | Promise<RedisClient> => {
+    if (client?.isReady) return client;
+    if (down && down.until > Date.now()) throw down.error;
+    opening ??= open().finally(() => {
+      opening = undefined;
+    });
+    return opening;
+  };
+  return {
+    name: 'redis',
+    get: async (key) => (await (await connected()).get(prefix + key)) ?? undefined,
+    set: async (key, answer) => {
+      await (await connected()).set(prefix + key, answer, { PX: ttlMs });
+    },
+    close: async () => {
+      await opening?.catch(() => undefined);
+      if (client?.isReady) client.destroy();
+      client = undefined;
+    },
+  };
+}
