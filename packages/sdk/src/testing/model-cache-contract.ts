@@ -19,6 +19,9 @@ export interface ModelCacheSubject {
   open(ttlMs: number): Promise<OpenedModelCache>;
 }
 
+type Test = (opened: OpenedModelCache, reopen: () => Promise<ModelCache>) => Promise<void>;
+type WithCache = (ttlMs: number, test: Test) => () => Promise<void>;
+
 /**
  * Registers the tests that every cache of model answers has to pass. The functions of the test runner are given, so that
  * any runner with `describe`, `it` and `expect` will do.
@@ -28,22 +31,20 @@ export interface ModelCacheSubject {
  * testModelCache({ name: 'mine', open: async (ttlMs) => ({ cache: mine({ ttlMs }), pass }) }, { describe, it, expect });
  */
 export function testModelCache({ name, open }: ModelCacheSubject, { describe, it, expect }: TestFunctions): void {
-  const withCache =
-    (ttlMs: number, test: (opened: OpenedModelCache, reopen: () => Promise<ModelCache>) => Promise<void>) =>
-    async (): Promise<void> => {
-      const opened = await open(ttlMs);
-      const handles = [opened.cache];
-      try {
-        await test(opened, async () => {
-          const handle = (await opened.reopen?.()) ?? opened.cache;
-          handles.push(handle);
-          return handle;
-        });
-      } finally {
-        for (const handle of new Set(handles)) await handle.close();
-        await opened.close?.();
-      }
-    };
+  const withCache: WithCache = (ttlMs, test) => async (): Promise<void> => {
+    const opened = await open(ttlMs);
+    const handles = [opened.cache];
+    try {
+      await test(opened, async () => {
+        const handle = (await opened.reopen?.()) ?? opened.cache;
+        handles.push(handle);
+        return handle;
+      });
+    } finally {
+      for (const handle of new Set(handles)) await handle.close();
+      await opened.close?.();
+    }
+  };
 
   describe(`${name} cache`, () => {
     it(
@@ -75,49 +76,52 @@ export function testModelCache({ name, open }: ModelCacheSubject, { describe, it
         expect(await cache.get('a')).toBe(long);
       }),
     );
-
-    it(
-      'forgets an answer when its time is over, and counts the time from when it was last put in',
-      withCache(1_000, async ({ cache, pass }) => {
-        await cache.set('a', 'one');
-        await cache.set('b', 'one');
-        await pass(600);
-        await cache.set('a', 'two');
-        await pass(600);
-        expect(await cache.get('b')).toBe(undefined);
-        expect(await cache.get('a')).toBe('two');
-        await pass(1_100);
-        expect(await cache.get('a')).toBe(undefined);
-      }),
-    );
-
-    it(
-      'serves many at once',
-      withCache(60_000, async ({ cache }) => {
-        const keys = Array.from({ length: 50 }, (_, n) => `key ${n}`);
-        await Promise.all(keys.map((key) => cache.set(key, `answer of ${key}`)));
-        const answers = await Promise.all(keys.map((key) => cache.get(key)));
-        expect(answers).toEqual(keys.map((key) => `answer of ${key}`));
-      }),
-    );
-
-    it(
-      'is shared by its handles, where it is shared at all',
-      withCache(60_000, async ({ cache }, reopen) => {
-        await cache.set('a', 'one');
-        const other = await reopen();
-        expect(await other.get('a')).toBe('one');
-        await other.set('a', 'two');
-        expect(await cache.get('a')).toBe('two');
-      }),
-    );
-
-    it(
-      'may be closed twice',
-      withCache(60_000, async ({ cache }) => {
-        await cache.set('a', 'one');
-        await cache.close();
-      }),
-    );
+    sharingTests(withCache, { describe, it, expect });
   });
+}
+
+function sharingTests(withCache: WithCache, { it, expect }: TestFunctions): void {
+  it(
+    'forgets an answer when its time is over, and counts the time from when it was last put in',
+    withCache(1_000, async ({ cache, pass }) => {
+      await cache.set('a', 'one');
+      await cache.set('b', 'one');
+      await pass(600);
+      await cache.set('a', 'two');
+      await pass(600);
+      expect(await cache.get('b')).toBe(undefined);
+      expect(await cache.get('a')).toBe('two');
+      await pass(1_100);
+      expect(await cache.get('a')).toBe(undefined);
+    }),
+  );
+
+  it(
+    'serves many at once',
+    withCache(60_000, async ({ cache }) => {
+      const keys = Array.from({ length: 50 }, (_, n) => `key ${n}`);
+      await Promise.all(keys.map((key) => cache.set(key, `answer of ${key}`)));
+      const answers = await Promise.all(keys.map((key) => cache.get(key)));
+      expect(answers).toEqual(keys.map((key) => `answer of ${key}`));
+    }),
+  );
+
+  it(
+    'is shared by its handles, where it is shared at all',
+    withCache(60_000, async ({ cache }, reopen) => {
+      await cache.set('a', 'one');
+      const other = await reopen();
+      expect(await other.get('a')).toBe('one');
+      await other.set('a', 'two');
+      expect(await cache.get('a')).toBe('two');
+    }),
+  );
+
+  it(
+    'may be closed twice',
+    withCache(60_000, async ({ cache }) => {
+      await cache.set('a', 'one');
+      await cache.close();
+    }),
+  );
 }
