@@ -107,6 +107,8 @@ export { type RedisCacheOptions, redisModelCache } from './model/cache/redis-cac
 export { Storage } from './storage/storage.ts';
 export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';
+export { type CloudOptions, cloudStorage } from './storage/cloud/index.ts';
+export { storageDoor } from './storage/cloud/door.ts';
 export type { PruneOptions } from './storage/prune.ts';
 export type { Page, RunQuery, RunStatus, RunSummary, StorageBackend } from './storage/storage-backend.ts';
 export type { Skipped } from './storage/transfer/export.ts';

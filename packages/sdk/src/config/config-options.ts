@@ -4,7 +4,13 @@ import type { ModelAgent } from '../model/providers.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 
 /** Where plans and runs are kept. */
-export const StorageClass = { MEMORY: 'MEMORY', DISK: 'DISK', SQLITE: 'SQLITE', POSTGRES: 'POSTGRES' } as const;
+export const StorageClass = {
+  MEMORY: 'MEMORY',
+  DISK: 'DISK',
+  SQLITE: 'SQLITE',
+  POSTGRES: 'POSTGRES',
+  CLOUD: 'CLOUD',
+} as const;
 /** Where plans and runs are kept. */
 export type StorageClass = (typeof StorageClass)[keyof typeof StorageClass];
 
@@ -103,7 +109,7 @@ export interface ConfigOptions {
   /** The server of models named `custom/…`: any that speaks OpenAI's chat completions. `CUSTOM_BASE_URL`. */
   readonly customBaseUrl?: Text;
 
-  /** `memory`, `disk:<folder>`, `sqlite:<file>`, `postgres://…`, or a backend of your own. `PORTIA_STORAGE`. */
+  /** `memory`, `disk:<folder>`, `sqlite:<file>`, `postgres://…`, `cloud`, or a backend of your own. `PORTIA_STORAGE`. */
   readonly storage?: string | StorageBackend | undefined;
   /** The same by class; `MEMORY` unless given. `PORTIA_STORAGE_CLASS`. */
   readonly storageClass?: Text;

@@ -373,7 +373,7 @@ describe('the storage', () => {
     >;
     expect(new Config({ storage: backend }).storage).toEqual({ class: 'CUSTOM', name: 'mine', backend });
     expect(refusal({ storage: {} }).code).toBe('CONFIG_INVALID');
-    expect(refusal({ storage: 'floppy:a' }).hint).toBe('give one of MEMORY, DISK, SQLITE, POSTGRES');
+    expect(refusal({ storage: 'floppy:a' }).hint).toBe('give one of MEMORY, DISK, SQLITE, POSTGRES, CLOUD');
   });
 
   it('may be PostgreSQL, by its address or by its class, and the password is in no text', () => {
@@ -400,10 +400,21 @@ describe('the storage', () => {
     ]);
   });
 
-  it.each([{ storageClass: 'CLOUD' }])('says where %j comes from', (options) => {
-    const error = refusal(options);
-    expect(error.code).toBe('CONFIG_INVALID');
-    expect(error.message).toContain('portia-ts-server');
+  it('may be a server, and the key is in no text', () => {
+    const config = new Config({
+      storageClass: 'CLOUD',
+      env: { PORTIA_API_KEY: 'pk-hunter2', PORTIA_API_ENDPOINT: 'http://h:1/pre/' },
+    });
+    expect(config.storage).toMatchObject({ class: 'CLOUD', name: 'cloud:h:1' });
+    expect(config.storage.class === 'CLOUD' && config.storage.reach()).toEqual({
+      endpoint: 'http://h:1/pre',
+      apiKey: 'pk-hunter2',
+    });
+    expect(inspect(config.storage) + JSON.stringify(config)).not.toContain('hunter2');
+    expect(named({ storage: 'cloud' })).toBe('cloud:api.portialabs.ai');
+    expect(named({ storage: 'cloud:https://my-server.example/portia' })).toBe('cloud:my-server.example');
+    expect(refusal({ storage: 'cloud:my-server' }).hint).toContain('https://');
+    expect(named({ env: { PORTIA_API_KEY: 'pk-hunter2' } })).toBe('memory');
   });
 });
 

@@ -8,7 +8,7 @@ import { type ConfigOptions, ExecutionAgentType, type StorageClass } from './con
 import { type ModelSettings, modelsToJson, readModels } from './model-settings.ts';
 import { readProviders } from './provider-settings.ts';
 import { asFlag, invalid, SettingReader } from './setting-reader.ts';
-import { readStorage, type StorageChoice } from './storage-choice.ts';
+import { defaultApiEndpoint, readStorage, type StorageChoice } from './storage-choice.ts';
 
 const secretNames = {
   portiaApiKey: ['PORTIA_API_KEY'],
@@ -83,7 +83,7 @@ export class Config {
       read.flag('argumentClarificationsEnabled', ['PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED']) ?? false;
     this.maxConcurrency = Math.max(1, read.count('maxConcurrency', ['PORTIA_MAX_CONCURRENCY']) ?? 8);
     this.maxConcurrencyPerClient = read.count('maxConcurrencyPerClient', ['PORTIA_MAX_CONCURRENCY_PER_CLIENT']);
-    this.portiaApiEndpoint = read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? 'https://api.portialabs.ai';
+    this.portiaApiEndpoint = read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? defaultApiEndpoint;
     this.portiaDashboardUrl = read.url('portiaDashboardUrl', ['PORTIA_DASHBOARD_URL']) ?? 'https://app.portialabs.ai';
     this.tavilyBaseUrl = read.url('tavilyBaseUrl', ['TAVILY_BASE_URL']) ?? 'https://api.tavily.com';
     this.openweathermapBaseUrl =

@@ -11,6 +11,11 @@ export type StorageChoice =
   | { readonly class: 'SQLITE'; readonly name: string; readonly file: string }
   /** A function, so that an address with a password in it is not printed with the choice. */
   | { readonly class: 'POSTGRES'; readonly name: string; readonly url: () => string }
+  | {
+      readonly class: 'CLOUD';
+      readonly name: string;
+      readonly reach: () => { endpoint: string; apiKey: string | undefined };
+    }
   | { readonly class: 'CUSTOM'; readonly name: string; readonly backend: StorageBackend };
 
 /** Settles the storage: what code says goes before the environment, `storage` before `storageClass`. */
@@ -47,6 +52,9 @@ function fromSetting({ value, where }: Found<unknown>, placed: Places): StorageC
   return { class: 'CUSTOM', name: backend.name, backend };
 }
 
+/** Where Portia's cloud was. */
+export const defaultApiEndpoint = 'https://api.portialabs.ai';
+
 /** The store of a class, at the place that was given or at the usual one. */
 type Places = (storageClass: StorageClass, place?: string) => StorageChoice;
 
@@ -58,6 +66,7 @@ function placesOf(read: SettingReader, storageDir: string): Places {
       if (url) return ofPostgres(url.value, url.where);
       throw invalid('storageClass', 'is POSTGRES, and no address is given', 'set DATABASE_URL, or give databaseUrl');
     }
+    if (storageClass === 'CLOUD') return ofCloud(read, place);
     if (storageClass === 'DISK') {
       const dir = place ?? storageDir;
       return { class: 'DISK', name: `disk:${dir}`, dir };
@@ -65,6 +74,14 @@ function placesOf(read: SettingReader, storageDir: string): Places {
     const file = place ?? join(storageDir, 'portia.db');
     return { class: 'SQLITE', name: `sqlite:${file}`, file };
   };
+}
+
+function ofCloud(read: SettingReader, place: string | undefined): StorageChoice {
+  if (place !== undefined && !/^https?:$/.test(URL.canParse(place) ? new URL(place).protocol : ''))
+    throw invalid('storage', 'names no web address', 'write cloud:https://my-server.example');
+  const endpoint = place ?? read.url('portiaApiEndpoint', ['PORTIA_API_ENDPOINT']) ?? defaultApiEndpoint;
+  const apiKey = read.text('portiaApiKey', ['PORTIA_API_KEY']);
+  return { class: 'CLOUD', name: `cloud:${new URL(endpoint).host}`, reach: () => ({ endpoint, apiKey }) };
 }
 
 function ofPostgres(text: string, where: string): StorageChoice {
@@ -76,16 +93,7 @@ function classOf({ value, where }: Found<string>): StorageClass {
   return asClass(value, where);
 }
 
-const elsewhere = new Set(['CLOUD']);
-
 function asClass(text: string, where: string): StorageClass {
   const name = text.trim().toUpperCase();
-  if (elsewhere.has(name)) {
-    throw invalid(
-      where,
-      `is ${name}, which comes with the package portia-ts-server`,
-      'use MEMORY, DISK, SQLITE or POSTGRES, or give storage a StorageBackend of that package',
-    );
-  }
   return asChoice(name === 'POSTGRESQL' ? 'POSTGRES' : text, where, StorageClass);
 }

@@ -57,6 +57,7 @@ export const portiaErrorCodes = {
   CONFIG_NOT_FOUND: 'A setting that is needed is not set.',
   STORAGE_FAILED: 'The storage could not read or write.',
   STORAGE_CORRUPT: 'A stored document is damaged.',
+  CONTENT_ERASED: 'The contents were erased on behalf of the end user they belonged to.',
   USAGE: 'The command line was not understood.',
   INTERRUPTED: 'Work was stopped from outside before it had a result; a run stays resumable.',
   INTERNAL: 'Something happened that was not foreseen: a defect.',

@@ -15,6 +15,10 @@ export async function openStorage(choice: StorageChoice): Promise<StorageBackend
       const { postgresStorage } = await import('./postgres/index.ts');
       return postgresStorage(choice.url());
     }
+    case 'CLOUD': {
+      const { cloudStorage } = await import('./cloud/index.ts');
+      return cloudStorage(choice.reach());
+    }
     case 'DISK': {
       const { diskStorage } = await import('./disk/disk-storage.ts');
       return diskStorage(choice.dir);
