@@ -1,6 +1,7 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
+import { messageOf } from '../model/repair.ts';
 import { visitKey } from '../core/run-state.ts';
 import { type Driver, visitField } from './driver.ts';
 
@@ -110,12 +111,7 @@ async function generate(driver: Driver, model: Model, request: ModelRequest): Pr
 }
 
 function join(talk: Conversation, answer: ModelAnswer): ModelAnswer {
-  talk.messages.push({
-    role: 'assistant',
-    content: answer.text,
-    ...(answer.toolCalls && { toolCalls: answer.toolCalls }),
-    ...(answer.providerParts !== undefined && { providerParts: answer.providerParts }),
-  });
+  talk.messages.push(messageOf(answer));
   talk.stored = talk.messages.length;
   return answer;
 }

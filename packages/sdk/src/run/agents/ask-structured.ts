@@ -1,6 +1,6 @@
-import { PortiaError } from '../../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../../core/model.ts';
+import { complaintAbout, isRepairable } from '../../model/repair.ts';
 import type { Driver } from '../driver.ts';
 import { askModel, conversation } from '../model-call.ts';
 
@@ -42,13 +42,8 @@ export async function askStructured<T>(
     try {
       return await options.read(answer);
     } catch (error) {
-      const repairable =
-        PortiaError.isInstance(error) && (error.code === 'MODEL_ANSWER_INVALID' || error.code === 'OUTPUT_INVALID');
-      if (attempt > 1 || !repairable) throw error;
-      talk.messages.push({
-        role: 'user',
-        content: `That answer cannot be used: ${error.message}. Answer again, in the form asked for.`,
-      });
+      if (attempt > 1 || !isRepairable(error)) throw error;
+      talk.messages.push(complaintAbout(error));
     }
   }
 }

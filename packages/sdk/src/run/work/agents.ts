@@ -1,16 +1,18 @@
-import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { type JsonObject, type JsonValue, toJson } from '../../core/json.ts';
+import type { ModelAnswer } from '../../core/model.ts';
 import { isInMemory, textOf } from '../../core/output.ts';
 import type { WorkStep } from '../../core/program.ts';
 import { isReference } from '../../core/reference.ts';
-import { jsonSchemaOf } from '../../core/schema.ts';
+import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
 import { lastValueOf } from '../../core/thread.ts';
 import type { AnyTool } from '../../core/tool.ts';
-import { jsonOf } from '../../model/json-answer.ts';
+import { answerInvalid, jsonOf, whyNot, wordsOf } from '../../model/json-answer.ts';
+import { withRepair } from '../../model/repair.ts';
 import { llmToolId } from '../../plan/compile.ts';
 import { runOneShotAgent } from '../agents/one-shot.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from '../agents/prompts/llm-tool.ts';
 import { runReActAgent } from '../agents/react.ts';
-import { checked, shapeResult } from '../agents/step-result.ts';
+import { shapeResult } from '../agents/step-result.ts';
 import { describeReference, resolve, resolveText, stepOf } from '../references.ts';
 import type { Performed } from './performed.ts';
 import type { StepInput } from '../step-inputs.ts';
@@ -70,12 +72,21 @@ function llmStepTool(visit: VisitRun, work: Llm, inputs: readonly StepInput[]): 
       });
       if (!schema) return parseLlmToolAnswer(await model.generate({ messages }));
       const jsonSchema = jsonSchemaOf(schema, `step ${visit.instruction.key}`, 'input');
-      const answer = await model.generate({ messages, schema: { name: 'result', jsonSchema } });
-      const json = jsonOf(answer);
-      // What does not fit is brought into the schema afterwards, with what is wrong with it.
-      return json === undefined ? answer.text : await checked(schema, json).catch(() => json);
+      return withRepair(
+        (asked) => model.generate({ messages: asked, schema: { name: 'result', jsonSchema } }),
+        messages,
+        (answer) => valueIn(schema, answer),
+      );
     },
   };
+}
+
+/** The value of an answer, in its schema. @throws PortiaError `MODEL_ANSWER_INVALID` */
+async function valueIn(schema: Schema, answer: ModelAnswer): Promise<JsonValue> {
+  const json = jsonOf(answer);
+  const validation = await validate(schema, json === undefined ? wordsOf(answer, 'the LLM tool') : json);
+  if (validation.ok) return toJson(validation.value);
+  throw answerInvalid('the LLM tool', `an answer that does not fit (${validation.issues.join('; ')})${whyNot(answer)}`);
 }
 
 /** One tool, its arguments settled by one model call. */

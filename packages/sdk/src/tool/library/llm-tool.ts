@@ -3,6 +3,7 @@ import { textOf } from '../../core/output.ts';
 import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
 import type { Tool } from '../../core/tool.ts';
 import { answerInvalid, jsonOf, whyNot } from '../../model/json-answer.ts';
+import { withRepair } from '../../model/repair.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from '../../run/agents/prompts/llm-tool.ts';
 import type { PromptValue } from '../../run/agents/prompts/prompt-data.ts';
 import { tool } from '../tool.ts';
@@ -50,11 +51,15 @@ export function createLlmTool<Out = string>(options: LlmToolOptions<Out> = {}): 
       });
       if (!outputSchema) return parseLlmToolAnswer(await model.generate({ messages, signal: context.signal })) as Out;
       const schema = { name: id, jsonSchema: jsonSchemaOf(outputSchema, `the output of tool "${id}"`, 'output') };
-      const answer = await model.generate({ messages, schema, signal: context.signal });
-      const checked = await validate(outputSchema, jsonOf(answer));
-      if (!checked.ok)
-        throw answerInvalid(id, `an answer that does not fit (${checked.issues.join('; ')})${whyNot(answer)}`);
-      return checked.value;
+      return withRepair(
+        (asked) => model.generate({ messages: asked, schema, signal: context.signal }),
+        messages,
+        async (answer) => {
+          const checked = await validate(outputSchema, jsonOf(answer));
+          if (checked.ok) return checked.value;
+          throw answerInvalid(id, `an answer that does not fit (${checked.issues.join('; ')})${whyNot(answer)}`);
+        },
+      );
     },
   });
 }
