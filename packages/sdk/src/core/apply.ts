@@ -27,6 +27,7 @@ import {
   type Thread,
   visitNumber,
 } from './thread.ts';
+import { markTold } from './untold.ts';
 
 /** The state after all these events. */
 export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
@@ -55,6 +56,9 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'step-end':
       return endStep(state, event);
+    case 'step-told':
+      markTold(state.root, event.step, event.visit ?? 0);
+      return;
     case 'model-call-end':
       return recordAnswer(state, event, at);
     case 'tool-call-propose':
@@ -136,6 +140,7 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
       if (record === state.root) state.lastOutput = name;
     }
   }
+  if (event.tell && output) thread.untold.push({ step, visit, output });
   if (event.result !== undefined && state.program.keepsVisits) keepResult(state, thread, step, event.result);
   state.visits.delete(key);
   if (state.program.keepsVisits || visit !== 0 || event.next !== undefined)
@@ -239,11 +244,12 @@ function endThread(state: RunState, event: EventOf<'thread-end'>): void {
 
 /** Adds what one has made to what another has. */
 function merge(
-  into: Pick<Fork, 'values' | 'outputs' | 'lastStep'>,
-  from: Pick<Fork, 'values' | 'outputs' | 'lastStep'>,
+  into: Pick<Fork, 'values' | 'outputs' | 'lastStep' | 'untold'>,
+  from: Pick<Fork, 'values' | 'outputs' | 'lastStep' | 'untold'>,
 ): void {
   for (const [step, outputs] of from.values) for (const output of outputs) keepValue(into.values, step, output);
   for (const [name, output] of from.outputs) recordOutput(into.outputs, name, output);
+  into.untold.push(...from.untold);
   into.lastStep = from.lastStep ?? into.lastStep;
 }
 

@@ -103,7 +103,11 @@ export type RunEventBody =
       readonly result?: boolean;
       readonly frame?: FrameChange;
       readonly ms?: number;
+      /** A hook is to be told of it. */
+      readonly tell?: true;
     }
+  /** The hook after a step was told of its end. */
+  | { readonly type: 'step-told'; readonly step: number; readonly visit?: VisitId }
   /** A strand of a parallel block or a concurrent loop begins; `item` is what its iteration is about. */
   | {
       readonly type: 'thread-start';

@@ -28,7 +28,7 @@ const forms = [
   {
     letter: 's',
     type: 'step-end',
-    fields: ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?'],
+    fields: ['step', 'ms?', 'output?', 'visit?', 'skipped?', 'next?', 'result?', 'frame?', 'tell?'],
   },
   {
     letter: 'q',
@@ -81,7 +81,18 @@ function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]
         body.late,
       ]);
     case 'step-end':
-      return cut(['s', body.step, body.ms, body.output, body.visit, body.skipped, body.next, body.result, body.frame]);
+      return cut([
+        's',
+        body.step,
+        body.ms,
+        body.output,
+        body.visit,
+        body.skipped,
+        body.next,
+        body.result,
+        body.frame,
+        body.tell,
+      ]);
     case 'clarification-raised':
       return packQuestion(body);
     case 'clarification-resolved':

@@ -1,5 +1,6 @@
 import type { JsonValue } from './json.ts';
 import type { Output } from './output.ts';
+import type { Untold } from './untold.ts';
 
 /** A block that a thread is inside of; part of the stored run. */
 export type Frame =
@@ -45,6 +46,8 @@ export interface Thread {
   fork: Fork | undefined;
   /** The step that made the last output; within a sub-plan, of its steps alone. */
   lastStep: number | undefined;
+  /** Ends of steps that a hook is to be told of, in order. */
+  readonly untold: Untold[];
 }
 
 /** The strands of a parallel block or a concurrent loop. */
@@ -59,6 +62,7 @@ export interface Fork {
   readonly values: Map<number, Output[]>;
   readonly outputs: Map<string, Output>;
   lastStep: number | undefined;
+  readonly untold: Untold[];
 }
 
 /** Where a thread stands that has met an exit: the whole run is over. */
@@ -77,6 +81,7 @@ export function newThread(id: string, parent: Thread | undefined, place: number,
     outputs: new Map(),
     fork: undefined,
     lastStep: undefined,
+    untold: [],
   };
 }
 
@@ -90,6 +95,7 @@ export function newFork(step: number): Fork {
     values: new Map(),
     outputs: new Map(),
     lastStep: undefined,
+    untold: [],
   };
 }
 

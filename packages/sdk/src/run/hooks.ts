@@ -40,7 +40,11 @@ export interface ExecutionHooks {
     planRun: ReadOnlyPlanRun,
     step: ReadOnlyStep,
   ): BeforeStepExecutionOutcome | undefined | void | Promise<BeforeStepExecutionOutcome | undefined | void>;
-  /** After each finished step; on failure with the error's text as the output; not when the step waits. */
+  /**
+   * After each finished step, in the order of the plan, one at a time, also where steps ran at once; on failure with the
+   * error's text as the output; not when the step waits. At least once: a process that died before it was told leaves
+   * it to the next one.
+   */
   afterStepExecution?(
     plan: ReadOnlyPlan,
     planRun: ReadOnlyPlanRun,

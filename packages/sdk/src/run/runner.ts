@@ -1,7 +1,6 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
-import { ReadOnlyPlanRun, planRunView } from '../core/plan-run.ts';
 import { isFinished, type RunState } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { version } from '../version.ts';
@@ -11,8 +10,10 @@ import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
 import { wakeTime } from './driver.ts';
+import { runView } from './hook-views.ts';
 import { HookFailure, inHook } from './in-hook.ts';
-import { isDriverTrouble, tellStepEnd } from './step.ts';
+import { isDriverTrouble } from './step.ts';
+import { tell, tellRemaining, tellStepEnds } from './step-told.ts';
 import { Flow, runThread } from './threads.ts';
 import type { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
@@ -47,6 +48,8 @@ function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
 async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<void> {
   const { driver } = run;
   if (!hasBegun(driver.state)) await beforePlanRun(run);
+  // What a process ended and did not live to tell.
+  await tellStepEnds(run, driver.state.root);
   for (;;) {
     const { answered } = driver.state;
     const ended = await runThread(new Flow(run), driver.state.root);
@@ -137,6 +140,7 @@ async function end(run: DrivenRun): Promise<void> {
 
 async function complete(run: DrivenRun): Promise<void> {
   const { driver, runtime } = run;
+  await tellRemaining(run);
   const made = await makeFinalOutput(run).catch((thrown: unknown) => {
     if (isDriverTrouble(thrown)) throw thrown;
     return driver.ending ? undefined : failureOf(thrown);
@@ -160,16 +164,17 @@ function failureOf(thrown: unknown): RunError {
 export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
   const { driver, runtime } = run;
   const hears = runtime.hooks.afterPlanRun || (visit && runtime.hooks.afterStepExecution);
+  await tellEnd(run, () => tellRemaining(run));
   driver.emit({ type: 'run-end', state: 'FAILED', error });
   await driver.commit(!hears);
   const told = driver.state.finalOutput;
   if (visit && told && runtime.hooks.afterStepExecution) {
-    await tellEnd(run, () => tellStepEnd(visit, told));
+    await tellEnd(run, () => tell(run, visit.step, told));
   }
   if (runtime.hooks.afterPlanRun) await tellEnd(run, () => afterPlanRun(run));
 }
 
-/** Tells a hook of a run that has ended. What it throws is logged: it changes nothing any more. */
+/** Tells a hook of a run that has ended, or is about to. What it throws is logged: it changes nothing any more. */
 async function tellEnd(run: DrivenRun, tell: () => Promise<void>): Promise<void> {
   try {
     await tell();
@@ -182,15 +187,11 @@ async function tellEnd(run: DrivenRun, tell: () => Promise<void>): Promise<void>
 async function beforePlanRun(run: DrivenRun): Promise<void> {
   const { hooks } = run.runtime;
   if (!hooks.beforePlanRun) return;
-  await inHook(() => hooks.beforePlanRun?.(ReadOnlyPlan.fromPlan(run.plan), readOnlyView(run.driver.state)));
+  await inHook(() => hooks.beforePlanRun?.(ReadOnlyPlan.fromPlan(run.plan), runView(run)));
 }
 
 async function afterPlanRun(run: DrivenRun): Promise<void> {
   const { hooks } = run.runtime;
   const { state } = run.driver;
-  await inHook(() => hooks.afterPlanRun?.(ReadOnlyPlan.fromPlan(run.plan), readOnlyView(state), state.finalOutput));
-}
-
-function readOnlyView(state: RunState): ReadOnlyPlanRun {
-  return ReadOnlyPlanRun.fromPlanRun(planRunView(state));
+  await inHook(() => hooks.afterPlanRun?.(ReadOnlyPlan.fromPlan(run.plan), runView(run), state.finalOutput));
 }

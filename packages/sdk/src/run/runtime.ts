@@ -39,4 +39,6 @@ export interface DrivenRun {
   /** What the final output must fit. */
   readonly outputSchema: Schema | undefined;
   endUser: EndUser;
+  /** The hook after steps, at work. */
+  telling?: Promise<void> | undefined;
 }

@@ -1,9 +1,8 @@
-import { outputOf } from '../core/apply.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
-import { ReadOnlyPlan, ReadOnlyStep } from '../core/plan.ts';
+import { ReadOnlyPlan } from '../core/plan.ts';
 import type { AgentInstruction } from '../core/program.ts';
 import { visitKey } from '../core/run-state.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
@@ -11,10 +10,11 @@ import { judgeCondition } from './agents/introspection.ts';
 import { asStepError, runOneShotAgent } from './agents/one-shot.ts';
 import { type ShapedResult, shapeResult } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
+import { runView, stepView } from './hook-views.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
 import { HookFailure, inHook } from './in-hook.ts';
 import { loadInputs } from './step-inputs.ts';
-import { runView } from './tool-hooks.ts';
+import { outputToTell, tellStepEnds } from './step-told.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 import { performWork } from './work/perform.ts';
@@ -103,9 +103,13 @@ async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
   const { runtime, plan } = visit.run;
   const { beforeStepExecution } = runtime.hooks;
   if (!beforeStepExecution || visit.stored?.begun === true) return false;
-  const step = ReadOnlyStep.fromStep(visit.instruction.step);
   const answer = await inHook(() =>
-    beforeStepExecution.call(runtime.hooks, ReadOnlyPlan.fromPlan(plan), runView(visit), step),
+    beforeStepExecution.call(
+      runtime.hooks,
+      ReadOnlyPlan.fromPlan(plan),
+      runView(visit.run),
+      stepView(visit.instruction),
+    ),
   );
   if (answer === BeforeStepExecutionOutcome.SKIP) return true;
   visit.driver.emit({ type: 'step-start', step: visit.step, ...visitField(visit.visit) });
@@ -151,9 +155,14 @@ async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutp
 
 function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): StepEnd | Promise<StepEnd> {
   const { driver } = visit;
-  const { afterStepExecution } = visit.run.runtime.hooks;
-  const told = afterStepExecution && outputFor(visit, output);
-  driver.emit({ type: 'step-end', ...visit.place, ...(output && { output }), ...(ms > 0 && { ms }) });
+  const told = outputToTell(visit, output);
+  driver.emit({
+    type: 'step-end',
+    ...visit.place,
+    ...(output && { output }),
+    ...(ms > 0 && { ms }),
+    ...(told && { tell: true }),
+  });
   visit.ended = true;
   const written = endsWithRun(visit) ? undefined : driver.commit();
   if (!written && !told) return next;
@@ -167,27 +176,13 @@ function endsWithRun({ quiet, run, driver: { state } }: VisitRun): boolean {
 
 async function afterEnd(visit: VisitRun, written: void | Promise<void>, told: Output | undefined): Promise<StepEnd> {
   await written;
-  if (told) await tellStepEnd(visit, told);
+  if (told) await tellStepEnds(visit.run, visit.thread);
   return next;
-}
-
-/** What the hook is told the step made. */
-function outputFor(visit: VisitRun, output: StoredOutput | undefined): Output | undefined {
-  if (output) return outputOf(output, visit.driver.id);
-  const outcome = visit.stored?.lastCall?.outcome;
-  return outcome?.status === 'SUCCESS' ? outputOf({ value: outcome.value }, visit.driver.id) : undefined;
 }
 
 function lastCallGave(visit: VisitRun, value: JsonValue | undefined): boolean {
   const outcome = visit.driver.state.visits.get(visitKey(visit.step, visit.visit))?.lastCall?.outcome;
   return outcome?.status === 'SUCCESS' && outcome.value === value;
-}
-
-/** Tells the hook that a step ended. */
-export async function tellStepEnd(visit: VisitRun, output: Output): Promise<void> {
-  const { hooks } = visit.run.runtime;
-  const step = ReadOnlyStep.fromStep(visit.instruction.step);
-  await inHook(() => hooks.afterStepExecution?.(ReadOnlyPlan.fromPlan(visit.run.plan), runView(visit), step, output));
 }
 
 function place(visit: VisitRun, value: JsonValue, summary: string | null): StoredOutput | Promise<StoredOutput> {

@@ -7,9 +7,11 @@ import { asStepError } from './agents/one-shot.ts';
 import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
+import { HookFailure } from './in-hook.ts';
 import type { Gate } from './limits.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
+import { tellStepEnds } from './step-told.ts';
 import { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -349,8 +351,11 @@ async function runFork(
       look(child);
       if (ended !== 'done' && ended !== waiting && ended.kind === 'failed')
         controller?.abort(new Error('a strand beside this one failed'));
-      if (ended === 'done') driver.emit({ type: 'thread-end', thread: child.id });
-      else {
+      if (ended === 'done') {
+        driver.emit({ type: 'thread-end', thread: child.id });
+        // What ended in the strands after this one may be told now.
+        await tellStepEnds(flow.run, thread).catch((thrown: unknown) => ends.push(end(flow, hookFailed(thrown))));
+      } else {
         ends.push(ended);
         // What it asks can be answered while others are at work.
         if (driver.dirty && !flow.stopping) await driver.commit();
@@ -374,6 +379,11 @@ async function runFork(
     return 'left';
   }
   return ends.length > 0 || siblings.stopping ? waiting : 'done';
+}
+
+function hookFailed(thrown: unknown): ThreadEnd {
+  if (!(thrown instanceof HookFailure)) throw thrown;
+  return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, visit: undefined };
 }
 
 /** Waits for all strands, also when one of them could not go on: nothing runs on behind the back of whoever is told. */

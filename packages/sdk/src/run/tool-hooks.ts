@@ -2,10 +2,9 @@ import { type Clarification, isApproved, isClarification } from '../core/clarifi
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
-import { ReadOnlyStep } from '../core/plan.ts';
-import { planRunView, ReadOnlyPlanRun } from '../core/plan-run.ts';
 import type { CallState, ClarificationRecord } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
+import { runView, stepView } from './hook-views.ts';
 import type { ClarificationRequest, ToolHookResult } from './hooks.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
@@ -37,7 +36,7 @@ export async function askBeforeHook(
   const draft = structuredClone(args) as Record<string, JsonValue>;
   let request: ClarificationRequest | undefined;
   try {
-    request = toRequest(await hooks.beforeToolCall(tool, draft, runView(visit), stepView(visit)));
+    request = toRequest(await hooks.beforeToolCall(tool, draft, runView(visit.run), stepView(visit.instruction)));
   } catch (thrown) {
     return hookError(visit, thrown, callId);
   }
@@ -66,7 +65,7 @@ export async function askAfterHook(
   }
   if (visit.driver.dirty) await visit.driver.commit();
   try {
-    const request = toRequest(await hooks.afterToolCall(tool, value, runView(visit), stepView(visit)));
+    const request = toRequest(await hooks.afterToolCall(tool, value, runView(visit.run), stepView(visit.instruction)));
     if (!request) {
       visit.driver.emit({ type: 'tool-call-accept', ...visit.place, call: call.call });
       return { ok: true, value };
@@ -103,13 +102,4 @@ export function refused(visit: VisitRun, toolId: string, approval: Clarification
     error: visit.error('APPROVAL_REFUSED', `the call of ${toolId} was refused${by}`, callId),
     soft: false,
   };
-}
-
-/** The read-only view of the run that hooks get. */
-export function runView(visit: VisitRun): ReadOnlyPlanRun {
-  return ReadOnlyPlanRun.fromPlanRun(planRunView(visit.driver.state));
-}
-
-function stepView(visit: VisitRun): ReadOnlyStep {
-  return ReadOnlyStep.fromStep(visit.instruction.step);
 }

@@ -2,7 +2,7 @@
 import type { JsonValue } from '../../src/core/json.ts';
 import { textOf } from '../../src/core/output.ts';
 import { at } from '../../src/core/reference.ts';
-import { answerTo, hashOf, madeOf, type Named, type Program, type Ref } from './programs.ts';
+import { answerTo, hashOf, madeOf, type Named, type Program, type Ref, saidTo } from './programs.ts';
 
 /** How a program is to end. */
 export interface Expected {
@@ -12,6 +12,9 @@ export interface Expected {
   readonly effects: readonly string[];
   /** What the record shows of steps that do something. */
   readonly outputs: ReadonlyMap<string, JsonValue>;
+  /** The record names of the steps that a hook is told of, in order; `failing` is the one that ends the run, if one does. */
+  readonly told: readonly string[];
+  readonly failing: string | undefined;
 }
 
 /** What a walk has seen; that of a strand lies over what there was when it began. */
@@ -48,11 +51,17 @@ type Ended =
 export function expectationOf({ tree }: Program): Expected {
   const effects: string[] = [];
   const outputs = new Map<string, JsonValue>();
+  const told: string[] = [];
+  let failing: string | undefined;
 
   const record = (env: Env, name: string, out: string, value: JsonValue): void => {
     env.keep(name, value);
     env.last = value;
     outputs.set(out, value);
+  };
+  const tell = (env: Env, name: string, out: string, value: JsonValue): void => {
+    told.push(out);
+    record(env, name, out, value);
   };
   const walk = (nodes: readonly Named[], env: Env, inSub: boolean): Ended => {
     for (const node of nodes) {
@@ -73,9 +82,9 @@ export function expectationOf({ tree }: Program): Expected {
   const step = (node: Named, env: Env, inSub: boolean): Ended => {
     switch (node.t) {
       case 'fn': {
-        const made = madeOf(node.name, resolved(env, node.refs));
+        const made = madeOf(node.name, resolved(env, node.refs), node.raw.large);
         if (node.raw.mark !== 'readOnly') effects.push(`${node.name} ${made.v}`);
-        return void record(env, node.name, node.out, made as unknown as JsonValue);
+        return void tell(env, node.name, node.out, made as unknown as JsonValue);
       }
       case 'tool': {
         const given = resolved(env, node.refs);
@@ -84,15 +93,22 @@ export function expectationOf({ tree }: Program): Expected {
           node.raw.asks ? answerTo(`${node.name} ${JSON.stringify(given)}`, undefined) : null,
         ]);
         effects.push(`${node.name} ${made.v}`);
-        return void record(env, node.name, node.out, made as unknown as JsonValue);
+        return void tell(env, node.name, node.out, made as unknown as JsonValue);
       }
+      case 'nap':
+        told.push(node.out);
+        outputs.set(node.out, null);
+        env.last = null;
+        return undefined;
+      case 'llm':
       case 'ask': {
         const parts = node.refs.map(({ name, mode }) =>
           textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)),
         );
         const guidance = `${node.name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
+        if (node.t === 'llm') return void tell(env, node.name, node.out, saidTo(`[[${guidance}]]`));
         const options = node.raw.kind === 'options' ? ['red', 'green', 7] : undefined;
-        return void record(env, node.name, node.out, node.raw.kind === 'verify' ? true : answerTo(guidance, options));
+        return void tell(env, node.name, node.out, node.raw.kind === 'verify' ? true : answerTo(guidance, options));
       }
       case 'if': {
         let ended: Ended;
@@ -131,6 +147,7 @@ export function expectationOf({ tree }: Program): Expected {
             node.kind === 'while' ? (first ? node.times > 0 : env.all(node.tick).length < node.times) : true;
           if (node.kind === 'while') env.keep(node.name, again);
           if (!again) return undefined;
+          told.push(node.tickOut);
           env.keep(node.tick, 'tick');
           env.last = 'tick';
           const ended = walk(node.body, env, inSub);
@@ -160,6 +177,7 @@ export function expectationOf({ tree }: Program): Expected {
         return { by: inSub ? 'leave' : 'exit', message };
       }
       case 'stop':
+        failing ??= node.out;
         return {
           by: 'fail',
           code: { hard: 'TOOL_FAILED', soft: 'TOOL_RETRIES_EXHAUSTED', refused: 'APPROVAL_REFUSED' }[node.kind],
@@ -174,6 +192,8 @@ export function expectationOf({ tree }: Program): Expected {
     final: ended ? ended.message : env.last,
     effects: effects.sort(),
     outputs,
+    told,
+    failing,
   };
 }
 

@@ -7,21 +7,23 @@ import type { Clarification } from '../../src/core/clarification.ts';
 import { fold } from '../../src/core/apply.ts';
 import type { Commit } from '../../src/core/event.ts';
 import type { PlanRunUUID } from '../../src/core/ids.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
-import type { Output } from '../../src/core/output.ts';
+import { type Output, textOf } from '../../src/core/output.ts';
 import type { Plan } from '../../src/core/plan.ts';
 import type { PlanRun } from '../../src/core/plan-run.ts';
 import type { RunState } from '../../src/core/run-state.ts';
+import { exceedsThreshold } from '../../src/model/tokens.ts';
 import { legacyOf } from '../../src/plan/builder-programs.ts';
 import { compile } from '../../src/plan/compile.ts';
 import { eventsOf } from '../../src/run/drive.ts';
+import type { ExecutionHooks } from '../../src/run/hooks.ts';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import type { StorageBackend } from '../../src/storage/storage-backend.ts';
 import { type CrashPoint, crashingStorage } from '../../src/testing/crashing-storage.ts';
-import { scriptedModel } from '../../src/testing/scripted-model.ts';
 import { normalised } from './engine.ts';
 import { type Expected, expectationOf } from './program-expectation.ts';
-import { answerTo, askerOf, type Process, type Program } from './programs.ts';
+import { answerTo, askerOf, type Process, type Program, programModel } from './programs.ts';
 
 /** Faults that the checker must find. */
 export interface Planted {
@@ -38,6 +40,8 @@ export class Outside {
   /** How often the ledger asked. */
   asked = 0;
   readonly planted: Planted;
+  /** By life of the run: the steps whose end a hook was told of. */
+  readonly told: string[][] = [];
 
   constructor(planted: Planted = {}) {
     this.planted = planted;
@@ -62,6 +66,8 @@ export class Outside {
 export interface Story {
   readonly crashes: readonly CrashPoint[];
   readonly picks: readonly number[];
+  /** Whether a hook wants to hear of the end of each step. */
+  readonly hooked: boolean;
 }
 
 export const stories: fc.Arbitrary<Story> = fc.record({
@@ -70,10 +76,13 @@ export const stories: fc.Arbitrary<Story> = fc.record({
     { maxLength: 3 },
   ),
   picks: fc.array(fc.nat(30), { minLength: 1, maxLength: 6 }),
+  hooked: fc.boolean(),
 });
 
-const calm: Story = { crashes: [], picks: [0] };
-const config = { models: { default: scriptedModel([]) } };
+const calm = (hooked: boolean): Story => ({ crashes: [], picks: [0], hooked });
+/** What is larger than so many tokens is kept in agent memory. */
+const largeFrom = 40;
+const config = { models: { default: programModel }, largeOutputThresholdTokens: largeFrom };
 
 interface Outcome {
   readonly run: PlanRun;
@@ -84,17 +93,35 @@ interface Outcome {
 }
 
 /** Runs a program to its end, each time in a new process where the last one died. */
-export async function runProgram(program: Program, { crashes, picks }: Story, planted: Planted = {}): Promise<Outcome> {
+export async function runProgram(
+  program: Program,
+  { crashes, picks, hooked }: Story,
+  planted: Planted = {},
+): Promise<Outcome> {
   const outside = new Outside(planted);
   const storage = memoryStorage();
   const people = new People(outside, picks);
+  const clock = new Leaps();
   for (let life = 0; ; life += 1) {
     const point = crashes[life];
     const crashing = crashingStorage(planted.storage?.(storage) ?? storage, point);
     const process = outside.process(() => crashing.crashed);
     const plan = program.plan(process);
+    const told: string[] = [];
+    outside.told.push(told);
+    const afterStepExecution: ExecutionHooks['afterStepExecution'] = async (_plan, _run, step) => {
+      if (crashing.crashed) throw new Error('a dead process hears nothing');
+      await Promise.resolve();
+      told.push(step.output);
+    };
     const open = (): Portia =>
-      new Portia({ config: new Config({ storage: crashing, ...config }), tools: [askerOf(process)], plans: [plan] });
+      new Portia({
+        config: new Config({ storage: crashing, ...config }),
+        tools: [askerOf(process)],
+        plans: [plan],
+        clock,
+        ...(hooked && { executionHooks: { afterStepExecution } }),
+      });
     try {
       const portia = open();
       const [stored] = (await portia.storage.listRuns()).items;
@@ -102,6 +129,7 @@ export async function runProgram(program: Program, { crashes, picks }: Story, pl
       for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
         if (round > 300) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
         const next = people.next() % 2 === 0 ? portia : open();
+        if (run.getOutstandingClarifications().length === 0) clock.leap();
         await people.answer(next, run);
         run = await next.resume({ planRunId: run.id });
       }
@@ -109,6 +137,23 @@ export async function runProgram(program: Program, { crashes, picks }: Story, pl
     } catch (error) {
       if (!crashing.crashed) throw error;
     }
+  }
+}
+
+/** Time that passes when somebody waits for it. */
+class Leaps implements Clock {
+  #now = 1_700_000_000_000;
+
+  now(): number {
+    return this.#now;
+  }
+
+  async sleep(ms: number): Promise<void> {
+    this.#now += ms;
+  }
+
+  leap(): void {
+    this.#now += 60_000;
   }
 }
 
@@ -199,10 +244,10 @@ export async function checkProgram(
   planted: Planted = {},
 ): Promise<{ readonly asked: number; readonly died: number }> {
   const expected = expectationOf(program);
-  const whole = await runProgram(program, calm);
-  checkOutcome(program, expected, whole);
+  const whole = await runProgram(program, calm(story.hooked));
+  checkOutcome(program, expected, whole, story.hooked);
   const stormy = await runProgram(program, story, planted);
-  checkOutcome(program, expected, stormy);
+  checkOutcome(program, expected, stormy, story.hooked);
   if (!program.racy) expect(essence(stormy.run)).toEqual(essence(whole.run));
   const plan = legacyOf(program.plan(new Outside().process(() => false)));
   await checkRecord(plan, program.racy, whole, live);
@@ -210,7 +255,7 @@ export async function checkProgram(
   return { asked: stormy.outside.asked, died: stormy.died };
 }
 
-function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: Outcome): void {
+function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: Outcome, hooked: boolean): void {
   expect(run.error?.code).toBe(expected.code);
   expect(run.state).toBe(expected.code === undefined ? 'COMPLETE' : 'FAILED');
   if (expected.code === undefined) expect(run.outputs.finalOutput?.value).toEqual(expected.final);
@@ -226,9 +271,31 @@ function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: O
   }
   expect(effects).toEqual(expected.effects);
   for (const [name, value] of expected.outputs)
-    expect([name, plainValue(run.outputs.stepOutputs[name])]).toEqual([name, value]);
+    expect([name, plainValue(run.outputs.stepOutputs[name])]).toEqual([name, kept(value)]);
   expect(run.getOutstandingClarifications()).toEqual([]);
+  if (hooked) checkTold(expected, outside.told);
 }
+
+/**
+ * The hook hears of the ends of steps in the order of the plan, whatever ended first. A process that dies may have told
+ * what is not on record: the next one begins at or before where it stood, and never after.
+ */
+function checkTold({ told, failing }: Expected, lives: readonly (readonly string[])[]): void {
+  // The run is over when the hook hears of the step that failed: who dies just then tells it no more.
+  const all = failing === undefined ? told : [...told, failing];
+  let reached = 0;
+  for (const heard of lives) {
+    let from = reached;
+    while (from >= 0 && !heard.every((name, index) => all[from + index] === name)) from -= 1;
+    if (from < 0) throw new Error(`told ${heard.join()} after ${reached} of ${all.join()}`);
+    reached = Math.max(reached, from + heard.length);
+  }
+  expect(reached).toBeGreaterThanOrEqual(told.length);
+}
+
+/** What the record shows of a value: of a large one that it is elsewhere. */
+const kept = (value: JsonValue): JsonValue | undefined =>
+  exceedsThreshold(textOf(value), largeFrom) ? undefined : value;
 
 const plainValue = (output: Output | undefined): JsonValue | undefined =>
   output && 'value' in output ? output.value : undefined;

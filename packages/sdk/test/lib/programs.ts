@@ -4,10 +4,13 @@ import fc from 'fast-check';
 import { InputClarification } from '../../src/core/clarification.ts';
 import { ToolHardError, ToolSoftError } from '../../src/core/errors.ts';
 import type { JsonValue } from '../../src/core/json.ts';
+import type { Model } from '../../src/core/model.ts';
 import type { StepV2 } from '../../src/core/plan-v2-steps.ts';
 import { PlanV2 } from '../../src/core/plan-v2.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
 import type { AnyTool, ToolRunContext } from '../../src/core/tool.ts';
+import { text as words } from '../../src/testing/script.ts';
+import { scriptedModel } from '../../src/testing/scripted-model.ts';
 import { tool } from '../../src/tool/tool.ts';
 
 /** A step or a block, as it is made at random; numbers are looked up modulo what there is. */
@@ -18,8 +21,12 @@ export type Raw =
       readonly refs: readonly number[];
       readonly flaky: boolean;
       readonly approval: boolean;
+      /** Makes more than is kept in the run itself. */
+      readonly large: boolean;
     }
-  | { readonly t: 'ask'; readonly refs: readonly number[]; readonly kind: 'input' | 'options' | 'verify' }
+  | { readonly t: 'ask'; readonly refs: readonly number[]; readonly kind: 'input' | 'options' | 'verify' | 'machine' }
+  | { readonly t: 'llm'; readonly refs: readonly number[] }
+  | { readonly t: 'nap'; readonly long: boolean }
   | { readonly t: 'tool'; readonly refs: readonly number[]; readonly asks: boolean }
   | {
       readonly t: 'if';
@@ -62,6 +69,7 @@ const leaf: fc.Arbitrary<Raw> = fc.oneof(
       refs,
       flaky: fc.nat(5).map((n) => n === 0),
       approval: fc.nat(6).map((n) => n === 0),
+      large: fc.nat(5).map((n) => n === 0),
     }),
   },
   {
@@ -69,10 +77,12 @@ const leaf: fc.Arbitrary<Raw> = fc.oneof(
     arbitrary: fc.record({
       t: fc.constant('ask' as const),
       refs,
-      kind: fc.constantFrom('input' as const, 'options' as const, 'verify' as const),
+      kind: fc.constantFrom('input' as const, 'options' as const, 'verify' as const, 'machine' as const),
     }),
   },
   { weight: 1, arbitrary: fc.record({ t: fc.constant('tool' as const), refs, asks: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ t: fc.constant('llm' as const), refs }) },
+  { weight: 1, arbitrary: fc.record({ t: fc.constant('nap' as const), long: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ t: fc.constant('exit' as const), error: fc.boolean() }) },
   {
     weight: 1,
@@ -155,6 +165,14 @@ export type Named =
       readonly refs: readonly Ref[];
     }
   | {
+      readonly t: 'llm';
+      readonly name: string;
+      readonly out: string;
+      readonly raw: Extract<Raw, { t: 'llm' }>;
+      readonly refs: readonly Ref[];
+    }
+  | { readonly t: 'nap'; readonly out: string }
+  | {
       readonly t: 'if';
       readonly arms: readonly {
         readonly name: string;
@@ -181,6 +199,7 @@ export type Named =
       readonly kind: 'while' | 'do-while' | 'end';
       readonly end: string;
       readonly tick: string;
+      readonly tickOut: string;
       readonly times: number;
       readonly body: readonly Named[];
     }
@@ -193,7 +212,7 @@ export type Named =
       readonly body: readonly Named[];
     }
   | { readonly t: 'exit'; readonly name: string; readonly out: string; readonly error: boolean }
-  | { readonly t: 'stop'; readonly name: string; readonly kind: 'hard' | 'soft' | 'refused' };
+  | { readonly t: 'stop'; readonly name: string; readonly out: string; readonly kind: 'hard' | 'soft' | 'refused' };
 
 /** What the outside sees of a process: what it does there. */
 export interface Process {
@@ -218,9 +237,24 @@ export function hashOf(value: unknown): number {
 }
 
 /** What a step makes of its arguments. */
-export const madeOf = (name: string, args: unknown): { readonly n: string; readonly v: number } => ({
+export const madeOf = (
+  name: string,
+  args: unknown,
+  large = false,
+): { readonly n: string; readonly v: number; readonly more?: string } => ({
   n: name,
   v: hashOf([name, args]),
+  ...(large && { more: 'more '.repeat(100) }),
+});
+
+/** What the model says to a task of a program; to all else, such as a large value to be summed up, it says one word. */
+export const saidTo = (task: string): string => `said ${hashOf(task)}`;
+const taskIn = /\[\[[^]*?\]\]/;
+/** The model of programs. */
+export const programModel: Model = scriptedModel((request) => {
+  const said = request.messages.map(({ content }) => String(content)).join('\n');
+  const task = taskIn.exec(said);
+  return words(task ? saidTo(task[0]) : 'large');
 });
 
 /** What a person says to a question, whoever asks it and when. */
@@ -304,7 +338,10 @@ class PlanLayout {
         return this.#function(raw, where);
       case 'ask':
       case 'tool':
+      case 'llm':
         return this.#question(raw, where);
+      case 'nap':
+        return { node: this.#nap(raw), adds: [] };
       case 'if':
         return this.#if(raw, where);
       case 'for':
@@ -318,7 +355,10 @@ class PlanLayout {
       case 'exit':
       case 'stop':
         if (this.#layout.mayEnd(where, raw)) return { node: this.#end(raw), adds: [] };
-        return this.#function({ t: 'fn', mark: 'effect', refs: [], flaky: false, approval: false }, where);
+        return this.#function(
+          { t: 'fn', mark: 'effect', refs: [], flaky: false, approval: false, large: false },
+          where,
+        );
     }
   }
 
@@ -336,7 +376,7 @@ class PlanLayout {
       ...(raw.approval && { approval: { message: `may ${name}?` } }),
       function: (args: unknown, context: ToolRunContext) => {
         if (raw.flaky && !context.callId.endsWith('.2')) throw new ToolSoftError('not yet');
-        const made = madeOf(name, args);
+        const made = madeOf(name, args, raw.large);
         return mark === 'readOnly'
           ? later(made.v, () => made)
           : later(made.v, () => process.effect(name, context.callId, mark, made));
@@ -346,12 +386,12 @@ class PlanLayout {
   }
 
   #question(
-    raw: Extract<Raw, { t: 'ask' | 'tool' }>,
+    raw: Extract<Raw, { t: 'ask' | 'tool' | 'llm' }>,
     where: Where,
   ): { readonly node: Named; readonly adds: readonly Visible[] } {
-    const name = this.#layout.name(raw.t === 'ask' ? 'q' : 't');
+    const name = this.#layout.name({ ask: 'q', tool: 't', llm: 'g' }[raw.t]);
     const refs = refsOf(raw.refs, where.visible).filter(({ mode }) => mode !== 'optional' && mode !== 'path');
-    const adds = [{ name, sure: true, plain: raw.t === 'ask' }];
+    const adds = [{ name, sure: true, plain: raw.t !== 'tool' }];
     if (raw.t === 'tool') {
       const { asks } = raw;
       const out = this.#add(() => ({
@@ -363,12 +403,24 @@ class PlanLayout {
       return { node: { t: 'tool', name, out, raw, refs }, adds };
     }
     const message = questionOf(name, refs);
+    if (raw.t === 'llm') {
+      const out = this.#add(() => ({ kind: 'llm', name, task: text`[[${message}]]`, inputs: [] }));
+      return { node: { t: 'llm', name, out, raw, refs }, adds };
+    }
     const out = this.#add(() =>
       raw.kind === 'verify'
         ? { kind: 'user-verify', name, message }
-        : { kind: 'user-input', name, message, ...(raw.kind === 'options' && { options: ['red', 'green', 7] }) },
+        : raw.kind === 'machine'
+          ? { kind: 'wait-for', name, message }
+          : { kind: 'user-input', name, message, ...(raw.kind === 'options' && { options: ['red', 'green', 7] }) },
     );
     return { node: { t: 'ask', name, out, raw, refs }, adds };
+  }
+
+  #nap(raw: Extract<Raw, { t: 'nap' }>): Named {
+    const name = this.#layout.name('z');
+    // A long one is not waited for: the run is left until its time has come.
+    return { t: 'nap', out: this.#add(() => ({ kind: 'sleep', name, ms: raw.long ? 60_000 : 5 })) };
   }
 
   #if(raw: Extract<Raw, { t: 'if' }>, where: Where): { readonly node: Named; readonly adds: readonly Visible[] } {
@@ -457,12 +509,18 @@ class PlanLayout {
     else if (kind === 'do-while')
       this.#add(() => ({ kind: 'loop', name, type: 'do-while', condition, args, ...bound }));
     else this.#add(() => ({ kind: 'loop', name, type: 'do-while', args: {}, ...bound }));
-    this.#add(() => ({ kind: 'function', name: tick, readOnly: true, args: {}, function: () => 'tick' }));
+    const tickOut = this.#add(() => ({
+      kind: 'function',
+      name: tick,
+      readOnly: true,
+      args: {},
+      function: () => 'tick',
+    }));
     const body = this.list(raw.body, { ...where, visible: [...where.visible, { name: tick, sure: true }] });
     this.#add(() => ({ kind: 'end-loop', name: end, ...(kind === 'end' && { condition, args }) }));
     const own = [{ name: kind === 'while' ? name : end, sure: true, plain: true }];
     return {
-      node: { t: 'while', name, kind, end, tick, times, body },
+      node: { t: 'while', name, kind, end, tick, tickOut, times, body },
       adds: [...own, { name: tick, sure: kind !== 'while' }, ...madeIn(body)],
     };
   }
@@ -513,14 +571,15 @@ class PlanLayout {
       const out = this.#add(() => ({ kind: 'exit', name, message: `bye from ${name}`, error: raw.error }));
       return { t: 'exit', name, out, error: raw.error };
     }
-    if (raw.kind === 'refused') this.#add(() => ({ kind: 'user-verify', name, message: 'no?' }));
+    let out: string;
+    if (raw.kind === 'refused') out = this.#add(() => ({ kind: 'user-verify', name, message: 'no?' }));
     else {
       const fail = (): never => {
         throw raw.kind === 'hard' ? new ToolHardError('broken') : new ToolSoftError('broken');
       };
-      this.#add(() => ({ kind: 'function', name, args: {}, function: fail }));
+      out = this.#add(() => ({ kind: 'function', name, args: {}, function: fail }));
     }
-    return { t: 'stop', name, kind: raw.kind };
+    return { t: 'stop', name, out, kind: raw.kind };
   }
 
   plan(process: Process): PlanV2 {
