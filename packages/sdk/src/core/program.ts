@@ -114,7 +114,8 @@ export interface ParallelInstruction extends ScopedInstruction {
   readonly op: 'parallel';
   /** The first instruction of each branch. */
   readonly branches: readonly number[];
-  readonly concurrency: number;
+  /** How many at once, where the plan says so. */
+  readonly concurrency: number | undefined;
   readonly onFailure: 'finish' | 'abort';
   readonly end: number;
 }

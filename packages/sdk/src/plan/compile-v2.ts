@@ -117,7 +117,7 @@ class Compiler {
           ...base,
           op: 'parallel',
           branches: [],
-          concurrency: step.concurrency ?? Number.MAX_SAFE_INTEGER,
+          concurrency: step.concurrency,
           onFailure: step.onFailure,
           end: -1,
         });

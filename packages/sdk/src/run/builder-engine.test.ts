@@ -649,3 +649,34 @@ describe('a V1 plan', () => {
     expect(Object.keys(run.outputs.stepOutputs)).toEqual(['$a', '$b', '$c']);
   });
 });
+
+describe('branches of a parallel block', () => {
+  const most = async (own: { concurrency?: number }, maxConcurrency?: number): Promise<number> => {
+    let now = 0;
+    let top = 0;
+    const count = async (): Promise<void> => {
+      now += 1;
+      top = Math.max(top, now);
+      await pause(5);
+      now -= 1;
+    };
+    const branches: StepV2[] = Array.from({ length: 12 }, (_, n) => [
+      { kind: 'branch' as const, name: `b${n}` },
+      fn(`f${n}`, count),
+    ]).flat();
+    const plan = planOf({ kind: 'parallel', name: 'p', onFailure: 'finish', ...own }, ...branches, {
+      kind: 'end-parallel',
+      name: 'e',
+    });
+    const config = new Config({ storage: memoryStorage(), maxConcurrency });
+    await new Portia({ config }).runPlan(plan);
+    return top;
+  };
+
+  it('run at once as many as the block says, else as many as the client does, else eight', async () => {
+    expect(await most({})).toBe(8);
+    expect(await most({}, 3)).toBe(3);
+    expect(await most({}, 1)).toBe(1);
+    expect(await most({ concurrency: 10 }, 3)).toBe(10);
+  });
+});

@@ -323,8 +323,10 @@ async function runFork(
   begin: (place: number) => { readonly next: number; readonly item?: JsonValue },
   around: Siblings | undefined,
 ): Promise<ThreadEnd | 'left'> {
-  const { index, concurrency, onFailure } = block;
-  const { driver } = flow.run;
+  const { index, onFailure } = block;
+  const { driver, runtime } = flow.run;
+  // What a plan says of itself goes before what the client says of all plans.
+  const concurrency = Math.min(block.concurrency ?? runtime.config.maxConcurrency, count);
   const number = thread.counts.get(index) ?? 0;
   const ends: ThreadEnd[] = [];
   const controller = onFailure === 'abort' ? new AbortController() : undefined;
@@ -362,7 +364,7 @@ async function runFork(
       }
     }
   };
-  await allOf(flow, Array.from({ length: Math.min(concurrency, count) }, strand));
+  await allOf(flow, Array.from({ length: concurrency }, strand));
   if (flow.over) return flow.over;
   if (flow.stopping) return waiting;
   const left = siblings.left

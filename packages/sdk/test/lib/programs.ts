@@ -249,7 +249,7 @@ export const madeOf = (
 
 /** What the model says to a task of a program; to all else, such as a large value to be summed up, it says one word. */
 export const saidTo = (task: string): string => `said ${hashOf(task)}`;
-const taskIn = /\[\[[^]*?\]\]/;
+const taskIn = /\[\[.*?\]\]/s;
 /** The model of programs. */
 export const programModel: Model = scriptedModel((request) => {
   const said = request.messages.map(({ content }) => String(content)).join('\n');
