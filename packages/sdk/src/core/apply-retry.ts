@@ -1,6 +1,6 @@
 import { isRefused } from './clarification.ts';
 import type { CallOutcome } from './event.ts';
-import { type CallState, type RunState, type Visit, visitKey } from './run-state.ts';
+import { type CallState, type RunState, type StoredAnswer, type Visit, visitKey } from './run-state.ts';
 import { nextVisit, visitNumber } from './thread.ts';
 import { outputNameOf, threadOf } from './state-lookup.ts';
 
@@ -38,7 +38,8 @@ function withdrawQuestions(state: RunState): void {
 /**
  * The visit that a retry makes of a failed one: calls that succeeded are kept and not made again; those that may have
  * happened are kept too, to be looked up or asked about; without any, the step begins from nothing. What led to a kept
- * call is kept as it was said, and is not done again.
+ * call is kept as it was said, and is not done again; what was said inside a call that gave no usable result is not: it
+ * would give the same again.
  */
 function afresh(visit: Visit): Visit {
   const last = visit.calls.findLastIndex((call) => call !== undefined && mayHaveHappened(call));
@@ -53,9 +54,15 @@ function afresh(visit: Visit): Visit {
     calls,
     lastCall: calls.findLast((call) => call?.status === 'ended'),
     answers: keeps
-      ? new Map([...(visit.answers ?? [])].filter(([, { purpose }]) => purpose !== 'step-summary'))
+      ? new Map([...(visit.answers ?? [])].filter(([slot, answer]) => isKeptAnswer(visit, slot, answer)))
       : undefined,
   };
+}
+
+function isKeptAnswer(visit: Visit, slot: string, { purpose }: StoredAnswer): boolean {
+  if (purpose === 'step-summary') return false;
+  const [call] = slot.split('.m');
+  return !gaveNoUsableResult(visit.calls[Number(call) - 1]?.outcome);
 }
 
 function mayHaveHappened({ status, outcome }: CallState): boolean {

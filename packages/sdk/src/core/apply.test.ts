@@ -460,6 +460,31 @@ describe('a retry', () => {
     expect(visit.calls[2]).toMatchObject({ call: '0.1.3', attempts: 1 });
   });
 
+  it('forgets what was said inside a call that gave nothing usable: it would give the same again', () => {
+    const said = (call: string): RunEventBody => ({
+      type: 'model-call-end',
+      step: 0,
+      call,
+      purpose: 'tool',
+      model: 'm',
+      answer: { text: '', finishReason: 'stop' },
+      ms: 0,
+    });
+    const unusable: CallOutcome = { status: 'FAILED', error: { code: 'OUTPUT_INVALID', message: 'no number' } };
+    const state = after(
+      said('m1'),
+      said('1.m1'),
+      intent('0.0.1'),
+      receipt('0.0.1', success('sent')),
+      said('2.m1'),
+      intent('0.0.2'),
+      receipt('0.0.2', unusable),
+      failed(0),
+      retry,
+    );
+    expect([...(visitOf(state, '0.1').answers?.keys() ?? [])]).toEqual(['m1', '1.m1']);
+  });
+
   it('keeps what was said on the way to a kept call, and has one looked at again that gave nothing usable', () => {
     const soft: CallOutcome = {
       status: 'FAILED',

@@ -63,6 +63,8 @@ export interface ModelUsage {
   readonly outputTokens?: number;
   /** Of the input tokens, those read from the provider's prompt cache. */
   readonly cachedInputTokens?: number;
+  /** Of the input tokens, those written to it; some providers charge more for these. */
+  readonly cacheWriteInputTokens?: number;
 }
 
 /** What a model answered. */

@@ -106,9 +106,13 @@ function keyChecks(config: Config): Check[] {
   });
   const ofProviders = Object.entries(providers)
     .filter(([, { keyEnv }]) => keyEnv.length > 0)
-    .map(([id, { keyEnv, title }]) =>
-      check(keyEnv, config.apiKey(id as keyof typeof providers) !== undefined, `models of ${title}`),
-    );
+    .map(([id, { keyEnv, title, chosenBy = [] }]) => {
+      const hasKey = config.apiKey(id as keyof typeof providers) !== undefined;
+      const hasOther = chosenBy.some(
+        ([option]) => option !== undefined && config.providerSetting(option) !== undefined,
+      );
+      return check(keyEnv, hasKey || hasOther, `models of ${title}`);
+    });
   return [
     ...ofProviders,
     check(['TAVILY_API_KEY'], config.tavilyApiKey !== undefined, 'web search'),

@@ -20,6 +20,8 @@ export interface ProgressLine {
 interface Running {
   readonly since: number;
   doing: string;
+  /** The words of a model that have come so far. */
+  says: string;
   last: JsonValue | undefined;
 }
 
@@ -74,7 +76,12 @@ export class Progress {
       case 'model-call-start':
         running.doing = `${modelWork[signal.purpose]} (${plainLine(signal.model)})`;
         return started;
+      case 'text-delta':
+        running.says = signal.again ? signal.text : running.says + signal.text;
+        running.doing = preview(running.says.slice(-120), 120);
+        return started;
       case 'model-call-end':
+        running.says = '';
         running.doing =
           signal.purpose === 'execution' ? `the model has answered${signal.answer.cached ? ' (cached)' : ''}` : '';
         if (signal.step === wholeRun) this.#running.delete(wholeRun);
@@ -144,7 +151,7 @@ export class Progress {
   }
 
   #mark(step: number, at: number): ProgressLine[] {
-    if (!this.#running.has(step)) this.#running.set(step, { since: at, doing: '', last: undefined });
+    if (!this.#running.has(step)) this.#running.set(step, { since: at, doing: '', says: '', last: undefined });
     return [];
   }
 

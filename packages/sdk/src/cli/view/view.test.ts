@@ -182,6 +182,11 @@ describe('progress', () => {
     ]);
     progress.take({ at: 1_500, type: 'tool-progress', step: 0, call: '0.0.1', progress: '3 of 7' });
     expect(progress.live(2_000)[0]).toContain('3 of 7');
+    for (const text of ['Gold ', 'is dear.'])
+      progress.take({ at: 1_600, type: 'text-delta', step: 0, call: 'm1', text });
+    expect(progress.live(2_000)[0]).toContain('Gold is dear.');
+    progress.take({ at: 1_700, type: 'text-delta', step: 0, call: 'm1', text: 'Once more.', again: true });
+    expect(progress.live(2_000)[0]).toMatch(/ {2}Once more\.$/);
     progress.take({ ...events({ type: 'run-wait' })[0] } as RunEvent);
     expect(progress.live(2_000)).toEqual([]);
   });

@@ -68,10 +68,13 @@ function toUsage(usage: UsageLike | undefined): ModelUsage | undefined {
   const inputTokens = typeof input === 'object' ? input?.total : input;
   const outputTokens = typeof output === 'object' ? output?.total : output;
   const cachedInputTokens = typeof input === 'object' ? input?.cacheRead : usage.cachedInputTokens;
+  const cacheWriteInputTokens = typeof input === 'object' ? input?.cacheWrite : undefined;
   return {
     ...(inputTokens != null && { inputTokens }),
     ...(outputTokens != null && { outputTokens }),
     ...(cachedInputTokens != null && { cachedInputTokens }),
+    // Providers that charge nothing extra for it say 0, or nothing.
+    ...(cacheWriteInputTokens && { cacheWriteInputTokens }),
   };
 }
 

@@ -61,7 +61,7 @@ type Count = number | undefined;
 
 /** Tokens: flat in version 2, nested since. */
 export interface UsageLike {
-  readonly inputTokens?: Count | { readonly total?: Count; readonly cacheRead?: Count };
+  readonly inputTokens?: Count | { readonly total?: Count; readonly cacheRead?: Count; readonly cacheWrite?: Count };
   readonly outputTokens?: Count | { readonly total?: Count };
   readonly cachedInputTokens?: Count;
 }

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canStartRedis, hasRedis, startRedis, type TestRedis } from '../../../test/lib/redis.ts';
 import { fakeClock } from '../../testing/fake-clock.ts';
@@ -100,6 +102,21 @@ describe.skipIf(!hasRedis)('with a Redis server (needs redis-server or REDIS_URL
     client.destroy();
     await cache.close();
     expect(ttl).toBeGreaterThan(86_000_000);
+  });
+
+  it('keeps a process alive while it is asked, and no longer', { timeout: 60_000 }, async () => {
+    const loader = new URL('../../../test/lib/typescript-loader.mjs', import.meta.url).href;
+    const module = new URL('./redis-cache.ts', import.meta.url).href;
+    const code = `const { redisModelCache } = await import('${module}');
+      const cache = await redisModelCache('${redis.url}', { prefix: 'test:exit:', ttlMs: 5000 });
+      await cache.set('a', 'one');
+      console.log(await cache.get('a'));`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', loader, '--input-type=module', '-e', code],
+      { cwd: import.meta.dirname },
+    );
+    expect(stdout).toBe('one\n');
   });
 
   it.skipIf(!canStartRedis)('says at once that a server is gone, and finds it when it is back', async () => {

@@ -16,6 +16,7 @@ interface RedisClient {
   readonly isReady: boolean;
   on(event: 'error', listener: (error: Error) => void): unknown;
   connect(): Promise<unknown>;
+  ref(): void;
   unref(): void;
   get(key: string): Promise<string | null>;
   set(key: string, value: string, options: { readonly PX: number }): Promise<unknown>;
@@ -54,7 +55,6 @@ export async function redisModelCache(url: string, options: RedisCacheOptions = 
       down = { until: Date.now() + pauseMs, error };
       throw error;
     }
-    made.unref();
     down = undefined;
     client = made;
     return made;
@@ -67,11 +67,24 @@ export async function redisModelCache(url: string, options: RedisCacheOptions = 
     });
     return opening;
   };
+  let asked = 0;
+  /** The connection keeps the process alive while it is asked something, and not a moment longer. */
+  const ask = async <T>(question: (client: RedisClient) => Promise<T>): Promise<T> => {
+    const at = await connected();
+    asked += 1;
+    at.ref();
+    try {
+      return await question(at);
+    } finally {
+      asked -= 1;
+      if (asked === 0) at.unref();
+    }
+  };
   return {
     name: 'redis',
-    get: async (key) => (await (await connected()).get(prefix + key)) ?? undefined,
+    get: async (key) => (await ask((at) => at.get(prefix + key))) ?? undefined,
     set: async (key, answer) => {
-      await (await connected()).set(prefix + key, answer, { PX: ttlMs });
+      await ask((at) => at.set(prefix + key, answer, { PX: ttlMs }));
     },
     close: async () => {
       await opening?.catch(() => undefined);

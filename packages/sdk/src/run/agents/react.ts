@@ -7,7 +7,7 @@ import { jsonSchemaOf, type Schema } from '../../core/schema.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { dataBlock } from '../../model/data-block.ts';
 import { dateLine } from '../../model/date-line.ts';
-import { jsonOf } from '../../model/json-answer.ts';
+import { jsonOf, whyNot } from '../../model/json-answer.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
 import { callTool } from '../tool-call.ts';
@@ -183,7 +183,8 @@ async function takeResult(
 /** A model that answers in words has given its result, unless it must have a form that the words do not have. */
 async function takeText(answer: ModelAnswer, schema: Schema | undefined): Promise<JsonValue | undefined> {
   const text = answer.text.trim();
-  if (text === '') return undefined;
+  // Half an answer is no result.
+  if (text === '' || whyNot(answer) !== '') return undefined;
   if (!schema) return text;
   const json = jsonOf(answer);
   return json === undefined ? undefined : (await fit(schema, json))?.value;
