@@ -70,9 +70,7 @@ export function describeReference(
 ): { readonly name: string; readonly description: string } {
   if (!isReference(value) || value.reference === 'text') return { name: `input_${index + 1}`, description: '' };
   const name = value.reference === 'step' ? `${value.name}` : value.name;
-  const what =
-    value.reference === 'step'
-      ? `Output of step ${JSON.stringify(value.name)}`
-      : `Plan input ${JSON.stringify(value.name)}`;
+  // A name says it all; a number does not.
+  const what = value.reference === 'step' && typeof value.name === 'number' ? `Output of step ${value.name}` : '';
   return { name: value.path === '' ? name : `${name}.${value.path}`, description: what };
 }

@@ -181,11 +181,13 @@ function invalidCall(visit: VisitRun, message: string): CallResult {
   return { ok: false, soft: true, error: visit.error('TOOL_ARGS_INVALID', message) };
 }
 
+const afterError = 'Change what this names; do not make the same call again.';
+
 function toolMessage(call: ModelToolCall, result: Exclude<CallResult, Waiting>): Conversation['messages'][number] {
   const base = { role: 'tool' as const, callId: call.id, toolName: call.name };
   return result.ok
     ? { ...base, content: shorten(textOf(result.value)) }
-    : { ...base, content: shorten(result.error.message), isError: true };
+    : { ...base, content: `${shorten(result.error.message)}\n${afterError}`, isError: true };
 }
 
 function shorten(text: string): string {

@@ -1,4 +1,4 @@
-import type { EndUser } from '../../../core/end-user.ts';
+import { defaultEndUserId, type EndUser } from '../../../core/end-user.ts';
 import type { JsonValue } from '../../../core/json.ts';
 import { textOf } from '../../../core/output.ts';
 import { type BlockTag, dataBlock } from '../../../model/data-block.ts';
@@ -85,12 +85,13 @@ export function answerBlocks(answers: readonly PromptAnswer[]): string[] {
   );
 }
 
-/** What is known of the end user, as a block. */
+/** What is known of the end user, as a block; nothing for a default one of whom nothing is known. */
 export function endUserBlock(user: EndUser): string {
   const fields = { id: user.externalId, name: user.name, email: user.email, phone: user.phoneNumber };
   const known = Object.entries({ ...user.additionalData, ...fields }).filter(
     ([, value]) => value !== null && value !== '',
   );
+  if (user.externalId === defaultEndUserId && known.length === 1) return '';
   return dataBlock('end_user', JSON.stringify(Object.fromEntries(known)));
 }
 
