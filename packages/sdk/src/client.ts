@@ -113,7 +113,7 @@ export class Portia {
     const logger =
       this.#options.logger ??
       (config.defaultLogLevel ? consoleLogger(config.defaultLogLevel, { secrets: config.secrets }) : silentLogger);
-    const storage = await openStorage(config.storage);
+    const storage = await openStorage(config);
     const bus = new EventBus();
     if (logger !== silentLogger) bus.listen((id, event) => logEvent(logger, id, event));
     const tools = this.tools.has(llmToolId) ? this.tools : this.tools.withTool(llmTool);

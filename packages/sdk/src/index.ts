@@ -109,6 +109,12 @@ export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';
 export { type CloudOptions, cloudStorage } from './storage/cloud/index.ts';
 export { storageDoor } from './storage/cloud/door.ts';
+export {
+  type EncryptionOptions,
+  encryptedStorage,
+  type ErasingStorage,
+  type Erasure,
+} from './storage/encrypted/encrypted-storage.ts';
 export type { PruneOptions } from './storage/prune.ts';
 export type { Page, RunQuery, RunStatus, RunSummary, StorageBackend } from './storage/storage-backend.ts';
 export type { Skipped } from './storage/transfer/export.ts';

@@ -4,6 +4,7 @@ import { clarificationsListCommand } from './commands/clarifications-list.ts';
 import { demoCommand } from './commands/demo.ts';
 import { demoWorkerCommand } from './commands/demo-worker.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { endUsersEraseCommand } from './commands/end-users-erase.ts';
 import { planCommand } from './commands/plan.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { runCommand } from './commands/run.ts';
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   clarificationsListCommand,
   clarificationsAnswerCommand,
   workCommand,
+  endUsersEraseCommand,
   storagePruneCommand,
   storageMigrateCommand,
   storageExportCommand,

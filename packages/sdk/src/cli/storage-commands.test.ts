@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { now, sampleClaim, sampleHeader, samplePlan, stepCommit } from '../testing/storage-contract/samples.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
 import { runCommandLine } from './command-line.ts';
@@ -67,6 +67,37 @@ it('old runs are removed, and only those that are finished', async () => {
   expect((await prune('--older-than=1d', '--state=failed')).err).toBe('removed 0 runs\n');
   expect(JSON.parse((await prune('--older-than=1d', '--json')).out)).toEqual({ runs: 1, dryRun: false });
   expect((await cli('runs', 'list', '--storage', storage)).out).toContain('NEED_CLARIFICATION');
+});
+
+it('an end user is erased where the store is encrypted, and only when that is meant', async () => {
+  const storage = `sqlite:${folder}/secret.db`;
+  vi.stubEnv('PORTIA_ENCRYPT_RUNS', 'true');
+  vi.stubEnv('PORTIA_SECRET_KEY', 'ab'.repeat(32));
+  try {
+    expect(await cli('storage', 'migrate', '--from', await filled(), '--to', storage)).toMatchObject({ code: 0 });
+    const erase = (...args: string[]): ReturnType<typeof cli> =>
+      cli('end-users', 'erase', 'portia:default_user', '--storage', storage, ...args);
+    expect(await erase()).toMatchObject({ code: 2, err: expect.stringContaining('--yes') });
+    expect(await erase('--yes')).toMatchObject({ code: 4, err: expect.stringContaining('not finished') });
+    const { items } = JSON.parse(
+      (await cli('runs', 'list', '--json', '--storage', storage)).out.replace('"runs"', '"items"'),
+    );
+    const waiting = items.find(({ state }: { state: string }) => state === 'NEED_CLARIFICATION') as { id: string };
+    const done = items.find(({ state }: { state: string }) => state === 'COMPLETE') as { id: string };
+    expect((await cli('runs', 'cancel', waiting.id, '--storage', storage)).code).toBe(0);
+    expect(await erase('--yes')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('2 runs can no longer be read'),
+    });
+    expect((await cli('runs', 'show', done.id, '--storage', storage)).err).toContain('CONTENT_ERASED');
+    vi.stubEnv('PORTIA_ENCRYPT_RUNS', 'false');
+    expect(await erase('--yes')).toMatchObject({ code: 2, err: expect.stringContaining('not encrypted') });
+    vi.stubEnv('PORTIA_ENCRYPT_RUNS', 'true');
+    vi.stubEnv('PORTIA_SECRET_KEY', undefined);
+    expect(await erase('--yes')).toMatchObject({ code: 2, err: expect.stringContaining('openssl') });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 it.each([

@@ -16,7 +16,7 @@ export async function withStore<T>(
   loadEnvironment(input);
   const { openStorage } = await import('../storage/open-storage.ts');
   const config = await configOf(input, named === undefined ? {} : { storage: named });
-  const storage = await openStorage(config.storage);
+  const storage = await openStorage(config);
   try {
     return await work(storage);
   } finally {

@@ -115,6 +115,13 @@ export interface ConfigOptions {
   readonly storageClass?: Text;
   /** The folder of `DISK`, and of the file `portia.db` of `SQLITE`; `.portia` unless given. `PORTIA_STORAGE_DIR`. */
   readonly storageDir?: Text;
+  /** Seals the contents of runs with a key of their end user; needs `secretKey`. `false` unless given. `PORTIA_ENCRYPT_RUNS`. */
+  readonly encryptRuns?: boolean | undefined;
+  /**
+   * What secrets at rest are sealed with: 32 bytes as base64 or hexadecimal (`openssl rand -base64 32`); several with
+   * commas, the first one seals. `PORTIA_SECRET_KEY`.
+   */
+  readonly secretKey?: Text;
   /** The address of the database of `POSTGRES`; read only when that is chosen. `DATABASE_URL`. */
   readonly databaseUrl?: Text;
 
@@ -197,6 +204,8 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   storageClass: true,
   storageDir: true,
   databaseUrl: true,
+  encryptRuns: true,
+  secretKey: true,
   defaultLogLevel: true,
   executionAgentType: true,
   largeOutputThresholdTokens: true,

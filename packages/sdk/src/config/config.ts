@@ -14,6 +14,7 @@ const secretNames = {
   portiaApiKey: ['PORTIA_API_KEY'],
   tavilyApiKey: ['TAVILY_API_KEY'],
   openweathermapApiKey: ['OPENWEATHERMAP_API_KEY'],
+  secretKey: ['PORTIA_SECRET_KEY'],
 } as const;
 
 /** Switches that are known; others may be set too. */
@@ -37,6 +38,8 @@ export class Config {
   readonly modelCache: CacheChoice | undefined;
   readonly storage: StorageChoice;
   readonly storageDir: string;
+  /** Whether the contents of runs are sealed with a key of their end user. */
+  readonly encryptRuns: boolean;
   /** Absent: nothing is logged. */
   readonly defaultLogLevel: LogLevel | undefined;
   readonly executionAgentType: ExecutionAgentType;
@@ -68,6 +71,7 @@ export class Config {
     this.modelTimeoutMs = read.count('modelTimeoutMs', ['PORTIA_MODEL_TIMEOUT_MS']) ?? 120_000;
     this.storageDir = read.text('storageDir', ['PORTIA_STORAGE_DIR']) ?? '.portia';
     this.storage = readStorage(read, this.storageDir);
+    this.encryptRuns = read.flag('encryptRuns', ['PORTIA_ENCRYPT_RUNS']) ?? false;
     this.modelCache = readModelCache(read, this.storageDir);
     this.defaultLogLevel = read.choice('defaultLogLevel', ['PORTIA_LOG_LEVEL'], {
       ...LogLevel,
@@ -103,6 +107,10 @@ export class Config {
   }
   get portiaApiKey(): string | undefined {
     return this.#secrets.get('portiaApiKey');
+  }
+  /** What secrets at rest are sealed with. */
+  get secretKey(): string | undefined {
+    return this.#secrets.get('secretKey');
   }
   get tavilyApiKey(): string | undefined {
     return this.#secrets.get('tavilyApiKey');

@@ -11,6 +11,8 @@ import type { ClarificationRecord } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound, planIdOf } from '../run/drive.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
+import { eraseEndUser } from './erase.ts';
+import type { Erasure } from './encrypted/encrypted-storage.ts';
 import { type PruneOptions, pruneRuns } from './prune.ts';
 import type { Page, RunQuery, RunSummary, StorageBackend } from './storage-backend.ts';
 import { exportLines, type Skipped } from './transfer/export.ts';
@@ -119,6 +121,16 @@ export class Storage {
   async import(lines: AsyncIterable<string> | Iterable<string>): Promise<ImportReport> {
     const { storage } = await this.#open();
     return importLines(storage, lines);
+  }
+
+  /**
+   * Destroys the key of an end user, and with it the contents of all their runs; gives how many runs those are. Done again
+   * it changes nothing. @throws PortiaError `CONFIG_INVALID` when the store is not encrypted, `RUN_STATE_INVALID` while
+   * runs of theirs are not finished.
+   */
+  async eraseEndUser(externalId: string): Promise<Erasure> {
+    const { storage } = await this.#open();
+    return eraseEndUser(storage, externalId);
   }
 
   async getEndUser(externalId: string): Promise<EndUser | undefined> {

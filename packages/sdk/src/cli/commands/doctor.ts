@@ -134,7 +134,7 @@ async function toolCheck(input: Input, config: Config): Promise<Check> {
 
 async function storeCheck(config: Config): Promise<Check> {
   try {
-    const storage = await openStorage(config.storage);
+    const storage = await openStorage(config);
     try {
       await storage.listRuns({ limit: 1 });
     } finally {
