@@ -10,23 +10,37 @@ import { digestOf, endUserDigest, labelDigests, type RunRow, runColumns, summary
  */
 export async function listRuns(database: Database, query: RunQuery): Promise<Page<RunSummary>> {
   const limit = pageLimit(query.limit);
-  const { text, values } = statementOf(database.schema, query, limit + 1);
+  const labels = await rarestFirst(database, labelDigests(query.labels));
+  const { text, values } = statementOf(database.schema, { query, labels, limit: limit + 1 });
   const rows = await database.rows<RunRow>(text, values);
   const page = rows.slice(0, limit);
   return pageOf(page.map(summaryOf), rows.length > limit ? String(page.at(-1)?.n) : undefined);
 }
 
+/** How far the runs of a label are counted to find the rarest: more than that is many. */
+const manyRows = 1_000;
+
+async function rarestFirst(database: Database, digests: readonly string[]): Promise<readonly string[]> {
+  if (digests.length <= 1) return digests;
+  const counts = await database.rows<{ digest: string; count: number }>(
+    `SELECT replace(digest::text, '-', '') AS digest,
+       (SELECT count(*) FROM (SELECT 1 FROM ${database.schema}.label WHERE label.digest = given.digest LIMIT ${manyRows}) few) AS count
+     FROM unnest($1::uuid[]) given (digest)`,
+    [digests],
+  );
+  return [...counts].sort((a, b) => a.count - b.count).map(({ digest }) => digest);
+}
+
 function statementOf(
   schema: string,
-  query: RunQuery,
-  limit: number,
+  { query, labels: digests, limit }: { query: RunQuery; labels: readonly string[]; limit: number },
 ): { readonly text: string; readonly values: readonly SqlValue[] } {
   const values: SqlValue[] = [];
   const value = (given: SqlValue): string => `$${values.push(given)}`;
   const oldest = query.order === 'oldest';
   const order = oldest ? 'ASC' : 'DESC';
   const cursor = query.cursor === undefined ? undefined : value(readCursor(query.cursor));
-  const [first, ...labels] = labelDigests(query.labels);
+  const [first, ...labels] = digests;
   const from = sourceOf(schema, query, first, value);
   // The label's own number has to be bounded and ordered by: its index is the one that is used then.
   const number = first === undefined ? 'run.n' : 'label.run';

@@ -78,6 +78,14 @@ const steps: readonly string[] = [
     body TEXT NOT NULL
   );
   `,
+  // Lists by state, plan, end user and error code; SQLite puts the rowid behind each, so a page comes in order.
+  `
+  DROP INDEX run_open;
+  CREATE INDEX run_state ON run (state) WHERE state <> 4;
+  CREATE INDEX run_plan ON run (plan);
+  CREATE INDEX run_end_user ON run (end_user) WHERE end_user IS NOT NULL;
+  CREATE INDEX run_code ON run (error ->> '$.code') WHERE error IS NOT NULL;
+  `,
 ];
 
 /**
