@@ -86,7 +86,11 @@ function statementOf(
 }
 
 function anyOf({ alternatives, table }: Filter): Condition {
-  const text = alternatives.map(({ text }) => (table ? `run.n IN (SELECT run FROM label WHERE ${text})` : text));
+  const text = alternatives.map(({ text }) =>
+    table
+      ? `EXISTS (SELECT 1 FROM label AS other WHERE ${text.replaceAll('label.', 'other.')} AND other.run = run.n)`
+      : text,
+  );
   return { text: `(${text.join(' OR ') || 'false'})`, values: alternatives.flatMap(({ values }) => values) };
 }
 
