@@ -1,7 +1,8 @@
 // What the documentation shows has to compile, and what it links to has to exist. Every ```ts snippet of the READMEs
 // and of docs/ is type-checked as a module of its own (top-level await is fine) against the source of the packages; a
-// snippet keeps its line numbers, so an error names the line of the page. A fence opts out as ```ts no-check <reason>,
-// and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes is
+// snippet keeps its line numbers, so an error names the line of the page. A snippet that begins with the name of a file,
+// such as `// app/refunds/route.ts`, stands under that name, and others of its page import it: by its path, or as
+// `@/<name>`, as Next.js has it. A fence opts out as ```ts no-check <reason>, and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes is
 // the one of the source, and the messages about wrong references are those of the compiler; the page on configuration
 // names every option and environment variable there is, and the page on the command line every command.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,28 +42,40 @@ function fences(text) {
   return found;
 }
 
+/** Where a snippet stands: under the name it begins with, or under its line. */
+function snippetPath(page, { language, line, lines }) {
+  const dir = join(snippetDir, relative(root, page).replace(/[^\w]+/g, '-'));
+  const [, name] = lines[0]?.match(/^\/\/ ([\w./[\]-]+\.tsx?)$/) ?? [];
+  return join(dir, name ?? `line-${line}.${language === 'tsx' ? 'tsx' : 'ts'}`);
+}
+
 function writeSnippets(pages) {
   const files = new Map();
   rmSync(snippetDir, { recursive: true, force: true });
-  mkdirSync(snippetDir, { recursive: true });
-  writeFileSync(join(snippetDir, 'package.json'), '{ "type": "module" }\n');
   for (const page of pages) {
-    for (const { language, info, line, lines } of fences(readFileSync(page, 'utf8'))) {
+    for (const fence of fences(readFileSync(page, 'utf8'))) {
+      const { language, info, line, lines } = fence;
       if (!['ts', 'typescript', 'tsx'].includes(language)) continue;
       const optOut = info.match(/^no-check\b\s*(.*)$/);
       if (optOut && optOut[1] === '') problems.push(`${relative(root, page)}:${line - 1}: no-check needs a reason`);
       if (optOut) continue;
-      const name = `${relative(root, page).replace(/[^\w]+/g, '-')}-${line}.${language === 'tsx' ? 'tsx' : 'ts'}`;
-      writeFileSync(join(snippetDir, name), `${'\n'.repeat(line - 1)}${lines.join('\n')}\nexport {}\n`);
-      files.set(join(snippetDir, name), page);
+      const path = snippetPath(page, fence);
+      if (files.has(path)) problems.push(`${relative(root, page)}:${line}: ${lines[0]} stands there twice`);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, `${'\n'.repeat(line - 1)}${lines.join('\n')}\nexport {}\n`);
+      files.set(path, page);
     }
   }
+  writeFileSync(join(snippetDir, 'package.json'), '{ "type": "module" }\n');
   return files;
 }
 
 function checkSnippets(pages) {
   const files = writeSnippets(pages);
-  const program = ts.createProgram({ rootNames: [...files.keys()], options: compilerOptions() });
+  const options = compilerOptions();
+  const ownPages = [...new Set([...files.values()].map((page) => dirname(snippetPath(page, { lines: [] }))))];
+  options.paths['@/*'] = ownPages.map((dir) => join(dir, '*.ts'));
+  const program = ts.createProgram({ rootNames: [...files.keys()], options });
   for (const file of files.keys()) {
     const source = program.getSourceFile(file);
     for (const error of [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]) {
