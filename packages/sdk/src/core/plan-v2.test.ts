@@ -182,7 +182,7 @@ describe('the JSON of a builder plan', () => {
     expect(built((b) => b.functionStep({ function: () => 1 }))).toBe(false);
     expect(built((b) => b.addStep({ run: () => 1 }))).toBe(false);
     expect(built((b) => b.if({ condition: () => true }).endIf())).toBe(false);
-    expect(built((b) => b.loop({}).endLoop({ while: () => false }))).toBe(false);
+    expect(built((b) => b.loop().endLoop({ while: () => false }))).toBe(false);
     expect(built((b) => b.llmStep({ task: 'x', approval: { message: 'x', when: () => true } } as never))).toBe(false);
     expect(built((b) => b.invokeToolStep({ tool: tool({ id: 'a', description: 'x', run: () => 1 }) }))).toBe(false);
     expect(

@@ -114,7 +114,7 @@ export interface ParallelInstruction extends ScopedInstruction {
   readonly op: 'parallel';
   /** The first instruction of each branch. */
   readonly branches: readonly number[];
-  /** How many at once, where the plan says so. */
+  /** How many of them may run at once; absent, what the client says of a run. */
   readonly concurrency: number | undefined;
   readonly onFailure: 'finish' | 'abort';
   readonly end: number;

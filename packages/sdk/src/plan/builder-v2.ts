@@ -341,7 +341,7 @@ export class PlanBuilderV2<
   /** Opens a block whose branches run at once. Begin each with {@link branch}; close it with {@link endParallel}. */
   parallel(
     options: {
-      /** How many branches may run at once; all of them unless given. */
+      /** How many branches may run at once; unless given, as many as the client's `maxConcurrency` allows. */
       readonly concurrency?: number | undefined;
       /** Whether the others that are running `finish` (unless given) or `abort` when one fails. */
       readonly onFailure?: OnFailure | undefined;

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
+import { ToolHardError } from '../core/errors.ts';
 import { Plan } from '../core/plan.ts';
+import type { PlanV2 } from '../core/plan-v2.ts';
 import type { AnyTool } from '../core/tool.ts';
+import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
 import { tool } from '../tool/tool.ts';
@@ -54,6 +57,76 @@ describe('a limit', () => {
     const one = new Portia({ config: new Config({ storage: memoryStorage(), maxConcurrency: 1 }), tools: [slow.tool] });
     await one.runPlan(plan);
     expect(slow.most()).toBe(1);
+  });
+
+  const atOnce = (slow: AnyTool, concurrency?: number): PlanV2 => {
+    const outer = new PlanBuilderV2('at once').parallel({ concurrency });
+    for (const branch of ['a', 'b', 'c', 'd']) {
+      outer.branch().invokeToolStep({ stepName: branch, tool: slow }).parallel({ concurrency });
+      for (const n of [1, 2, 3]) outer.branch().invokeToolStep({ stepName: `${branch}${n}`, tool: slow });
+      outer.endParallel();
+    }
+    return outer.endParallel().build();
+  };
+
+  it('of a run holds for its parallel blocks, those inside each other together', async () => {
+    const slow = counted({});
+    const portia = new Portia({
+      config: new Config({ storage: memoryStorage(), maxConcurrency: 3 }),
+      tools: [slow.tool],
+    });
+    const run = await portia.runPlan(atOnce(slow.tool));
+    expect([run.state, slow.most()]).toEqual(['COMPLETE', 3]);
+  });
+
+  it('of a block wins over that of the run', async () => {
+    const slow = counted({});
+    const portia = new Portia({
+      config: new Config({ storage: memoryStorage(), maxConcurrency: 2 }),
+      tools: [slow.tool],
+    });
+    const run = await portia.runPlan(atOnce(slow.tool, 4));
+    expect(run.state).toBe('COMPLETE');
+    expect(slow.most()).toBeGreaterThan(4);
+  });
+
+  it('of one step at a time runs parallel branches in order', async () => {
+    const order: string[] = [];
+    const builder = new PlanBuilderV2('in order').parallel();
+    for (const branch of ['a', 'b', 'c']) {
+      builder.branch();
+      for (const n of [1, 2])
+        builder.functionStep({
+          stepName: `${branch}${n}`,
+          readOnly: true,
+          function: () => order.push(`${branch}${n}`),
+        });
+    }
+    const portia = new Portia({ config: new Config({ storage: memoryStorage(), maxConcurrency: 1 }) });
+    await portia.runPlan(builder.endParallel().build());
+    expect(order).toEqual(['a1', 'a2', 'b1', 'b2', 'c1', 'c2']);
+  });
+
+  it('lets nothing begin that waited for a place while a branch failed', async () => {
+    const begun: string[] = [];
+    const plan = new PlanBuilderV2('fails')
+      .parallel({ concurrency: 3 })
+      .branch()
+      .functionStep({
+        stepName: 'fails',
+        readOnly: true,
+        async function() {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          throw new ToolHardError('broken');
+        },
+      })
+      .branch()
+      .functionStep({ stepName: 'second', function: () => begun.push('second') })
+      .endParallel()
+      .build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage(), maxConcurrencyPerClient: 1 }) });
+    const run = await portia.runPlan(plan);
+    expect([run.state, begun]).toEqual(['FAILED', []]);
   });
 
   it('per minute makes calls wait until the minute is over', async () => {

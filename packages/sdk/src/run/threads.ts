@@ -8,7 +8,7 @@ import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
 import { HookFailure } from './in-hook.ts';
-import type { Gate } from './limits.ts';
+import { Gate } from './limits.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
 import { tellStepEnds } from './step-told.ts';
@@ -33,6 +33,7 @@ export class Flow {
   /** Set by the strand that meets an exit first. */
   #exited = false;
   #groups: readonly number[] | undefined;
+  #gate: Gate | undefined;
 
   constructor(run: DrivenRun) {
     this.run = run;
@@ -51,6 +52,12 @@ export class Flow {
     let end = index + 1;
     while (this.#groups[end] === start) end += 1;
     return end;
+  }
+
+  /** What keeps the steps of a run that are at work at once to its limit, where their blocks set none. */
+  get gate(): Gate {
+    this.#gate ??= new Gate(this.run.runtime.config.maxConcurrency);
+    return this.#gate;
   }
 
   get stopping(): boolean {
@@ -95,7 +102,10 @@ export async function runThread(flow: Flow, thread: Thread, siblings?: Siblings)
     if (!instruction || isBranchEnd(flow, thread, instruction)) return 'done';
     const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, siblings?.abort) : undefined;
     const ended = visit
-      ? toThreadEnd(visit, await gated(visit))
+      ? toThreadEnd(
+          visit,
+          await gated(visit, () => flow.stopping || siblings?.stopping === true, runGate(flow, thread)),
+        )
       : await runInstruction(flow, thread, instruction, siblings);
     if (ended === undefined) continue;
     return end(flow, ended);
@@ -167,18 +177,30 @@ async function runInstruction(
   }
 }
 
-/** Executes a step when the client has a place for it. Waiting for people holds none. */
-function gated(visit: VisitRun): Promise<StepEnd> {
-  const { stepGate } = visit.run.runtime;
-  return stepGate ? throughGate(visit, stepGate) : executeStep(visit);
+/** The gate of the run, for strands of a block that sets no limit itself. */
+function runGate(flow: Flow, thread: Thread): Gate | undefined {
+  const block = blockAround(flow, thread);
+  return block && block.concurrency === undefined ? flow.gate : undefined;
 }
 
-async function throughGate(visit: VisitRun, stepGate: Gate): Promise<StepEnd> {
-  const leave = await stepGate.enter();
+/** Executes a step when the run and the client have a place for it. Waiting for people holds none. */
+function gated(visit: VisitRun, stopping: () => boolean, ofRun?: Gate): Promise<StepEnd> {
+  const { stepGate } = visit.run.runtime;
+  return !ofRun && !stepGate ? executeStep(visit) : throughGates(visit, stopping, [ofRun, stepGate]);
+}
+
+async function throughGates(
+  visit: VisitRun,
+  stopping: () => boolean,
+  gates: readonly (Gate | undefined)[],
+): Promise<StepEnd> {
+  const left: (() => void)[] = [];
   try {
-    return visit.driver.ending ? waiting : await executeStep(visit);
+    for (const gate of gates) if (gate) left.push(await gate.enter());
+    // What failed meanwhile lets nothing new begin.
+    return stopping() || visit.ending ? waiting : await executeStep(visit);
   } finally {
-    leave();
+    for (const leave of left) leave();
   }
 }
 
@@ -204,7 +226,7 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
     if (flow.stopping || failed) return;
     const visit = visitOf(flow, thread, instruction);
     visit.turn = before;
-    const running = gated(visit);
+    const running = gated(visit, () => flow.stopping || failed);
     const well = running.then(
       (ended) => ended === waiting || ended.kind !== 'failed',
       () => false,
