@@ -17,7 +17,7 @@ import {
   outputToWire,
   serializeValue,
 } from './output.ts';
-import { currentStepIndex, PlanRunState, type RunState, visibleOutputs } from './run-state.ts';
+import { currentStepIndex, PlanRunState, type RunState, visibleOutputs, wakeTime } from './run-state.ts';
 
 /** What a run has made so far. */
 export interface PlanRunOutputs<Out = JsonValue> {
@@ -38,6 +38,11 @@ interface PlanRunFields {
   /** The values the run was given, by plan input name. */
   readonly planRunInputs: Readonly<Record<string, LocalDataValue>>;
   readonly executionContext: ExecutionContext;
+  /**
+   * When it goes on by itself, given a worker: when a step has slept, when a question expires, at its `startAt`. Absent
+   * while it runs, when it is over, and when it waits for people alone. Epoch milliseconds.
+   */
+  readonly wakeAt: number | undefined;
   /** Clarifications that wait for an answer. */
   getOutstandingClarifications(): readonly Clarification[];
   /** Clarifications a step raised; of the current step unless another is named. */
@@ -97,6 +102,7 @@ interface Source {
   readonly endUserId: string;
   readonly error: RunError | undefined;
   readonly planRunInputs: Readonly<Record<string, LocalDataValue>>;
+  readonly wakeAt: number | undefined;
   outputs(): PlanRunOutputs;
   executionContext(): ExecutionContext;
 }
@@ -111,6 +117,7 @@ class PlanRunView implements PlanRunFields {
   readonly endUserId: string;
   readonly planRunInputs: Readonly<Record<string, LocalDataValue>>;
   readonly error: RunError | undefined;
+  readonly wakeAt: number | undefined;
   readonly #source: Source;
   #outputs: PlanRunOutputs | undefined;
   #executionContext: ExecutionContext | undefined;
@@ -123,6 +130,7 @@ class PlanRunView implements PlanRunFields {
     this.endUserId = source.endUserId;
     this.planRunInputs = source.planRunInputs;
     this.error = source.error;
+    this.wakeAt = source.wakeAt;
     this.#source = source;
     Object.freeze(this);
   }
@@ -222,6 +230,7 @@ export function planRunView<Out = JsonValue>(state: RunState): PlanRun<Out> {
     endUserId: state.header.endUserId,
     error: state.state === 'FAILED' ? (state.error ?? unknownError(state.finalOutput)) : undefined,
     planRunInputs: state.header.inputs,
+    wakeAt: wakeTime(state),
     outputs: () => outputsOf(state),
     executionContext: () => executionContextOf(state),
   });
@@ -292,6 +301,7 @@ export function planRunFromWire(wire: unknown, beside: BesidePlanRun = {}): Plan
     endUserId: fields['end_user_id'],
     error: state === 'FAILED' ? (beside.error ?? unknownError(outputs.finalOutput)) : undefined,
     planRunInputs: each(fields['plan_run_inputs'] ?? {}, 'plan_run_inputs', inputFromWire),
+    wakeAt: undefined,
     outputs: () => outputs,
     executionContext: () => beside.executionContext ?? emptyExecutionContext,
   }) as unknown as PlanRun;

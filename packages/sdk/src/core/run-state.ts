@@ -217,6 +217,28 @@ export function visibleOutputs(state: RunState): ReadonlyMap<string, Output> {
   return visible;
 }
 
+/**
+ * When a run goes on without anybody's doing: at its `startAt`, when a step has slept, or when a question expires;
+ * absent where it waits for nothing of the kind. Epoch milliseconds.
+ */
+export function wakeTime(state: RunState): number | undefined {
+  if (state.state === 'NOT_STARTED') return state.header.startAt;
+  return state.state === 'NEED_CLARIFICATION' || state.state === 'READY_TO_RESUME' ? nextWake(state) : undefined;
+}
+
+/** When the first sleeper wakes or the first open question expires. */
+export function nextWake(state: RunState): number | undefined {
+  let earliest: number | undefined;
+  for (const { until } of state.visits.values()) {
+    if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
+  }
+  for (const { clarification, expiresAt } of state.clarifications) {
+    if (clarification.resolved || expiresAt === undefined) continue;
+    if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;
+  }
+  return earliest;
+}
+
 /** Whether nothing more can happen to the run, unless it is retried. */
 export function isFinished(state: { readonly state: PlanRunState }): boolean {
   return state.state === 'COMPLETE' || state.state === 'FAILED';

@@ -11,7 +11,7 @@ import {
   toCommit,
 } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isFinished, type RunState } from '../core/run-state.ts';
+import { isFinished, type RunState, wakeTime } from '../core/run-state.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
 import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
@@ -211,8 +211,7 @@ export class Driver {
 
   #changedStatus(): RunStatus | undefined {
     const { state } = this;
-    const waits = state.state === 'NEED_CLARIFICATION' || state.state === 'READY_TO_RESUME';
-    const wakeAt = waits ? wakeTime(state) : undefined;
+    const wakeAt = wakeTime(state);
     const same = state.state === this.#status.state && wakeAt === this.#status.wakeAt;
     return same ? undefined : { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error };
   }
@@ -289,17 +288,4 @@ export class Driver {
 /** `visit` as events hold it: left out for the first. */
 export function visitField(visit: VisitId): { visit?: VisitId } {
   return visit === 0 ? {} : { visit };
-}
-
-/** When a waiting run has to be looked at again: at its earliest expiry, or when its first sleeper wakes. */
-export function wakeTime(state: RunState): number | undefined {
-  let earliest: number | undefined;
-  for (const { until } of state.visits.values()) {
-    if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
-  }
-  for (const { clarification, expiresAt } of state.clarifications) {
-    if (clarification.resolved || expiresAt === undefined) continue;
-    if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;
-  }
-  return earliest;
 }

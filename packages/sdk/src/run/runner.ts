@@ -1,7 +1,7 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
-import { isFinished, type RunState } from '../core/run-state.ts';
+import { isFinished, nextWake, type RunState } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { version } from '../version.ts';
 import { makeFinalOutput } from './agents/final-output.ts';
@@ -9,7 +9,6 @@ import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { DrivenRun } from './runtime.ts';
-import { wakeTime } from './driver.ts';
 import { runView } from './hook-views.ts';
 import { HookFailure, inHook } from './in-hook.ts';
 import { isDriverTrouble } from './step.ts';
@@ -99,7 +98,7 @@ function canMove(state: RunState): boolean {
 /** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
 async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
   const { driver } = run;
-  const sleeps = driver.state.outstanding === 0 && wakeTime(driver.state) !== undefined;
+  const sleeps = driver.state.outstanding === 0 && nextWake(driver.state) !== undefined;
   if (driver.state.outstanding > 0 || sleeps) {
     if (driver.state.state === 'IN_PROGRESS' || driver.state.state === 'NOT_STARTED') driver.emit({ type: 'run-wait' });
     const leaves = sleeps || (!run.runtime.hooks.clarificationHandler && !driver.ending && !canMove(driver.state));

@@ -7,6 +7,7 @@ import { clientOf, planOf, questionOf } from '../../test/lib/engine.ts';
 import { InputClarification } from '../core/clarification.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { type LogFields, type Logger, silentLogger } from '../observe/logger.ts';
+import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
 import { crashingStorage } from '../testing/crashing-storage.ts';
@@ -43,6 +44,50 @@ describe('workers', () => {
     await clock.advance(1_000);
     await portia.work({ untilIdle: true });
     expect(await states()).toEqual(['NOT_STARTED', 'COMPLETE', 'COMPLETE']);
+  });
+
+  it('wake a run that sleeps when its time has come, and leave it alone until then', async () => {
+    const clock = fakeClock();
+    const portia = clientOf({ tools: [one], clock });
+    const sleepy = new PlanBuilderV2('sleeps').sleep({ ms: 3_600_000 }).invokeToolStep({ tool: one }).build();
+    const { planRunId } = await portia.start(sleepy);
+    const look = async (): Promise<unknown[]> => {
+      await portia.work({ untilIdle: true });
+      const { state, wakeAt } = await portia.storage.getPlanRun(planRunId);
+      return [state, wakeAt && wakeAt - clock.now()];
+    };
+    expect(await look()).toEqual(['READY_TO_RESUME', 3_600_000]);
+    await clock.advance(3_599_999);
+    expect(await look()).toEqual(['READY_TO_RESUME', 1]);
+    // Going on with it too early harms nothing, and changes nothing.
+    expect((await portia.resume({ planRunId })).wakeAt).toBe(clock.now() + 1);
+    await clock.advance(1);
+    expect(await look()).toEqual(['COMPLETE', undefined]);
+  });
+
+  it('wake a run of which one branch sleeps while another asks a person', async () => {
+    const clock = fakeClock();
+    const portia = clientOf({ clock });
+    const both = new PlanBuilderV2('sleeps and asks')
+      .parallel()
+      .branch()
+      .sleep({ ms: 60_000 })
+      .functionStep({ stepName: 'woken', readOnly: true, function: () => 'good morning' })
+      .branch()
+      .userInput({ stepName: 'asked', message: '?' })
+      .endParallel()
+      .build();
+    const { planRunId } = await portia.start(both);
+    await portia.work({ untilIdle: true });
+    const asleep = await portia.storage.getPlanRun(planRunId);
+    expect([asleep.state, asleep.wakeAt]).toEqual(['NEED_CLARIFICATION', clock.now() + 60_000]);
+    await clock.advance(60_000);
+    await portia.work({ untilIdle: true });
+    const awake = await portia.storage.getPlanRun(planRunId);
+    expect([awake.state, awake.wakeAt]).toEqual(['NEED_CLARIFICATION', undefined]);
+    expect(Object.values(awake.outputs.stepOutputs).map((output) => 'value' in output && output.value)).toContain(
+      'good morning',
+    );
   });
 
   it('go on with runs once they are answered, by themselves', async () => {
