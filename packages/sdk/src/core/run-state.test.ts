@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { apply } from './apply.ts';
+import { clarificationToWire, InputClarification } from './clarification.ts';
 import type { RunEventBody } from './event.ts';
 import { LocalDataValue } from './output.ts';
 import { Step } from './plan.ts';
@@ -11,6 +12,8 @@ import {
   PlanRunState,
   type RunHeader,
   type RunState,
+  sleepsUntil,
+  wakeTime,
 } from './run-state.ts';
 
 const header: RunHeader = {
@@ -111,5 +114,38 @@ describe('the six states', () => {
   it('bear their names, and two of them are final', () => {
     expect(Object.entries(PlanRunState).every(([key, value]) => key === value)).toBe(true);
     expect(Object.values(PlanRunState).filter((state) => isFinished({ state }))).toEqual(['COMPLETE', 'FAILED']);
+  });
+});
+
+describe('when a run goes on by itself', () => {
+  const sleep = (step: number, until: number): RunEventBody => ({ type: 'sleep-start', step, until });
+  const asked = (key: string, expiresAt?: number): RunEventBody => ({
+    type: 'clarification-raised',
+    step: 2,
+    key,
+    clarification: clarificationToWire(InputClarification({ userGuidance: '?', argumentName: 'a' })),
+    audience: 'endUser',
+    ...(expiresAt !== undefined && { expiresAt }),
+  });
+  const wait: RunEventBody = { type: 'run-wait' };
+
+  it('is at its start, when it was given one', () => {
+    expect(wakeTime(initialState({ ...header, startAt: 700 }, programOf([])))).toBe(700);
+    expect(wakeTime(after())).toBeUndefined();
+  });
+
+  it('is when the first step has slept or the first question expires, and only while it waits', () => {
+    expect(wakeTime(after(started, sleep(0, 900), sleep(1, 800), wait))).toBe(800);
+    expect(wakeTime(after(started, sleep(0, 800), sleep(1, 900), wait))).toBe(800);
+    expect(wakeTime(after(started, sleep(0, 900), asked('a', 850), asked('b', 870), wait))).toBe(850);
+    expect(wakeTime(after(started, asked('a', 870), asked('b', 850), wait))).toBe(850);
+    expect(wakeTime(after(started, asked('a'), wait))).toBeUndefined();
+    expect(wakeTime(after(started, sleep(0, 900)))).toBeUndefined();
+  });
+
+  it('is not when a step has slept, as long as a tool that is not ready keeps it from going on', () => {
+    expect(sleepsUntil(after(started, sleep(0, 900), asked('ask'), wait))).toBe(900);
+    expect(sleepsUntil(after(started, sleep(0, 900), asked('ready:a_tool'), wait))).toBeUndefined();
+    expect(wakeTime(after(started, sleep(0, 900), asked('ready:a_tool', 950), wait))).toBe(950);
   });
 });

@@ -228,15 +228,29 @@ export function wakeTime(state: RunState): number | undefined {
 
 /** When the first sleeper wakes or the first open question expires. */
 export function nextWake(state: RunState): number | undefined {
-  let earliest: number | undefined;
-  for (const { until } of state.visits.values()) {
-    if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
-  }
+  let earliest = sleepsUntil(state);
   for (const { clarification, expiresAt } of state.clarifications) {
     if (clarification.resolved || expiresAt === undefined) continue;
     if (earliest === undefined || expiresAt < earliest) earliest = expiresAt;
   }
   return earliest;
+}
+
+/** When the first sleeper wakes; absent where none sleeps, or a tool that is not ready keeps the run from going on. */
+export function sleepsUntil(state: RunState): number | undefined {
+  let earliest: number | undefined;
+  for (const { until } of state.visits.values()) {
+    if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
+  }
+  return earliest === undefined || isBlocked(state) ? undefined : earliest;
+}
+
+/** Whether a tool ahead is not ready, and somebody has been asked to make it so. */
+export function isBlocked({ outstanding, clarifications }: RunState): boolean {
+  return (
+    outstanding > 0 &&
+    clarifications.some(({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'))
+  );
 }
 
 /** Whether nothing more can happen to the run, unless it is retried. */

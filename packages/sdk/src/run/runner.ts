@@ -1,13 +1,14 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
-import { isFinished, nextWake, type RunState } from '../core/run-state.ts';
+import { isBlocked, isFinished, nextWake, type RunState, sleepsUntil } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { version } from '../version.ts';
 import { makeFinalOutput } from './agents/final-output.ts';
 import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
+import type { Driver } from './driver.ts';
 import type { DrivenRun } from './runtime.ts';
 import { runView } from './hook-views.ts';
 import { HookFailure, inHook } from './in-hook.ts';
@@ -81,18 +82,17 @@ async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Pr
       await fail(run, expired);
       return false;
     }
-    if (canMove(driver.state)) return true;
+    if (canMove(driver)) return true;
     if (!(await waitForPeople(run, tools))) return false;
   }
 }
 
-/** Whether something can run: nothing is asked, or an answer came since the run last waited. */
-function canMove(state: RunState): boolean {
+/** Whether something can run: nothing is asked, an answer came since the run last waited, or a branch has slept. */
+function canMove(driver: Driver): boolean {
+  const { state } = driver;
   if (state.outstanding === 0) return true;
-  const blocked = state.clarifications.some(
-    ({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'),
-  );
-  return !blocked && state.answered !== state.answeredAtWait;
+  if (isBlocked(state)) return false;
+  return state.answered !== state.answeredAtWait || (sleepsUntil(state) ?? Number.POSITIVE_INFINITY) <= driver.now();
 }
 
 /** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
@@ -101,7 +101,7 @@ async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>
   const sleeps = driver.state.outstanding === 0 && nextWake(driver.state) !== undefined;
   if (driver.state.outstanding > 0 || sleeps) {
     if (driver.state.state === 'IN_PROGRESS' || driver.state.state === 'NOT_STARTED') driver.emit({ type: 'run-wait' });
-    const leaves = sleeps || (!run.runtime.hooks.clarificationHandler && !driver.ending && !canMove(driver.state));
+    const leaves = sleeps || (!run.runtime.hooks.clarificationHandler && !driver.ending && !canMove(driver));
     await driver.commit(leaves);
     if (leaves) return false;
     const failed = await handleInline(run, tools);
@@ -114,7 +114,7 @@ async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>
     await end(run);
     return false;
   }
-  if (!canMove(driver.state)) return false;
+  if (!canMove(driver)) return false;
   if (driver.state.state !== 'IN_PROGRESS') {
     driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
   }
