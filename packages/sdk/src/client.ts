@@ -40,6 +40,7 @@ import { work, type WorkCounts, type WorkOptions } from './run/worker.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { Storage } from './storage/storage.ts';
 import { llmTool } from './tool/library/llm-tool.ts';
+import { closeTools } from './tool/close-tools.ts';
 import { ToolRegistry } from './tool/registry.ts';
 
 /** What a client is made from. */
@@ -281,10 +282,12 @@ export class Portia {
 
   /** Stops driving, waits a moment for receipts of calls in flight, and closes the store. Runs stay resumable. */
   async close(): Promise<void> {
-    if (!this.#opened) return;
-    const { runtime, storage } = await this.#opened;
+    const opened = await this.#opened;
     this.#opened = undefined;
-    await runtime.drivers.close();
+    await opened?.runtime.drivers.close();
+    await closeTools(this.tools);
+    if (!opened) return;
+    const { runtime, storage } = opened;
     await runtime.models.close();
     await storage.close();
   }

@@ -11,6 +11,8 @@ export interface ToolRunContext {
   readonly idempotencyKey: string;
   /** `<step>.<visit>.<n>`. */
   readonly callId: string;
+  /** 1, or more when this very call is made again with the same key, as after a crash. */
+  readonly attempt: number;
   readonly planRunId: PlanRunUUID;
   readonly endUser: EndUser;
   /** The clarifications of this step visit, answered ones included. */
@@ -68,6 +70,8 @@ export interface Tool<Args = never, Out = unknown, Input = unknown> {
   readonly outputSchema?: Schema<Out> | undefined;
   readonly readOnly?: boolean | undefined;
   readonly idempotent?: boolean | undefined;
+  /** Whether it may destroy or overwrite something, where somebody said so; for hooks that ask before such calls. */
+  readonly destructive?: boolean | undefined;
   /** Whether the result should be summarised for later prompts. */
   readonly shouldSummarize?: boolean | undefined;
   /** Milliseconds; 60,000 unless given. */
@@ -80,6 +84,8 @@ export interface Tool<Args = never, Out = unknown, Input = unknown> {
   /** Looks up a call that may have happened, by its idempotency key. */
   reconcile?(args: Args, context: ToolRunContext): Reconciled<Out> | Promise<Reconciled<Out>>;
   run(args: Args, context: ToolRunContext): ToolResult<Out> | Promise<ToolResult<Out>>;
+  /** Lets go of what it holds open, such as a connection; called when a client that has it closes. It may be called again. */
+  close?(): void | Promise<void>;
 }
 
 /** A tool of any type, as registries and the engine hold it. */

@@ -34,6 +34,10 @@ export class CallContext implements ToolRunContext {
     return this.#key;
   }
 
+  get attempt(): number {
+    return Math.max(1, this.#visit.stored?.calls[this.#n - 1]?.attempts ?? 1);
+  }
+
   get endUser(): EndUser {
     const { endUser } = this.#visit.run;
     if (!this.#changes) return endUser;

@@ -20,6 +20,7 @@ export function toolContext(init: ToolContextInit = {}): ToolRunContext {
   return {
     idempotencyKey: idempotencyKey(planRunId, callId),
     endUser: EndUser({ externalId: defaultEndUserId }),
+    attempt: 1,
     clarifications: [],
     signal: new AbortController().signal,
     ...rest,

@@ -24,7 +24,7 @@ export interface ToolOptions {
 
 /** A copy of a tool with other fields; its functions still run on the original, so classes keep their `this`. */
 export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
-  const { ready, reconcile } = tool;
+  const { ready, reconcile, close } = tool;
   const copy: AnyTool = {
     ...tool,
     id: tool.id,
@@ -36,12 +36,14 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
     outputSchema: tool.outputSchema,
     readOnly: tool.readOnly,
     idempotent: tool.idempotent,
+    destructive: tool.destructive,
     shouldSummarize: tool.shouldSummarize,
     timeoutMs: tool.timeoutMs,
     maxConcurrency: tool.maxConcurrency,
     perMinute: tool.perMinute,
     ...(ready && { ready: (context) => ready.call(tool, context) }),
     ...(reconcile && { reconcile: (args, context) => reconcile.call(tool, args, context) }),
+    ...(close && { close: () => close.call(tool) }),
     run: (args, context) => tool.run(args, context),
     ...changes,
   };

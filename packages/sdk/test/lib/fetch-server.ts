@@ -1,6 +1,8 @@
 // A handler of fetch requests behind a real HTTP server on the loopback interface.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 
 export interface FetchServer {
   readonly url: string;
@@ -21,7 +23,8 @@ export async function serveFetch(
     );
     if (!response) return void incoming.socket.destroy();
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-    outgoing.end(Buffer.from(await response.arrayBuffer()));
+    if (response.body) Readable.fromWeb(response.body as ReadableStream).pipe(outgoing);
+    else outgoing.end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

@@ -1,0 +1,11 @@
+// MCP servers as tools
+export { McpToolRegistry, type ConfigEnv, type SkippedTool } from '../tool/mcp/registry.ts';
+export type { McpServer } from '../tool/mcp/server.ts';
+export type { McpConfig, McpConfigServer } from '../tool/mcp/config.ts';
+export type { HttpServer, McpServerOptions, SamplingLimits, StdioServer } from '../tool/mcp/server-options.ts';
+
+// Sign-in
+export type { OAuthOptions } from '../tool/mcp/oauth-options.ts';
+export type { CallbackOptions, CallbackResult, SignInClient } from '../tool/mcp/sign-in-callback.ts';
+export { type LoopbackOptions, type OAuthLoopback, oauthLoopback } from '../tool/mcp/loopback.ts';
+export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts';

@@ -1,0 +1,117 @@
+import { PortiaError } from '../../core/errors.ts';
+import { PlanRunState } from '../../core/run-state.ts';
+import type { PlanRun } from '../../core/plan-run.ts';
+import type { McpServer } from './server.ts';
+import type { SignInFlow, SignIns, WaitingRun } from './sign-ins.ts';
+
+/** What of a client the callback needs. */
+export interface SignInClient {
+  resolveClarification(options: {
+    readonly planRunId: string;
+    readonly clarificationId: string;
+    readonly response: unknown;
+    readonly resolvedBy: string;
+  }): Promise<PlanRun>;
+  resume(options: { readonly planRunId: string }): Promise<PlanRun>;
+}
+
+/** What is known of the browser that came back. */
+export interface CallbackOptions {
+  /** The client whose runs wait: their questions are answered, and the runs go on. */
+  readonly portia?: SignInClient | undefined;
+  /** Whether the runs are driven here; true unless given. Say false where workers drive them. */
+  readonly resume?: boolean | undefined;
+  /**
+   * The end user your page knows the browser to be. When given, a sign-in that was begun for somebody else is refused,
+   * so that nobody can be lured into lending their account to another.
+   */
+  readonly endUserId?: string | undefined;
+}
+
+/** What came of a sign-in. */
+export interface CallbackResult {
+  readonly server: string;
+  readonly endUserId: string;
+  /** The runs that waited for it. */
+  readonly planRunIds: readonly string[];
+  /** Resolves when the runs driven here have ended or wait again. Never rejects. */
+  readonly done: Promise<void>;
+}
+
+/** @throws PortiaError `SIGN_IN_FAILED`. */
+export async function handleCallback(
+  servers: readonly McpServer[],
+  callbackUrl: string | URL,
+  options: CallbackOptions,
+): Promise<CallbackResult> {
+  const { searchParams } = new URL(callbackUrl, 'http://localhost');
+  const { signIns, flow } = await findFlow(servers, searchParams.get('state'));
+  if (options.endUserId !== undefined && options.endUserId !== flow.endUserId) {
+    throw refused(`the sign-in to ${signIns.server} was begun for somebody else`);
+  }
+  const code = searchParams.get('code');
+  if (code === null) {
+    const reason = /^[\w.-]{1,80}$/.exec(searchParams.get('error') ?? '')?.[0] ?? 'it brought no code';
+    throw refused(`the sign-in to ${signIns.server} was not granted: ${reason}`);
+  }
+  await signIns.redeem(flow, code, searchParams.get('iss') ?? undefined);
+  const waiting = await signIns.takeWaiting(flow.endUserId);
+  const { portia, resume = true } = options;
+  const answered = portia ? await answer(portia, waiting, flow.endUserId) : [];
+  const done = portia && resume ? goOn(portia, answered) : Promise.resolve();
+  return {
+    server: signIns.server,
+    endUserId: flow.endUserId,
+    planRunIds: [...new Set(waiting.map(({ planRunId }) => planRunId))],
+    done,
+  };
+}
+
+async function findFlow(
+  servers: readonly McpServer[],
+  state: string | null,
+): Promise<{ readonly signIns: SignIns; readonly flow: SignInFlow }> {
+  for (const { signIns } of servers) {
+    const flow = state === null ? undefined : await signIns?.takeFlow(state);
+    if (signIns && flow) return { signIns, flow };
+  }
+  throw refused('this address belongs to no sign-in that is open');
+}
+
+/** Answers the questions; what needs no answer any more is left alone. Gives the runs that can go on. */
+async function answer(
+  portia: SignInClient,
+  waiting: readonly WaitingRun[],
+  endUserId: string,
+): Promise<readonly string[]> {
+  const ready = new Set<string>();
+  for (const { planRunId, clarificationId } of waiting) {
+    try {
+      const run = await portia.resolveClarification({
+        planRunId,
+        clarificationId,
+        response: 'complete',
+        resolvedBy: endUserId,
+      });
+      if (run.state === PlanRunState.READY_TO_RESUME) ready.add(planRunId);
+    } catch (error) {
+      if (!PortiaError.isInstance(error)) throw error;
+    }
+  }
+  return [...ready];
+}
+
+async function goOn(portia: SignInClient, planRunIds: readonly string[]): Promise<void> {
+  await Promise.all(planRunIds.map((planRunId) => portia.resume({ planRunId }).then(ignore, ignore)));
+}
+
+/** How a run ends stands in its record; one that somebody else drives needs nobody here. */
+function ignore(): void {}
+
+function refused(message: string): PortiaError {
+  return new PortiaError({
+    code: 'SIGN_IN_FAILED',
+    message,
+    hint: 'begin the sign-in again from the question of the run',
+  });
+}

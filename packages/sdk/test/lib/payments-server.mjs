@@ -1,0 +1,106 @@
+// An MCP server of payments on the official server package, over stdio or HTTP. What it does happens in the world whose
+// address is in WORLD, and is counted there. KILL_CLIENT=before|after: it kills the process that started it before or
+// after the money went back.
+import { pathToFileURL } from 'node:url';
+import { acceptedContent, inputRequired, McpServer } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { z } from 'zod';
+
+const text = (value) => ({
+  content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }],
+});
+
+async function happen(kind, key, body) {
+  const response = await fetch(`${process.env.WORLD}/${kind}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    body: JSON.stringify(body),
+  });
+  return response.json();
+}
+
+const reads = { readOnlyHint: true };
+
+/** A new server, as every session or request has one. */
+export function paymentsServer() {
+  const server = new McpServer({ name: 'payments', version: '1.0.0' });
+  server.registerTool(
+    'list_customers',
+    { description: 'finds customers', inputSchema: z.object({ email: z.string() }), annotations: reads },
+    ({ email }) => text([{ id: 'cus_7', email }]),
+  );
+  server.registerTool(
+    'list_payment_intents',
+    {
+      description: 'finds payments of a customer',
+      inputSchema: z.object({ customer: z.string() }),
+      annotations: reads,
+    },
+    ({ customer }) => text([{ id: `pi_of_${customer}`, amount: 4200 }]),
+  );
+  server.registerTool(
+    'create_refund',
+    {
+      description: 'gives money back',
+      inputSchema: z.object({ payment_intent: z.string(), amount: z.number().int(), key: z.string().optional() }),
+      outputSchema: z.object({ id: z.string() }),
+    },
+    async ({ key = String(Math.random()), ...body }) => {
+      if (process.env.KILL_CLIENT === 'before') process.kill(process.ppid, 'SIGKILL');
+      const made = await happen('create_refund', key, body);
+      if (process.env.KILL_CLIENT === 'after') process.kill(process.ppid, 'SIGKILL');
+      return { ...text(made), structuredContent: made };
+    },
+  );
+  server.registerTool('die', { description: 'dies in the middle of a call' }, () => process.exit(1));
+  server.registerTool('die_reading', { description: 'dies, once', annotations: reads }, async () => {
+    const { id } = await happen('death', String(Math.random()), {});
+    if (id === 'death_1') process.exit(1);
+    return text(`back after ${id}`);
+  });
+  server.registerTool('wrong_output', { description: 'lies', outputSchema: z.object({ id: z.string() }) }, () =>
+    text('no structured content'),
+  );
+  server.registerTool('wait', { description: 'waits until it is cancelled' }, async (ctx) => {
+    await new Promise((done) => ctx.mcpReq.signal.addEventListener('abort', done, { once: true }));
+    await happen('cancelled', 'c', {});
+    return text('too late');
+  });
+  // The question is asked in the middle of the call, and the call waits.
+  server.registerTool('tip', { description: 'asks for a tip in the middle of the call' }, async (ctx) => {
+    await happen('tip-begun', String(Math.random()), {});
+    const answer = await ctx.mcpReq.elicitInput({
+      message: 'How much tip?',
+      requestedSchema: {
+        type: 'object',
+        properties: { amount: { type: 'integer', minimum: 1 } },
+        required: ['amount'],
+      },
+    });
+    if (answer.action !== 'accept') return text(`no tip: ${answer.action}`);
+    await happen('tip', String(Math.random()), answer.content);
+    return text(`tipped ${answer.content.amount}`);
+  });
+  // The question is an answer of its own: nothing waits, and what was done so far comes back with the answer.
+  server.registerTool('gift', { description: 'asks whom a gift is for, before anything happens' }, async (ctx) => {
+    const known = ctx.mcpReq.requestState();
+    const given = acceptedContent(ctx.mcpReq.inputResponses, 'whom');
+    if (!given) {
+      return inputRequired({
+        requestState: 'the shop is chosen',
+        inputRequests: {
+          whom: inputRequired.elicit({ message: 'Whom is it for?', requestedSchema: z.object({ name: z.string() }) }),
+        },
+      });
+    }
+    await happen('gift', String(Math.random()), given);
+    return text(`for ${given.name}; ${known}`);
+  });
+  server.registerTool('hire', { description: 'adds a tool' }, () => {
+    server.registerTool('hired', { description: 'the new one' }, () => text('at work'));
+    return text('hired');
+  });
+  return server;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) serveStdio(() => paymentsServer());
