@@ -3,6 +3,7 @@ import { type ProviderName, ask, scriptedFor } from '../../test/lib/model-server
 import type { ContentPart } from '../core/content.ts';
 import type { ModelMessage } from '../core/model.ts';
 import { text } from '../testing/script.ts';
+import { fromAiSdk } from './ai-sdk/index.ts';
 
 const png = 'iVBORw0KGgo=';
 const pdf = 'JVBERi0xLjQ=';
@@ -111,6 +112,51 @@ describe('images and files', () => {
       messages: [...turn.slice(0, 3), { ...(turn[3] as ModelMessage & { role: 'tool' }), isError: true }],
     });
     expect(JSON.stringify(server.requests[1]?.body)).toContain('[invoice.pdf: application/pdf]');
+  });
+});
+
+describe('each version of the specification', () => {
+  const formOf = async (specificationVersion: string): Promise<[user: unknown, tool: unknown]> => {
+    let prompt: { readonly content: readonly Record<string, unknown>[] }[] = [];
+    const model = fromAiSdk({
+      specificationVersion,
+      provider: 'own.chat',
+      modelId: 'm',
+      doGenerate: async (options) => {
+        prompt = options.prompt;
+        return { content: [{ type: 'text', text: 'Yes.' }], finishReason: 'stop' };
+      },
+    });
+    const url = 'https://pictures.example/cat.png';
+    const content: readonly ContentPart[] = [parts[1] as ContentPart, { type: 'image', url }];
+    await model.generate({
+      messages: [
+        { role: 'user', content },
+        { role: 'assistant', content: '', toolCalls: [{ id: 'a', name: 'look', args: {} }] },
+        { role: 'tool', callId: 'a', toolName: 'look', content },
+      ],
+    });
+    const result = prompt[2]?.content[0]?.['output'] as { readonly value: unknown };
+    return [prompt[0]?.content, result.value];
+  };
+  const url = new URL('https://pictures.example/cat.png');
+
+  it('gets files in its own form', async () => {
+    const untagged = [
+      { type: 'file', mediaType: 'image/png', data: png },
+      { type: 'file', mediaType: 'image/*', data: url },
+    ];
+    const tagged = [
+      { type: 'file', mediaType: 'image/png', data: { type: 'data', data: png } },
+      { type: 'file', mediaType: 'image/*', data: { type: 'url', url } },
+    ];
+    const byAddress = { type: 'image-url', url: url.href, mediaType: 'image/*' };
+    expect(await formOf('v2')).toEqual([untagged, [{ type: 'media', data: png, mediaType: 'image/png' }, byAddress]]);
+    expect(await formOf('v3')).toEqual([
+      untagged,
+      [{ type: 'image-data', data: png, mediaType: 'image/png' }, byAddress],
+    ]);
+    expect(await formOf('v4')).toEqual([tagged, tagged]);
   });
 });
 

@@ -80,9 +80,9 @@ async function load(
   const factory = module[entry.factory];
   if (typeof factory !== 'function') throw packageUnfit(id, entry);
   const made = factory(settings) as ProviderInstance;
-  const make = entry.method === undefined ? made : made[entry.method];
-  if (typeof make !== 'function') throw packageUnfit(id, entry);
-  return (make as (model: string) => AiSdkLanguageModel)(model);
+  const method = entry.method === undefined ? undefined : made[entry.method];
+  // A line of the package that has given up the method makes its models by itself.
+  return (typeof method === 'function' ? (method as ProviderInstance) : made)(model);
 }
 
 function packageUnfit(id: string, entry: ProviderEntry): PortiaError {

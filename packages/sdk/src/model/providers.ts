@@ -29,7 +29,7 @@ export interface ProviderEntry {
   readonly package: string;
   /** The export of the package that makes the provider. */
   readonly factory: string;
-  /** The method of the provider that makes a language model; the provider itself is called when absent. */
+  /** The method of the provider that makes a language model; the provider itself is called when there is none. */
   readonly method?: string;
   /** How it is reached when a key and a base URL are not all it needs. */
   readonly access?: 'aws' | 'azure';

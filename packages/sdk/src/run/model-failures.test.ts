@@ -1,3 +1,4 @@
+import { createOpenAI } from '@ai-sdk/openai';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -5,11 +6,13 @@ import { configFor, modelNames, type ProviderName, secret, serve } from '../../t
 import { Portia } from '../client.ts';
 import { contentText } from '../core/content.ts';
 import type { PortiaErrorCode } from '../core/errors.ts';
+import { fromAiSdk } from '../model/ai-sdk/index.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
 import { fails, hangs, invalidJson, object, type ScriptedAnswer, status, text, truncated } from '../testing/script.ts';
 
-const drivers: readonly ProviderName[] = [
+const drivers: readonly (ProviderName | 'responses')[] = [
+  'responses',
   'openai',
   'anthropic',
   'google',
@@ -95,7 +98,7 @@ const failures: readonly Failure[] = [
 
 /** A run whose third step asks a model that fails until it is mended. */
 async function run(
-  name: ProviderName,
+  name: ProviderName | 'responses',
   failing: () => ScriptedAnswer,
   { schema, timeoutMs = 20_000 }: { schema?: z.ZodType; timeoutMs?: number } = {},
 ) {
@@ -111,8 +114,11 @@ async function run(
     .functionStep({ stepName: 'effect', args: {}, function: () => (effects += 1) })
     .llmStep({ stepName: 'second', task: 'Second task', ...(schema && { outputSchema: schema }) })
     .build();
-  const config = configFor(server, { defaultModel: modelNames[name], modelTimeoutMs: timeoutMs });
-  const portia = new Portia({ config, plans: [plan], clock: fakeClock(Date.UTC(2026, 0, 5), { autoAdvance: true }) });
+  const clock = fakeClock(Date.UTC(2026, 0, 5), { autoAdvance: true });
+  const responses = createOpenAI({ apiKey: secret, baseURL: server.baseUrl })('gpt-4.1');
+  const defaultModel = name === 'responses' ? fromAiSdk(responses, { clock, timeoutMs }) : modelNames[name];
+  const config = configFor(server, { defaultModel, modelTimeoutMs: timeoutMs });
+  const portia = new Portia({ config, plans: [plan], clock });
   const failed = await portia.runPlan(plan);
   const asked = server.requests.length - 1;
   broken = false;

@@ -77,6 +77,32 @@ describe('a list of models', () => {
   });
 });
 
+describe('an image in a message', () => {
+  it('reaches the model, and is on record with the conversation', async () => {
+    const content = [
+      { type: 'text', text: 'What is the total?' },
+      { type: 'image', mediaType: 'image/png', data: 'iVBORw0KGgo=' },
+    ] as const;
+    const read = tool({
+      id: 'read_receipt',
+      description: 'Reads a receipt',
+      argsSchema: z.object({}),
+      readOnly: true,
+      run: async (_args, context) => (await context.model().generate({ messages: [{ role: 'user', content }] })).text,
+    });
+    const { portia, server } = await client(() => text('42'));
+    const run = await portia.runPlan(new PlanBuilderV2('Read').invokeToolStep({ tool: read, args: {} }).build());
+    expect(run.outputs.finalOutput?.value).toBe('42');
+    expect(server.requests[0]?.body).toHaveProperty(
+      'messages.0.content.1.image_url.url',
+      'data:image/png;base64,iVBORw0KGgo=',
+    );
+    const [end] = (await eventsOf(portia, run)).filter(({ type }) => type === 'model-call-end');
+    expect(end).toMatchObject({ messages: [{ role: 'user', content }] });
+    await portia.close();
+  });
+});
+
 describe('words as they come', () => {
   const plan = new PlanBuilderV2('Ask').llmStep({ task: 'Say something' }).build();
 

@@ -59,6 +59,10 @@ const finishReasons = new Set(['stop', 'length', 'content-filter', 'tool-calls',
 
 function toFinishReason(reason: GenerateResult['finishReason']): ModelAnswer['finishReason'] {
   const word = typeof reason === 'string' ? reason : reason?.unified;
+  // Some packages hand on a provider's word for half an answer without knowing it.
+  if (word === 'other' && typeof reason === 'object' && /incomplete|max_tokens|max_output/.test(reason.raw ?? '')) {
+    return 'length';
+  }
   return finishReasons.has(word) ? (word as ModelAnswer['finishReason']) : 'other';
 }
 

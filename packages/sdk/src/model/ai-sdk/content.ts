@@ -3,10 +3,15 @@ import { PortiaError } from '../../core/errors.ts';
 import type { PromptPart, ResultOutput, ResultPart, SupportedUrls } from './language-model.ts';
 
 type Binary = Exclude<ContentPart, { type: 'text' }>;
+type FilePart = Extract<PromptPart, { type: 'file' }>;
 
-/** What a model takes: its name for messages, and which addresses its provider fetches itself. */
+/** Who a message is for. */
 export interface Taker {
+  /** For messages. */
   readonly id: string;
+  /** Of the specification: each has its own form of files. */
+  readonly version: string;
+  /** Which addresses the provider fetches itself. */
   readonly urls: SupportedUrls | undefined;
 }
 
@@ -14,37 +19,38 @@ export interface Taker {
 export function toUserParts(taker: Taker, content: MessageContent): PromptPart[] {
   refuseUnreadable(taker, content);
   if (typeof content === 'string') return [{ type: 'text', text: content }];
-  return content.map((part): PromptPart => {
-    if (part.type === 'text') return { type: 'text', text: part.text };
-    const { mediaType, data, url, filename } = bytesOf(taker, part);
-    return {
-      type: 'file',
-      mediaType,
-      data: data ?? new URL(url as string),
-      ...(filename !== undefined && { filename }),
-    };
-  });
+  return content.map((part) => (part.type === 'text' ? { type: 'text', text: part.text } : toFilePart(taker, part)));
 }
 
 /** What a tool gave as the prompt has it; errors and plain texts are words alone. */
-export function toResultOutput(
-  taker: Taker,
-  specificationVersion: string,
-  content: MessageContent,
-  isError: boolean,
-): ResultOutput {
+export function toResultOutput(taker: Taker, content: MessageContent, isError: boolean): ResultOutput {
   refuseUnreadable(taker, content);
   if (isError) return { type: 'error-text', value: contentText(content) };
   if (typeof content === 'string') return { type: 'text', value: content };
-  return { type: 'content', value: content.map((part) => toResultPart(taker, specificationVersion, part)) };
+  return { type: 'content', value: content.map((part) => toResultPart(taker, part)) };
 }
 
-function toResultPart(taker: Taker, version: string, part: ContentPart): ResultPart {
+function toFilePart(taker: Taker, part: Binary): FilePart {
+  const { mediaType, data, url, filename } = bytesOf(taker, part);
+  const tagged = taker.version === 'v4';
+  const found =
+    data === undefined
+      ? tagged
+        ? ({ type: 'url', url: new URL(url as string) } as const)
+        : new URL(url as string)
+      : tagged
+        ? ({ type: 'data', data } as const)
+        : data;
+  return { type: 'file', mediaType, data: found, ...(filename !== undefined && { filename }) };
+}
+
+function toResultPart(taker: Taker, part: ContentPart): ResultPart {
   if (part.type === 'text') return { type: 'text', text: part.text };
+  if (taker.version === 'v4') return toFilePart(taker, part);
   const { mediaType, data, url, filename } = bytesOf(taker, part);
   const kind = part.type;
   if (data === undefined) return { type: `${kind}-url`, url: url as string, mediaType };
-  if (version === 'v2') return { type: 'media', data, mediaType };
+  if (taker.version === 'v2') return { type: 'media', data, mediaType };
   return { type: `${kind}-data`, data, mediaType, ...(filename !== undefined && { filename }) };
 }
 

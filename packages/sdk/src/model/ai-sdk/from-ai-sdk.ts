@@ -52,7 +52,7 @@ export function fromAiSdk(languageModel: AiSdkLanguageModel, options: FromAiSdkO
     id,
     contextWindow: options.contextWindow ?? contextWindowOf(modelId),
     async generate(request) {
-      const taker = { id, urls: await languageModel.supportedUrls };
+      const taker = { id, version: languageModel.specificationVersion, urls: await languageModel.supportedUrls };
       const { onText } = request;
       const streams = onText !== undefined && request.schema === undefined && canStream(languageModel);
       let heard = false;

@@ -11,20 +11,24 @@ export type PromptPart =
   | { type: 'text'; text: string; providerOptions?: ProviderData }
   | { type: 'reasoning'; text: string; providerOptions?: ProviderData }
   | { type: 'tool-call'; toolCallId: string; toolName: string; input: JsonValue; providerOptions?: ProviderData }
-  | { type: 'file'; mediaType: string; data: string | URL; filename?: string; providerOptions?: ProviderData }
+  | { type: 'file'; mediaType: string; data: FileData; filename?: string; providerOptions?: ProviderData }
   | { type: 'tool-result'; toolCallId: string; toolName: string; output: ResultOutput };
+
+/** The bytes of a file in base64, or where they are; tagged since version 4. */
+export type FileData = string | URL | { type: 'data'; data: string } | { type: 'url'; url: URL };
 
 /** What a tool gave. */
 export type ResultOutput =
   | { type: 'text' | 'error-text'; value: string }
-  /** The parts are named differently in version 2. */
+  /** The parts are named differently in each version. */
   | { type: 'content'; value: ResultPart[] };
 
 /** A part of what a tool gave. */
 export type ResultPart =
   | { type: 'text'; text: string }
   | { type: 'image-data' | 'file-data' | 'media'; data: string; mediaType: string; filename?: string }
-  | { type: 'image-url' | 'file-url'; url: string; mediaType: string };
+  | { type: 'image-url' | 'file-url'; url: string; mediaType: string }
+  | { type: 'file'; data: FileData; mediaType: string; filename?: string };
 
 /** Addresses a provider fetches itself, by media type. */
 export type SupportedUrls = Readonly<Record<string, readonly RegExp[]>>;

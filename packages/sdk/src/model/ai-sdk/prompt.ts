@@ -56,7 +56,7 @@ function toPrompt(model: AiSdkLanguageModel, taker: Taker, messages: readonly Mo
   for (const message of messages) {
     if (message.role === 'system') prompt.push({ role: 'system', content: message.content });
     else if (message.role === 'user') prompt.push({ role: 'user', content: toUserParts(taker, message.content) });
-    else if (message.role === 'tool') pushResult(prompt, model, taker, message);
+    else if (message.role === 'tool') pushResult(prompt, taker, message);
     else {
       const content = assistantParts(model, message);
       // Providers refuse a turn without content.
@@ -66,17 +66,12 @@ function toPrompt(model: AiSdkLanguageModel, taker: Taker, messages: readonly Mo
   return prompt;
 }
 
-function pushResult(
-  prompt: PromptMessage[],
-  model: AiSdkLanguageModel,
-  taker: Taker,
-  message: Extract<ModelMessage, { role: 'tool' }>,
-): void {
+function pushResult(prompt: PromptMessage[], taker: Taker, message: Extract<ModelMessage, { role: 'tool' }>): void {
   const part: PromptPart = {
     type: 'tool-result',
     toolCallId: message.callId,
     toolName: message.toolName,
-    output: toResultOutput(taker, model.specificationVersion, message.content, message.isError === true),
+    output: toResultOutput(taker, message.content, message.isError === true),
   };
   const last = prompt.at(-1);
   if (last?.role === 'tool') last.content.push(part);
