@@ -98,7 +98,6 @@ export class Portia {
   constructor(options: PortiaOptions = {}) {
     this.#options = options;
     this.config = options.config ?? Config.fromDefault();
-    refuseUnavailable(this.config);
     this.tools = options.tools instanceof ToolRegistry ? options.tools : new ToolRegistry(options.tools ?? []);
     this.storage = new Storage(() => this.#open());
   }
@@ -304,16 +303,6 @@ function runId({ planRunId, planRun }: RunRef): PlanRunUUID {
 
 function gateFor({ maxConcurrencyPerClient }: Config): Gate | undefined {
   return maxConcurrencyPerClient === undefined ? undefined : new Gate(maxConcurrencyPerClient);
-}
-
-/** What is asked for and not there is an error, not something else in silence. */
-function refuseUnavailable({ executionAgentType }: Config): void {
-  if (executionAgentType === 'ONE_SHOT') return;
-  throw new PortiaError({
-    code: 'CONFIG_INVALID',
-    message: `executionAgentType is ${executionAgentType}: the verifying agent is not part of this release`,
-    hint: 'use ONE_SHOT, and ask for approvals of calls that matter with clarifyOnToolCalls()',
-  });
 }
 
 function missing(object: string, id: string): PortiaError {

@@ -12,6 +12,7 @@ export const blockTags = [
   'step_task',
   'step_condition',
   'step_input',
+  'step_arguments',
   'earlier_output',
   'person_answer',
   'tool_output',

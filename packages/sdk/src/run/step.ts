@@ -7,7 +7,8 @@ import type { AgentInstruction } from '../core/program.ts';
 import { visitKey } from '../core/run-state.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
 import { judgeCondition } from './agents/introspection.ts';
-import { asStepError, runOneShotAgent } from './agents/one-shot.ts';
+import { asStepError } from './agents/one-shot.ts';
+import { runToolAgent } from './agents/tool-agent.ts';
 import { type ShapedResult, shapeResult } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
 import { runView, stepView } from './hook-views.ts';
@@ -66,7 +67,7 @@ async function agentStep(visit: VisitRun, instruction: AgentInstruction, started
   const inputs = loading instanceof Promise ? await loading : loading;
   if ('code' in inputs) return { kind: 'failed', error: inputs };
   const tool = tools.getTool(toolId);
-  const result = await runOneShotAgent(visit, tool, inputs, step.task);
+  const result = await runToolAgent(visit, tool, inputs, step.task);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error };
   const shaped = shapeResult(visit, tool, result.value, { task: step.task, schema: step.structuredOutputSchema });

@@ -4,76 +4,25 @@ import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.
 import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';
-import type { Awaitable } from '../../storage/storage-backend.ts';
-import { llmToolId } from '../../plan/compile.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
-import { earlierOutputs, type StepInput } from '../step-inputs.ts';
+import type { StepInput } from '../step-inputs.ts';
 import { type CallResult, callTool } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
-import { type ExecutionPromptInput, executionPrompt } from './prompts/execution.ts';
+import { executionPrompt } from './prompts/execution.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
-
-/** Soft errors in a row after which a step fails, as in Portia 0.9: four attempts in all. */
-const maxSoftErrors = 4;
+import { maxSoftErrors, outOfAttempts, promptInput, type ToolTask } from './tool-task.ts';
 
 /** Longest tool result a model is shown, in characters. */
 const maxResultText = 50_000;
 
-/**
- * Executes a step that has a tool. Arguments that are known are used as they are: a tool without arguments and the
- * LLM tool cost no model call for them. For all else one model call settles the arguments; soft errors are shown to
- * the model, which may try again.
- */
-export function runOneShotAgent(
-  visit: VisitRun,
-  tool: AnyTool,
-  inputs: readonly StepInput[],
-  task: string,
-  model?: Model,
-): Awaitable<CallResult> {
-  const known = knownArgs(tool, inputs, task);
-  if (known) return callTool(visit, tool, known, maxSoftErrors);
-  return converse(visit, tool, inputs, task, model ?? visit.run.runtime.models.get('execution'));
-}
-
-function knownArgs(tool: AnyTool, inputs: readonly StepInput[], task: string): JsonObject | undefined {
-  if (!tool.argsSchema && !tool.argsJsonSchema) return {};
-  if (tool.id !== llmToolId) return undefined;
-  const data: Record<string, JsonValue> = {};
-  for (const { name, value } of inputs) data[name] = value;
-  return { task, task_data: inputs.length === 0 ? null : data };
-}
-
-async function converse(
-  visit: VisitRun,
-  tool: AnyTool,
-  inputs: readonly StepInput[],
-  task: string,
-  model: Model,
-): Promise<CallResult> {
-  const { runtime } = visit.run;
-  const asksPeople = runtime.config.argumentClarificationsEnabled;
+/** One model call settles the arguments; soft errors are shown to the model, which may try again. */
+export async function runOneShotAgent(visit: VisitRun, work: ToolTask): Promise<CallResult> {
+  const { tool, inputs, model } = work;
+  const asksPeople = visit.run.runtime.config.argumentClarificationsEnabled;
   const tools: ModelTool[] = [toolToModelTool(tool), ...(asksPeople ? [clarificationTool] : [])];
-  const talk = conversation(
-    executionPrompt({
-      task,
-      tool: toolToModelTool(tool),
-      inputs: inputs.map(({ name, description, text, summary }) => ({
-        name,
-        description,
-        text,
-        summary: summary ?? undefined,
-      })),
-      earlier: earlierOutputs(visit),
-      answers: answersSoFar(visit),
-      endUser: visit.run.endUser,
-      now: visit.driver.now(),
-      contextWindow: model.contextWindow,
-      canAskPeople: asksPeople,
-    }),
-  );
+  const talk = conversation(executionPrompt({ ...promptInput(visit, work), canAskPeople: asksPeople }));
   let softErrors = 0;
   let idleTurns = 0;
   for (;;) {
@@ -88,25 +37,8 @@ async function converse(
     }
     if (turn.ok || !turn.soft) return turn;
     softErrors += 1;
-    if (softErrors >= maxSoftErrors) {
-      const { code, message, toolCallId } = turn.error;
-      const last = code === 'TOOL_ARGS_INVALID' || code === 'TOOL_TIMEOUT' ? code : 'TOOL_RETRIES_EXHAUSTED';
-      return {
-        ok: false,
-        soft: false,
-        error: visit.error(last, `${tool.id} failed after retries: ${message}`, toolCallId),
-      };
-    }
+    if (softErrors >= maxSoftErrors) return outOfAttempts(visit, tool, turn);
   }
-}
-
-/** What people said to questions of this step that ask for a value. */
-function answersSoFar(visit: VisitRun): ExecutionPromptInput['answers'] {
-  return visit.clarifications().flatMap((clarification) => {
-    const { category, resolved, userGuidance: question, response } = clarification;
-    const asksValue = category === 'Input' || category === 'Multiple Choice' || category === 'Value Confirmation';
-    return resolved && asksValue ? [{ argumentName: clarification.argumentName, question, response }] : [];
-  });
 }
 
 function ask(visit: VisitRun, model: Model, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {

@@ -9,7 +9,7 @@ import type { AnyTool } from '../../core/tool.ts';
 import { answerInvalid, jsonOf, whyNot, wordsOf } from '../../model/json-answer.ts';
 import { withRepair } from '../../model/repair.ts';
 import { llmToolId } from '../../plan/compile.ts';
-import { runOneShotAgent } from '../agents/one-shot.ts';
+import { runToolAgent } from '../agents/tool-agent.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from '../agents/prompts/llm-tool.ts';
 import { runReActAgent } from '../agents/react.ts';
 import { shapeResult } from '../agents/step-result.ts';
@@ -97,7 +97,7 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
   if (refused) return refused;
   const tool = withTimeout(toolOf(visit, work.tool), work.timeoutMs);
   const model = visit.run.runtime.models.get(work.model ?? 'execution');
-  const result = await runOneShotAgent(visit, tool, inputs, task, model);
+  const result = await runToolAgent(visit, tool, inputs, task, model);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
   return {

@@ -64,21 +64,29 @@ const longValue = 5_000;
 
 /** The messages that ask a model to call the tool of a step. */
 export function executionPrompt(input: ExecutionPromptInput): ModelMessage[] {
+  return [
+    { role: 'system', content: rules(input) },
+    { role: 'user', content: executionData(input) },
+  ];
+}
+
+/** All that a step works with, as data. */
+export function executionData(input: ExecutionPromptInput): string {
   const { task, answers, endUser, now, contextWindow } = input;
   const inputs = contextWindow === undefined ? input.inputs : fitInputs(input.inputs, contextWindow);
   const long = inputs.find(({ text, summarized }) => summarized || text.length > longValue);
-  const content = lines(
+  return lines(
     dateLine(now),
     endUserBlock(endUser),
     valueBlocks('earlier_output', fitEarlier(input.earlier, contextWindow)),
     valueBlocks('step_input', inputs),
     answerBlocks(answers),
     dataBlock('step_task', task),
-    long &&
-      `To pass the whole of a long or summarised input, write {{${long.name}}} (its name) in the argument: the value takes its place.`,
+    long && placeholderRule(long.name),
   );
-  return [
-    { role: 'system', content: rules(input) },
-    { role: 'user', content },
-  ];
+}
+
+/** How a value is passed whole without being copied. The name is a plan's own: it is checked when the plan is made. */
+export function placeholderRule(name: string): string {
+  return `To pass the whole of a long or summarised input, write {{${name}}} (its name) in the argument: the value takes its place.`;
 }

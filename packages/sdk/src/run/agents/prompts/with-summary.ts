@@ -16,7 +16,7 @@ export const summaryLimit = 500;
  * root, and references into the schema are written anew, so that they still lead where they led.
  */
 export function resultSchema(schema: JsonObject): NonNullable<ModelRequest['schema']> {
-  const { $schema: _dialect, $defs, definitions, ...result } = rebased(schema) as JsonObject;
+  const { $schema: _dialect, $defs, definitions, ...result } = rebased(schema, '#/properties/result') as JsonObject;
   return {
     name: 'result_with_summary',
     jsonSchema: {
@@ -30,20 +30,21 @@ export function resultSchema(schema: JsonObject): NonNullable<ModelRequest['sche
   };
 }
 
-function rebased(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(rebased);
+/** The schema with its references written anew, for when it no longer stands at the root but at `base`. */
+export function rebased(value: JsonValue, base: string): JsonValue {
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map((item) => rebased(item, base));
   if (!isPlainObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value as JsonObject).map(([key, item]) => [
       key,
-      key === '$ref' && typeof item === 'string' ? rebasedReference(item) : rebased(item),
+      key === '$ref' && typeof item === 'string' ? rebasedReference(item, base) : rebased(item, base),
     ]),
   );
 }
 
-function rebasedReference(reference: string): string {
+function rebasedReference(reference: string, base: string): string {
   if (reference !== '#' && !reference.startsWith('#/')) return reference;
-  return /^#\/(\$defs|definitions)\//.test(reference) ? reference : `#/properties/result${reference.slice(1)}`;
+  return /^#\/(\$defs|definitions)\//.test(reference) ? reference : `${base}${reference.slice(1)}`;
 }
 
 /** Reads `{ result, summary }`. @throws PortiaError `MODEL_ANSWER_INVALID` when either is missing. */
