@@ -87,6 +87,6 @@ export function executionData(input: ExecutionPromptInput): string {
 }
 
 /** How a value is passed whole without being copied. The name is a plan's own: it is checked when the plan is made. */
-export function placeholderRule(name: string): string {
+function placeholderRule(name: string): string {
   return `To pass the whole of a long or summarised input, write {{${name}}} (its name) in the argument: the value takes its place.`;
 }
