@@ -14,6 +14,7 @@ import type { Infer, Schema } from './core/schema.ts';
 import type { AnyTool } from './core/tool.ts';
 import { openModelCache } from './model/cache/open-cache.ts';
 import { modelSet } from './model/models.ts';
+import { PriceBook } from './model/prices.ts';
 import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
 import type { AnyPlanV2 } from './plan/builder-programs.ts';
@@ -22,6 +23,7 @@ import { makePlan, type PlanOptions } from './plan/make-plan.ts';
 import { type Answer, type Resolver, resolveClarification } from './run/answers.ts';
 import { cancelRun, type CancelOptions } from './run/cancel.ts';
 import { type AnyPlan, createRun, type RunOptions, startRun } from './run/create-run.ts';
+import { ClientBudget } from './run/budget.ts';
 import { DriverPool } from './run/driver-pool.ts';
 import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
 import { EventBus } from './run/event-bus.ts';
@@ -33,7 +35,7 @@ import { type BatchCounts, type BatchItem, runMany, type RunManyOptions } from '
 import { type ResumeOptions, resumeRun } from './run/resume.ts';
 import { advance } from './run/runner.ts';
 import type { Runtime } from './run/runtime.ts';
-import { failByHandler, retryRun } from './run/retry.ts';
+import { failByHandler, type RetryOptions, retryRun } from './run/retry.ts';
 import { systemClock } from './run/system-clock.ts';
 import { waitForReady, type WaitOptions } from './run/wait-for-ready.ts';
 import { work, type WorkCounts, type WorkOptions } from './run/worker.ts';
@@ -131,6 +133,8 @@ export class Portia {
       host: hostname(),
       toolLimits: new ToolLimits(clock),
       stepGate: gateFor(config),
+      prices: new PriceBook(config.modelPrices),
+      clientBudget: config.budget && new ClientBudget(config.budget),
     };
     return { runtime, plans: new PlanShelf(storage, this.#options.plans), storage };
   }
@@ -237,9 +241,7 @@ export class Portia {
   }
 
   /** A FAILED run goes on from the failed step; outputs and calls that succeeded are kept. */
-  async retry(
-    options: RunRef & { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined },
-  ): Promise<PlanRun> {
+  async retry(options: RunRef & RetryOptions): Promise<PlanRun> {
     const { runtime, plans } = await this.#open();
     return planRunView(await retryRun(runtime, plans, runId(options), options));
   }

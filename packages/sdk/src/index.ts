@@ -31,7 +31,10 @@ export type { PlanOptions } from './plan/make-plan.ts';
 export { ReadOnlyPlanRun, planRunFromWire } from './core/plan-run.ts';
 export type { CompletePlanRun, FailedPlanRun, OpenPlanRun, PlanRun, PlanRunOutputs } from './core/plan-run.ts';
 export { PlanRunState } from './core/run-state.ts';
-export type { ExecutionContext } from './core/execution-context.ts';
+export type { ExecutionContext, ModelContext, StepContext, Usage } from './core/execution-context.ts';
+export type { ModelTotals } from './core/usage.ts';
+export type { BudgetLimits, RunBudget } from './core/budget.ts';
+export type { RetryOptions } from './run/retry.ts';
 export { AgentMemoryValue, isInMemory, LocalDataValue, type Output } from './core/output.ts';
 export { ClarificationUUID, PlanRunUUID, PlanUUID } from './core/ids.ts';
 export type { AnyPlan, RunOptions } from './run/create-run.ts';
@@ -101,6 +104,8 @@ export type {
   ModelToolCall,
   ModelUsage,
 } from './core/model.ts';
+export type { ModelPrice } from './model/price-data.ts';
+export type { ModelPrices } from './model/prices.ts';
 export type { ModelCache } from './model/cache/model-cache.ts';
 export { type MemoryCacheOptions, memoryModelCache } from './model/cache/memory-cache.ts';
 export { type RedisCacheOptions, redisModelCache } from './model/cache/redis-cache.ts';

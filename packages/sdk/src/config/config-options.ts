@@ -1,5 +1,7 @@
+import type { BudgetLimits } from '../core/budget.ts';
 import type { Model } from '../core/model.ts';
 import type { ModelCache } from '../model/cache/model-cache.ts';
+import type { ModelPrices } from '../model/prices.ts';
 import type { ModelAgent } from '../model/providers.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 
@@ -135,6 +137,10 @@ export interface ConfigOptions {
   readonly maxConcurrency?: number | undefined;
   /** Steps at work in all runs of the client at once; not limited unless given. `PORTIA_MAX_CONCURRENCY_PER_CLIENT`. */
   readonly maxConcurrencyPerClient?: number | undefined;
+  /** What all runs and plannings of the client may spend together, in this process, since it was made. */
+  readonly budget?: BudgetLimits | undefined;
+  /** US dollars per million tokens, by `provider/model` or `provider/*`; before the prices this package knows. */
+  readonly modelPrices?: ModelPrices | undefined;
   /** Switches by name. `PORTIA_FEATURE_<NAME>`. */
   readonly featureFlags?: Readonly<Record<string, boolean>> | undefined;
   /** Whether execution agents ask people for arguments they do not know. `PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED`. */
@@ -211,6 +217,8 @@ const names: Readonly<Record<keyof ConfigOptions, true>> = {
   largeOutputThresholdTokens: true,
   maxConcurrency: true,
   maxConcurrencyPerClient: true,
+  budget: true,
+  modelPrices: true,
   featureFlags: true,
   argumentClarificationsEnabled: true,
   portiaApiKey: true,

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
+import { type BudgetLimits, readBudget } from '../core/budget.ts';
 import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { type ModelPrices, readPrices } from '../model/prices.ts';
 import { type LLMProvider, providers } from '../model/providers.ts';
 import { LogLevel } from '../observe/logger.ts';
 import { type CacheChoice, readModelCache } from './cache-choice.ts';
@@ -44,6 +46,9 @@ export class Config {
   readonly defaultLogLevel: LogLevel | undefined;
   readonly executionAgentType: ExecutionAgentType;
   readonly largeOutputThresholdTokens: number;
+  /** What all runs and plannings of the client may spend together, in this process. */
+  readonly budget: BudgetLimits | undefined;
+  readonly modelPrices: ModelPrices;
   readonly featureFlags: FeatureFlags;
   readonly argumentClarificationsEnabled: boolean;
   /** Steps of one run at once, where nothing else is said; 1 runs everything in order. */
@@ -82,6 +87,8 @@ export class Config {
       ExecutionAgentType.ONE_SHOT;
     this.largeOutputThresholdTokens =
       read.count('largeOutputThresholdTokens', ['PORTIA_LARGE_OUTPUT_THRESHOLD_TOKENS']) ?? 1000;
+    this.budget = readClientBudget(options.budget);
+    this.modelPrices = readPrices(options.modelPrices);
     this.featureFlags = readFlags(read);
     this.argumentClarificationsEnabled =
       read.flag('argumentClarificationsEnabled', ['PORTIA_ARGUMENT_CLARIFICATIONS_ENABLED']) ?? false;
@@ -189,6 +196,13 @@ function readSecrets(read: SettingReader): Map<string, string> {
     if (value !== undefined) secrets.set(option, value);
   }
   return secrets;
+}
+
+/** Nobody is asked for a client: it stops, and its runs go on elsewhere. */
+function readClientBudget(given: unknown): BudgetLimits | undefined {
+  const budget = readBudget(given, 'budget');
+  if (!budget?.onBudget && !budget?.maxOutputTokens) return budget;
+  throw invalid('budget', 'holds onBudget or maxOutputTokens', 'those belong to the budget of a run');
 }
 
 function readFlags(read: SettingReader): FeatureFlags {

@@ -1,3 +1,4 @@
+import { mergedBudget, type RunBudget } from './budget.ts';
 import { isRefused } from './clarification.ts';
 import type { CallOutcome } from './event.ts';
 import { type CallState, type RunState, type StoredAnswer, type Visit, visitKey } from './run-state.ts';
@@ -5,7 +6,8 @@ import { nextVisit, visitNumber } from './thread.ts';
 import { outputNameOf, threadOf } from './state-lookup.ts';
 
 /** A FAILED run goes on from the visits that were in flight; called by `apply` alone. */
-export function applyRetry(state: RunState): void {
+export function applyRetry(state: RunState, budget: RunBudget | undefined): void {
+  state.budget = mergedBudget(budget, state.budget);
   const name = outputNameOf(state, state.error?.step);
   if (name !== undefined) state.stepOutputs.delete(name);
   state.state = 'READY_TO_RESUME';

@@ -266,6 +266,8 @@ describe('answers of models', () => {
       inputTokens: 10,
       outputTokens: 2,
       cachedInputTokens: 4,
+      modelMs: 9,
+      unpricedCalls: 3,
     });
   });
 });

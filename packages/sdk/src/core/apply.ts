@@ -1,4 +1,5 @@
 import { applyRetry } from './apply-retry.ts';
+import { raiseBudget, type RunBudget } from './budget.ts';
 import { clarificationFromWire, placed, resolved } from './clarification.ts';
 import type { CallOutcome, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
@@ -9,6 +10,7 @@ import {
   type CallState,
   type ClarificationRecord,
   initialState,
+  noModelUsage,
   noUsage,
   type RunHeader,
   type RunState,
@@ -17,6 +19,7 @@ import {
   visitKey,
 } from './run-state.ts';
 import { outputNameOf, threadOf } from './state-lookup.ts';
+import { addModelCall } from './usage.ts';
 import {
   exitTarget,
   type Fork,
@@ -44,9 +47,14 @@ type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: 
 /** Changes the state by one event: deterministic, no clock, no randomness, no IO. The only code that does. */
 export function apply(state: RunState, event: RunEventBody, at: number): void {
   state.updatedAt = at;
+  if (state.state === 'IN_PROGRESS' && !isFromOutside(event)) {
+    state.activeMs += Math.max(0, at - state.activeAt);
+    state.activeAt = at;
+  }
   switch (event.type) {
     case 'run-start':
       state.state = 'IN_PROGRESS';
+      state.activeAt = at;
       state.startedAt ??= at;
       state.host = event.host;
       state.version = event.version;
@@ -90,8 +98,14 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       state.planId = event.planId;
       return;
     case 'run-retry':
-      return applyRetry(state);
+      return applyRetry(state, event.budget as RunBudget | undefined);
   }
+}
+
+/** Whether an event says nothing about work being done: it may come when nobody is at work, after a crash. */
+function isFromOutside(event: RunEventBody): boolean {
+  if (event.type === 'tool-call-end') return event.late === true;
+  return event.type === 'run-start' || event.type === 'clarification-resolved';
 }
 
 /** The visit of a step that is in flight, entered now if it is not. */
@@ -147,7 +161,10 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
     thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
   moveOn(state, thread, event);
-  if (event.ms) usageOf(state, step).ms += event.ms;
+  if (event.ms) {
+    usageOf(state, step).ms += event.ms;
+    state.totals.ms += event.ms;
+  }
 }
 
 /** What a condition gave can be referred to by the name of its step. */
@@ -296,11 +313,11 @@ function recordAnswer(state: RunState, event: EventOf<'model-call-end'>, at: num
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
   visit.answers ??= new Map();
   visit.answers.set(event.call, { purpose: event.purpose, messages: event.messages ?? [], answer: event.answer });
-  const usage = usageOf(state, event.step);
-  usage.modelCalls += 1;
-  usage.inputTokens += event.answer.usage?.inputTokens ?? 0;
-  usage.outputTokens += event.answer.usage?.outputTokens ?? 0;
-  usage.cachedInputTokens += event.answer.usage?.cachedInputTokens ?? 0;
+  addModelCall(state.totals, event);
+  addModelCall(usageOf(state, event.step), event);
+  const ofModel = state.models.get(event.model) ?? noModelUsage();
+  state.models.set(event.model, ofModel);
+  addModelCall(ofModel, event);
 }
 
 function usageOf(state: RunState, step: number): StepUsage {
@@ -365,7 +382,10 @@ export function wasTurnedDown(outcome: CallOutcome): boolean {
 }
 
 function countAttempt(state: RunState, step: number, call: CallState): void {
-  if (call.attempts === 0) usageOf(state, step).toolCalls += 1;
+  if (call.attempts === 0) {
+    usageOf(state, step).toolCalls += 1;
+    state.totals.toolCalls += 1;
+  }
   call.attempts += 1;
 }
 
@@ -410,6 +430,7 @@ function resolve(state: RunState, event: EventOf<'clarification-resolved'>): voi
   record.via = event.via;
   state.outstanding -= 1;
   state.answered += 1;
+  raiseBudget(state, record);
   if (state.outstanding === 0 && state.state === 'NEED_CLARIFICATION') state.state = 'READY_TO_RESUME';
 }
 

@@ -28,6 +28,8 @@ export const portiaErrorCodes = {
   TOOL_NOT_READY: 'A tool is not ready and asks nobody for anything.',
   TOOL_ARGS_INVALID: 'The arguments of a tool call do not fit its schema.',
   TOOL_CALL_INVALID: 'A tool call record cannot be read.',
+  BUDGET_EXCEEDED: 'A budget leaves no room for the next call.',
+  PRICE_UNKNOWN: 'A budget in dollars is set, and the price of a model is not known.',
   LOOP_LIMIT: 'A loop ran as often as it may.',
   RUN_EXITED: 'The plan ended the run with an error.',
   TOOL_FAILED: 'A tool failed for good.',

@@ -58,6 +58,10 @@ export type RunEventBody =
       readonly messages?: readonly ModelMessage[];
       readonly answer: ModelAnswer;
       readonly ms: number;
+      /** What it cost, in millionths of a US dollar; absent: the price was not known. */
+      readonly microUsd?: number;
+      /** Tokens as estimated, where the provider did not say. */
+      readonly estimatedTokens?: number;
     }
   /** Arguments were settled and wait for an approval of exactly this call. */
   | ({ readonly type: 'tool-call-propose' } & CallIdentity)
@@ -130,8 +134,8 @@ export type RunEventBody =
     }
   /** The run goes on with a later version of its plan, in which only steps ahead are different. */
   | { readonly type: 'plan-accept'; readonly planId: PlanUUID; readonly changes: JsonValue }
-  /** A failed run goes on from the failed visit. */
-  | { readonly type: 'run-retry'; readonly by: string | null };
+  /** A failed run goes on from the failed visit; `budget`: limits that take the place of those before. */
+  | { readonly type: 'run-retry'; readonly by: string | null; readonly budget?: JsonObject };
 
 /** What a model call is for. */
 export type ModelPurpose = 'planning' | 'execution' | 'introspection' | 'step-summary' | 'final-summary' | 'tool';

@@ -1,12 +1,25 @@
-import { noUsage, type RunState, type StepUsage, wholeRun } from './run-state.ts';
+import { activeMs } from './budget.ts';
+import { noUsage, type RunState, wholeRun } from './run-state.ts';
+import { inDollars, type ModelTotals } from './usage.ts';
 
 /** What a step, or a run, took. */
-export interface Usage extends Readonly<StepUsage> {}
+export interface Usage extends ModelTotals {
+  /** Milliseconds. */
+  readonly ms: number;
+  /** Calls handed to a tool, each counted once however often it was repeated. */
+  readonly toolCalls: number;
+}
 
 /** What one step took. */
 export interface StepContext extends Usage {
   /** Counted from 0; `null` for what belongs to the run as a whole, such as its final summary. */
   readonly step: number | null;
+}
+
+/** What the calls of one model took. */
+export interface ModelContext extends ModelTotals {
+  /** The model that answered, such as `openai/gpt-4.1`. */
+  readonly model: string;
 }
 
 /**
@@ -17,6 +30,8 @@ export interface ExecutionContext {
   readonly createdAt: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Milliseconds the run was at work, up to its last event; waiting for people is not in it. */
+  readonly activeMs: number;
   /** Where its last driver ran. */
   readonly host: string | null;
   /** The release of this library that drove it last. */
@@ -25,6 +40,8 @@ export interface ExecutionContext {
   readonly runKey: string | null;
   /** By step, in order; steps that took nothing are left out. */
   readonly steps: readonly StepContext[];
+  /** By model, in the order they were first asked. */
+  readonly models: readonly ModelContext[];
   readonly totals: Usage;
 }
 
@@ -33,34 +50,35 @@ export const emptyExecutionContext: ExecutionContext = Object.freeze({
   createdAt: null,
   startedAt: null,
   endedAt: null,
+  activeMs: 0,
   host: null,
   version: null,
   labels: Object.freeze({}),
   runKey: null,
   steps: Object.freeze([]),
-  totals: Object.freeze(noUsage()),
+  models: Object.freeze([]),
+  totals: inDollars(noUsage()),
 });
 
 /** The context of a run as its state has it: a frozen copy. */
 export function executionContextOf(state: RunState): ExecutionContext {
   const { header } = state;
-  const totals = noUsage();
   const steps = [...state.usage]
     .sort(([a], [b]) => place(a) - place(b))
-    .map(([step, usage]) => {
-      for (const key of Object.keys(totals) as (keyof StepUsage)[]) totals[key] += usage[key];
-      return Object.freeze({ step: step === wholeRun ? null : step, ...usage });
-    });
+    .map(([step, usage]) => Object.freeze({ step: step === wholeRun ? null : step, ...inDollars(usage) }));
+  const models = [...state.models].map(([model, usage]) => Object.freeze({ model, ...inDollars(usage) }));
   return Object.freeze({
     createdAt: header.createdAt,
     startedAt: state.startedAt ?? null,
     endedAt: state.endedAt ?? null,
+    activeMs: activeMs(state, state.updatedAt),
     host: state.host ?? null,
     version: state.version ?? null,
     labels: Object.freeze({ ...header.labels }),
     runKey: header.runKey ?? null,
     steps: Object.freeze(steps),
-    totals: Object.freeze(totals),
+    models: Object.freeze(models),
+    totals: inDollars(state.totals),
   });
 }
 

@@ -100,5 +100,7 @@ export interface Model {
   readonly id: string;
   /** Tokens that fit into one request; 100,000 when unknown. */
   readonly contextWindow: number;
+  /** Ids of models that may answer in its place. */
+  readonly alternatives?: readonly string[];
   generate(request: ModelRequest): Promise<ModelAnswer>;
 }

@@ -9,7 +9,8 @@ import type { JsonObject, JsonValue } from './json.ts';
 import { LocalDataValue } from './output.ts';
 import { Step } from './plan.ts';
 import { type PlanRun, planRunFromWire, planRunView, ReadOnlyPlanRun } from './plan-run.ts';
-import { initialState, noUsage, PlanRunState, type RunHeader, type RunState } from './run-state.ts';
+import { inDollars } from './usage.ts';
+import { initialState, noModelUsage, noUsage, PlanRunState, type RunHeader, type RunState } from './run-state.ts';
 
 const fixture = JSON.parse(
   readFileSync(new URL('../../fixtures/portia-0.9/plan-run.json', import.meta.url), 'utf8'),
@@ -256,6 +257,15 @@ describe('what a run can be asked', () => {
 });
 
 describe('the execution context', () => {
+  const none = inDollars(noUsage());
+  const noneAsked = inDollars(noModelUsage());
+  const unpriced = (calls: number) => ({
+    modelCalls: calls,
+    modelMs: calls,
+    unpricedCalls: calls,
+    costUsd: null,
+  });
+
   it('has the times, the surroundings, and what each step took', () => {
     const answer = (step: number, inputTokens: number): RunEventBody => ({
       type: 'model-call-end',
@@ -282,12 +292,14 @@ describe('the execution context', () => {
       version: '0.1.0',
       labels: { batch: 'nightly' },
       runKey: 'order-17',
+      activeMs: 5,
       steps: [
-        { ...noUsage(), step: 0, ms: 7 },
-        { ...noUsage(), step: 1, modelCalls: 1, inputTokens: 10, outputTokens: 1, toolCalls: 1 },
-        { ...noUsage(), step: null, modelCalls: 1, inputTokens: 5, outputTokens: 1 },
+        { ...none, step: 0, ms: 7 },
+        { ...none, ...unpriced(1), step: 1, inputTokens: 10, outputTokens: 1, toolCalls: 1 },
+        { ...none, ...unpriced(1), step: null, inputTokens: 5, outputTokens: 1 },
       ],
-      totals: { ...noUsage(), ms: 7, modelCalls: 2, inputTokens: 15, outputTokens: 2, toolCalls: 1 },
+      models: [{ ...noneAsked, ...unpriced(2), model: 'm', inputTokens: 15, outputTokens: 2 }],
+      totals: { ...none, ...unpriced(2), ms: 7, inputTokens: 15, outputTokens: 2, toolCalls: 1 },
     });
   });
 

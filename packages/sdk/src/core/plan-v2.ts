@@ -1,3 +1,4 @@
+import { readBudget, type RunBudget } from './budget.ts';
 import { PlanBuilderError } from './errors.ts';
 import { hashJson } from './hash.ts';
 import { uuidFromHash, PlanUUID } from './ids.ts';
@@ -31,6 +32,7 @@ export interface PlanV2Init {
   readonly planInputs?: readonly PlanInputV2[] | undefined;
   readonly summarize?: boolean | undefined;
   readonly finalOutputSchema?: Schema | undefined;
+  readonly budget?: RunBudget | undefined;
 }
 
 /** What a plan is called unless it is given a label. */
@@ -53,6 +55,8 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
   readonly planInputs: readonly PlanInputV2[];
   readonly summarize: boolean;
   readonly finalOutputSchema: Schema | undefined;
+  /** What each of its runs may spend, where they do not say. */
+  readonly budget: RunBudget | undefined;
   /** Its blocks, with where each begins, divides and ends. */
   readonly blocks: BlockMap;
   /** All of it that JSON can hold, without its id: what the id is the hash of. */
@@ -88,10 +92,19 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
     this.planInputs = Object.freeze(planInputs.map(settleInput));
     this.summarize = summarize;
     this.finalOutputSchema = finalOutputSchema;
+    this.budget = readBudget(init.budget, 'the budget of the plan');
     this.blocks = blocksOf(this.steps);
     checkReferences({ steps: this.steps, blocks: this.blocks, inputs: byName(this.planInputs) });
     const { json, isData } = encode(
-      { version: formVersion, label, planInputs: this.planInputs, steps: this.steps, summarize, finalOutputSchema },
+      {
+        version: formVersion,
+        label,
+        planInputs: this.planInputs,
+        steps: this.steps,
+        summarize,
+        finalOutputSchema,
+        ...(this.budget && { budget: this.budget }),
+      },
       'the plan',
     );
     this.shape = freezeJson(json as JsonObject);

@@ -1,4 +1,5 @@
 import type { Audience, Clarification } from './clarification.ts';
+import type { RunBudget } from './budget.ts';
 import type { CallOutcome, ExpiryPolicy, ModelPurpose, RunError, VisitId } from './event.ts';
 import type { PlanRunUUID, PlanUUID } from './ids.ts';
 import { freezeJson, type JsonObject } from './json.ts';
@@ -34,6 +35,8 @@ export interface RunHeader {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** JSON Schema the final output must fit, when the caller asked for one. */
   readonly outputSchema?: JsonObject | undefined;
+  /** What the run may spend. */
+  readonly budget?: RunBudget | undefined;
 }
 
 /** A clarification with what stands beside it. */
@@ -89,20 +92,49 @@ export interface StoredAnswer {
   readonly answer: ModelAnswer;
 }
 
-/** What one step took. */
-export interface StepUsage {
-  ms: number;
+/** What model calls took. */
+export interface ModelUsageTotals {
   modelCalls: number;
+  /** Of the model calls, those answered from the cache of model answers: they cost nothing. */
+  cachedCalls: number;
   inputTokens: number;
   outputTokens: number;
   cachedInputTokens: number;
+  /** Tokens estimated for calls of which the provider did not say; in no other count. */
+  estimatedTokens: number;
+  /** Milliseconds until the answers were there, added up. */
+  modelMs: number;
+  /** Millionths of a US dollar, of the calls whose price is known. */
+  microUsd: number;
+  /** Calls whose price is not known. */
+  unpricedCalls: number;
+}
+
+/** What one step took. */
+export interface StepUsage extends ModelUsageTotals {
+  ms: number;
   /** Calls handed to a tool, each counted once however often it was repeated. */
   toolCalls: number;
 }
 
 /** Nothing spent. */
 export function noUsage(): StepUsage {
-  return { ms: 0, modelCalls: 0, inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, toolCalls: 0 };
+  return { ms: 0, toolCalls: 0, ...noModelUsage() };
+}
+
+/** Nothing asked. */
+export function noModelUsage(): ModelUsageTotals {
+  return {
+    modelCalls: 0,
+    cachedCalls: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    estimatedTokens: 0,
+    modelMs: 0,
+    microUsd: 0,
+    unpricedCalls: 0,
+  };
 }
 
 /**
@@ -144,6 +176,15 @@ export interface RunState {
   readonly visits: Map<string, Visit>;
   /** By step; `-1` for what belongs to the whole run. Only where models, tools or time were spent. */
   readonly usage: Map<number, StepUsage>;
+  /** What all steps took together. */
+  readonly totals: StepUsage;
+  /** The same of model calls, by model. */
+  readonly models: Map<string, ModelUsageTotals>;
+  /** What all of it may come to: as given, with what people added. */
+  budget: RunBudget | undefined;
+  /** Milliseconds at work up to `activeAt`. */
+  activeMs: number;
+  activeAt: number;
   finalOutput: Output | undefined;
   error: RunError | undefined;
 }
@@ -180,6 +221,11 @@ export function initialState(header: RunHeader, program: Program): RunState {
     answeredAtWait: -1,
     visits: new Map(),
     usage: new Map(),
+    totals: noUsage(),
+    models: new Map(),
+    budget: header.budget,
+    activeMs: 0,
+    activeAt: header.createdAt,
     finalOutput: undefined,
     error: undefined,
   };

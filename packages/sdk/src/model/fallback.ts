@@ -14,6 +14,7 @@ export function firstThatAnswers(models: readonly Model[]): Model {
     id: first.id,
     // What fits into every one of them.
     contextWindow: Math.min(...models.map(({ contextWindow }) => contextWindow)),
+    alternatives: models.slice(1).map(({ id }) => id),
     async generate(request) {
       const failed: FailedModel[] = [];
       for (const [index, model] of models.entries()) {

@@ -1,3 +1,4 @@
+import type { RunBudget } from '../core/budget.ts';
 import type { Audience } from '../core/clarification.ts';
 import { PlanBuilderError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
@@ -76,8 +77,12 @@ export class PlanBuilderV2<
   readonly #blocks = new BlockReader();
   #final: { readonly outputSchema?: Schema | undefined; readonly summarize?: boolean | undefined } = {};
 
-  constructor(label: string = defaultLabel) {
+  readonly #budget: RunBudget | undefined;
+
+  /** `budget`: what each run of the plan may spend, where the run does not say. */
+  constructor(label: string = defaultLabel, options: { readonly budget?: RunBudget | undefined } = {}) {
     this.#label = label;
+    this.#budget = options.budget;
   }
 
   /**
@@ -440,6 +445,7 @@ export class PlanBuilderV2<
     const { outputSchema, summarize } = this.#final;
     return new PlanV2({
       label: this.#label,
+      budget: this.#budget,
       steps: this.#steps,
       planInputs: this.#inputs,
       finalOutputSchema: outputSchema,

@@ -1,3 +1,4 @@
+import { readBudget, type RunBudget } from '../core/budget.ts';
 import { PortiaError } from '../core/errors.ts';
 import { type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
 import { Plan, PlanInput, type PlanInputInit } from '../core/plan.ts';
@@ -6,6 +7,7 @@ import type { AnyTool } from '../core/tool.ts';
 import { type EndUserInit, initializeEndUser } from '../run/end-users.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
 import type { Runtime } from '../run/runtime.ts';
+import { meteredModel } from './metered-model.ts';
 import { builderOf } from './builder-programs.ts';
 import { fromPlanRecord } from './plan-record.ts';
 import { planQuery } from './planner.ts';
@@ -23,6 +25,8 @@ export interface PlanOptions<Out extends Schema = Schema> {
   readonly structuredOutputSchema?: Out | undefined;
   /** Use the newest stored plan made for exactly this query, if there is one. */
   readonly useCachedPlan?: boolean | undefined;
+  /** What the planning may spend; `onBudget` means nothing here: there is no run to wait. */
+  readonly budget?: RunBudget | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,8 +36,9 @@ export async function makePlan(runtime: Runtime, plans: PlanShelf, query: string
     const cached = await cachedPlan(runtime, query, options);
     if (cached) return cached;
   }
+  const { model, usage } = meteredModel(runtime, runtime.models.get('planning'), readBudget(options.budget, 'budget'));
   const { plan } = await planQuery({
-    model: runtime.models.get('planning'),
+    model,
     query,
     tools: toolsFor(runtime, query, options.tools),
     endUser: options.endUser === undefined ? undefined : await initializeEndUser(runtime.storage, options.endUser),
@@ -44,7 +49,7 @@ export async function makePlan(runtime: Runtime, plans: PlanShelf, query: string
     now: runtime.clock.now(),
     signal: options.signal,
   });
-  await plans.put(plan, runtime.clock.now());
+  await plans.put(plan, runtime.clock.now(), usage());
   return plan;
 }
 

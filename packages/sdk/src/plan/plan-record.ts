@@ -3,6 +3,7 @@ import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { Plan, Step } from '../core/plan.ts';
 import { type PlanChange, planChanges } from '../core/plan-v2-changes.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
+import { type ModelUsageTotals, noModelUsage } from '../core/run-state.ts';
 import { jsonSchemaOf, type Schema, withJsonSchema } from '../core/schema.ts';
 import type { PlanRecord } from '../storage/storage-backend.ts';
 import { type AnyPlanV2, builderOf, legacyOf } from './builder-programs.ts';
@@ -11,12 +12,20 @@ import { compileSteps, type CompilablePlan } from './compile-v2.ts';
 import { planV2FromJson } from './plan-v2-record.ts';
 
 /** A plan as it is stored: its Portia document, and what such a document cannot hold: JSON Schemas, a builder plan. */
-export function toPlanRecord(plan: Plan, createdAt: number): PlanRecord {
+export function toPlanRecord(plan: Plan, createdAt: number, planning?: ModelUsageTotals): PlanRecord {
   const document = plan.toJSON();
   const builder = builderOf(plan);
   const beside = builder ? { builder: { shape: builder.shape, isData: builder.isData } } : schemasOf(plan);
   const hash = builder?.hash ?? hashJson(beside ? { document, beside } : { document });
-  return { id: plan.id, hash, query: plan.planContext.query, document, beside, createdAt };
+  // What planning took is no part of what the plan is, and not in its hash.
+  const all = planning ? { ...beside, planning: { ...planning } } : beside;
+  return { id: plan.id, hash, query: plan.planContext.query, document, beside: all, createdAt };
+}
+
+/** What planning took, as it is kept beside a plan. */
+export function planningOf({ beside }: PlanRecord): ModelUsageTotals | undefined {
+  const planning = beside?.['planning'];
+  return isPlainObject(planning) ? { ...noModelUsage(), ...(planning as unknown as ModelUsageTotals) } : undefined;
 }
 
 function schemasOf(plan: Plan): JsonObject | undefined {

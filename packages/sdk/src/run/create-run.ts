@@ -1,3 +1,4 @@
+import { mergedBudget, readBudget, type RunBudget } from '../core/budget.ts';
 import type { EndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
@@ -31,6 +32,8 @@ export interface RunOptions<Out extends Schema = Schema> {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** What the final output must be. */
   readonly structuredOutputSchema?: Out | undefined;
+  /** What it may spend; what is not said here is as the plan says. */
+  readonly budget?: RunBudget | undefined;
   /** For `start`: not before this time. Epoch milliseconds. */
   readonly startAt?: number | undefined;
   /** Stops driving when aborted; the run stays resumable. */
@@ -125,6 +128,7 @@ async function beginning(
     runKey,
     labels,
     startAt,
+    budget: mergedBudget(readBudget(options.budget, 'budget'), builderOf(plan)?.budget),
     outputSchema: structuredOutputSchema && jsonSchemaOf(structuredOutputSchema, 'the final output', 'output'),
   };
   return { header, endUser };

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { fold } from '../core/apply.ts';
+import { activeMs } from '../core/budget.ts';
 import { EndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
@@ -10,6 +11,7 @@ import type { Schema } from '../core/schema.ts';
 import { compile } from '../plan/compile.ts';
 import { schemaFromJson } from '../plan/plan-record.ts';
 import type { Command, DriverRecord, StoredRun } from '../storage/storage-backend.ts';
+import { Purse } from './budget.ts';
 import { Driver } from './driver.ts';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
@@ -139,7 +141,9 @@ export async function driveTaken(
   const { storage, clock, bus, drivers } = runtime;
   const { plan, state, stored, record } = taken;
   const status = stored?.status ?? { state: state.state, updatedAt: state.updatedAt };
-  const driver = new Driver({ state, record, status, storage, clock, bus });
+  const purse = Purse.ofRun(runtime, state, () => clock.now());
+  const driver = new Driver({ state, record, status, storage, clock, bus, purse });
+  const rest = runtime.clientBudget?.begin(() => activeMs(state, clock.now()));
   const stop = (): void => driver.stop();
   // One signal may stop any number of runs.
   if (options.signal) setMaxListeners(0, options.signal);
@@ -155,6 +159,7 @@ export async function driveTaken(
   } finally {
     options.signal?.removeEventListener('abort', stop);
     drivers.remove(driver);
+    rest?.();
     if (!driver.released) await release(runtime, driver.id, record);
     retireOwner(record.owner);
     if (driver.lost) await takeUp(runtime, plans, driver, {});

@@ -14,6 +14,7 @@ import type { JsonObject } from '../core/json.ts';
 import { isFinished, type RunState, wakeTime } from '../core/run-state.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
+import type { Purse } from './budget.ts';
 import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
 import { startGrace } from './guard.ts';
 
@@ -30,6 +31,8 @@ export class Driver {
   stopped = false;
   /** When the oldest event not yet written became true. Epoch milliseconds; 0 when all is written. */
   pendingSince = 0;
+  /** What its calls are charged to. */
+  readonly purse: Purse;
   readonly #storage: StorageBackend;
   readonly #clock: Clock;
   readonly #bus: EventBus;
@@ -51,9 +54,11 @@ export class Driver {
     readonly storage: StorageBackend;
     readonly clock: Clock;
     readonly bus: EventBus;
+    readonly purse: Purse;
   }) {
     this.state = init.state;
     this.record = init.record;
+    this.purse = init.purse;
     this.#status = init.status;
     this.#storage = init.storage;
     this.#clock = init.clock;

@@ -3,6 +3,7 @@ import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 import { messageOf } from '../model/repair.ts';
 import { visitKey } from '../core/run-state.ts';
+import { type Bill, breakOff } from './budget.ts';
 import { type Driver, visitField } from './driver.ts';
 
 /** A conversation with a model, stored as it grows. */
@@ -52,14 +53,30 @@ export async function askModel(
     purpose,
     model: model.id,
   }));
+  const asked = { ...request, messages: talk.messages };
+  const { release, ...allowed } = await driver.purse.beforeModelCall(model, asked, (crossing, scope) =>
+    breakOff(at, crossing, scope, `a call of ${model.id}`),
+  );
   const started = performance.now();
-  const answer = await generate(driver, model, {
-    ...request,
-    messages: talk.messages,
-    tenant: driver.state.header.endUserId,
-    ...(driver.followed && { onText: textNotices(at) }),
-    signal: driver.signal,
-  });
+  try {
+    const answer = await generate(driver, model, {
+      ...asked,
+      ...allowed,
+      tenant: driver.state.header.endUserId,
+      ...(driver.followed && { onText: textNotices(at) }),
+      signal: driver.signal,
+    });
+    record(at, model, talk, driver.purse.bill(model, asked, answer), answer, performance.now() - started);
+    release();
+    await driver.commit();
+    return join(talk, answer);
+  } finally {
+    release();
+  }
+}
+
+function record(at: Asker, model: Model, talk: Conversation, bill: Bill, answer: ModelAnswer, ms: number): void {
+  const { driver, step, visit, slot, purpose } = at;
   driver.emit({
     type: 'model-call-end',
     step,
@@ -69,10 +86,9 @@ export async function askModel(
     model: answer.model ?? model.id,
     messages: talk.messages.slice(talk.stored),
     answer,
-    ms: Math.round(performance.now() - started),
+    ms: Math.round(ms),
+    ...bill,
   });
-  await driver.commit();
-  return join(talk, answer);
 }
 
 /** Shows words as they come to whoever follows the run. */

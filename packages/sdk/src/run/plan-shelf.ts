@@ -1,5 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
+import type { ModelUsageTotals } from '../core/run-state.ts';
 import type { PlanUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
 import type { PlanChange } from '../core/plan-v2-changes.ts';
@@ -44,21 +45,21 @@ export class PlanShelf implements Plans {
     this.#registered = new Map([...registered].map((plan) => [plan.id, plan]));
   }
 
-  /** Stores a plan, once. @throws PortiaError `PLAN_CHANGED` when its id is taken by another plan. */
-  async put(plan: Plan, now: number): Promise<void> {
+  /** Stores a plan, once, with what planning it took. @throws PortiaError `PLAN_CHANGED` when its id is taken by another plan. */
+  async put(plan: Plan, now: number, planning?: ModelUsageTotals): Promise<void> {
     if (this.#known.get(plan.id) === plan) return;
     // A thousand runs of one plan that begin at once hash and store it once.
     let saving = this.#saving.get(plan);
     if (!saving) {
-      saving = this.#save(plan, now);
+      saving = this.#save(plan, now, planning);
       this.#saving.set(plan, saving);
     }
     await saving;
   }
 
-  async #save(plan: Plan, now: number): Promise<void> {
+  async #save(plan: Plan, now: number, planning: ModelUsageTotals | undefined): Promise<void> {
     try {
-      await this.#storage.savePlan(toPlanRecord(plan, now));
+      await this.#storage.savePlan(toPlanRecord(plan, now, planning));
       keep(this.#known, plan);
     } finally {
       this.#saving.delete(plan);
@@ -73,7 +74,7 @@ export class PlanShelf implements Plans {
       keep(this.#known, legacyOf(registered));
       return legacyOf(registered);
     }
-    const record = await this.#record(id);
+    const record = await this.record(id);
     const plan = await fromPlanRecord(record);
     if (!plan) throw this.#unknown(record);
     keep(this.#known, plan);
@@ -83,16 +84,16 @@ export class PlanShelf implements Plans {
   async view(id: PlanUUID): Promise<Plan> {
     const known = this.#known.get(id) ?? this.#views.get(id);
     if (known) return known;
-    const record = await this.#record(id);
+    const record = await this.record(id);
     const plan = planForReading(record);
-    // With nothing beside its document, the plan that is read is the plan that runs.
-    keep(record.beside ? this.#views : this.#known, plan);
+    // With no schemas or builder plan beside its document, the plan that is read is the plan that runs.
+    keep(hasMore(record) ? this.#views : this.#known, plan);
     return plan;
   }
 
   /** The registered version that takes the place of a stored plan: the one plan with its label. */
   async successor(id: PlanUUID): Promise<Successor | undefined> {
-    const record = await this.#record(id);
+    const record = await this.record(id);
     const plan = this.#sameLabel(record);
     if (!plan) return undefined;
     return {
@@ -126,7 +127,8 @@ export class PlanShelf implements Plans {
     });
   }
 
-  async #record(id: PlanUUID): Promise<PlanRecord> {
+  /** A plan as it is stored. @throws PortiaError `PLAN_NOT_FOUND`. */
+  async record(id: PlanUUID): Promise<PlanRecord> {
     const record = await this.#storage.getPlan(id);
     if (record) return record;
     throw new PortiaError({
@@ -135,6 +137,10 @@ export class PlanShelf implements Plans {
       hint: 'check the id and that this client uses the storage the plan was made in',
     });
   }
+}
+
+function hasMore({ beside }: PlanRecord): boolean {
+  return beside !== undefined && ('schemas' in beside || 'builder' in beside);
 }
 
 function keep(shelf: Map<PlanUUID, Plan>, plan: Plan): void {

@@ -1,3 +1,4 @@
+import { budgetToJson, readBudget, type RunBudget } from '../core/budget.ts';
 import type { Clarification } from '../core/clarification.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
@@ -8,6 +9,15 @@ import { resolveTools } from './readiness.ts';
 import { advance, fail } from './runner.ts';
 import type { Runtime } from './runtime.ts';
 
+/** How a failed run is retried. */
+export interface RetryOptions {
+  /** Who wants it. */
+  readonly by?: string | undefined;
+  /** Limits that take the place of those the run had: what it spent so far counts. */
+  readonly budget?: RunBudget | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Takes a failed run up again from the failed step.
  * @throws PortiaError `RUN_STATE_INVALID` for a run that has not failed; `RUN_BUSY`, `PLAN_RUN_NOT_FOUND`;
@@ -17,8 +27,9 @@ export function retryRun(
   runtime: Runtime,
   plans: PlanShelf,
   id: PlanRunUUID,
-  options: { readonly by?: string | undefined; readonly signal?: AbortSignal | undefined },
+  options: RetryOptions,
 ): Promise<RunState> {
+  const budget = readBudget(options.budget, 'budget');
   const again = async (run: Parameters<typeof advance>[0]): Promise<void> => {
     const { driver } = run;
     if (driver.state.state !== 'FAILED') {
@@ -31,7 +42,7 @@ export function retryRun(
     }
     // A run whose tools are not here stays failed.
     resolveTools(run);
-    driver.emit({ type: 'run-retry', by: options.by ?? null });
+    driver.emit({ type: 'run-retry', by: options.by ?? null, ...(budget && { budget: budgetToJson(budget) }) });
     await driver.commit();
     await advance(run);
   };

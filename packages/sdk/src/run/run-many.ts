@@ -1,5 +1,7 @@
+import type { RunBudget } from '../core/budget.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRun } from '../core/plan-run.ts';
+import { BudgetBreak } from './budget.ts';
 import type { EndUserInit } from './end-users.ts';
 import type { PlanRunInputs } from './plan-run-inputs.ts';
 
@@ -10,6 +12,8 @@ export interface BatchItem {
   readonly planRunInputs?: PlanRunInputs | undefined;
   readonly endUser?: string | EndUserInit | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** What its run may spend. */
+  readonly budget?: RunBudget | undefined;
 }
 
 /** How a batch is run. */
@@ -20,6 +24,8 @@ export interface RunManyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Labels for every run; an item's own win. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** What each run may spend; an item's own goes before it. */
+  readonly budget?: RunBudget | undefined;
   /** Hears of every item as it ends. */
   readonly onItem?: ((item: BatchItem, outcome: BatchOutcome) => void) | undefined;
 }
@@ -49,14 +55,18 @@ export async function runMany(
   runItem: RunItem,
   options: RunManyOptions,
 ): Promise<BatchCounts> {
-  const { concurrency = 10, signal, labels, onItem } = options;
+  const { concurrency = 10, signal, labels, budget, onItem } = options;
   const counts: BatchCounts = { complete: 0, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 0 };
   const inFlight = new Set<Promise<void>>();
   let broken: { readonly by: unknown } | undefined;
   for await (const item of items) {
     if (signal?.aborted || broken) break;
     counts.total += 1;
-    const full: BatchItem = labels ? { ...item, labels: { ...labels, ...item.labels } } : item;
+    const full: BatchItem = {
+      ...item,
+      ...(labels && { labels: { ...labels, ...item.labels } }),
+      ...(budget && { budget: { ...budget, ...item.budget } }),
+    };
     const running = runOne(full, runItem, signal, counts, onItem)
       .catch((error: unknown) => {
         broken ??= { by: error };
@@ -81,8 +91,9 @@ async function runOne(
   try {
     outcome = { run: await runItem(item, { signal }) };
   } catch (error) {
-    // What concerns the store concerns every item: the batch stops, and can be given again.
-    if (!PortiaError.isInstance(error) || error.code.startsWith('STORAGE_')) throw error;
+    // What concerns the store or the client concerns every item: the batch stops, and can be given again.
+    if (!PortiaError.isInstance(error) || error.code.startsWith('STORAGE_') || error instanceof BudgetBreak)
+      throw error;
     outcome = { error };
   }
   counts['run' in outcome ? kindOf(outcome.run) : kindOfRefusal(outcome.error)] += 1;

@@ -4,9 +4,11 @@ import type { Plan } from '../core/plan.ts';
 import type { Schema } from '../core/schema.ts';
 import type { Config } from '../config/config.ts';
 import type { ModelSet } from '../model/models.ts';
+import type { PriceBook } from '../model/prices.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
+import type { ClientBudget } from './budget.ts';
 import type { Driver } from './driver.ts';
 import type { DriverPool } from './driver-pool.ts';
 import type { EventBus } from './event-bus.ts';
@@ -18,6 +20,9 @@ export interface Runtime {
   readonly config: Config;
   readonly storage: StorageBackend;
   readonly models: ModelSet;
+  readonly prices: PriceBook;
+  /** What this client may spend; absent: as much as its runs may. */
+  readonly clientBudget: ClientBudget | undefined;
   readonly tools: ToolRegistry;
   readonly hooks: ExecutionHooks;
   readonly clock: Clock;

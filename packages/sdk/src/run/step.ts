@@ -10,6 +10,7 @@ import { judgeCondition } from './agents/introspection.ts';
 import { asStepError } from './agents/one-shot.ts';
 import { runToolAgent } from './agents/tool-agent.ts';
 import { type ShapedResult, shapeResult } from './agents/step-result.ts';
+import { BudgetBreak, isBudgetQuestion } from './budget.ts';
 import { visitField } from './driver.ts';
 import { runView, stepView } from './hook-views.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
@@ -42,6 +43,7 @@ export function executeStep(visit: VisitRun): Promise<StepEnd> {
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
   // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
   if (isDriverTrouble(thrown)) throw thrown;
+  if (isBudgetQuestion(thrown)) return waiting;
   if (thrown instanceof HookFailure && visit.ended)
     return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, told: true };
   if (visit.ending) return waiting;
@@ -51,6 +53,7 @@ function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
 /** Whether an error comes from the store or the driver, and so says nothing about the run. */
 export function isDriverTrouble(thrown: unknown): boolean {
   if (!PortiaError.isInstance(thrown) || thrown instanceof HookFailure) return false;
+  if (thrown instanceof BudgetBreak) return thrown.scope === 'client';
   const { code } = thrown;
   return (
     code === 'DRIVER_LOST' || code === 'STORAGE_FAILED' || code === 'STORAGE_CORRUPT' || code === 'RUN_FILE_CHANGED'

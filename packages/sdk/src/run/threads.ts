@@ -4,6 +4,7 @@ import type { JsonValue } from '../core/json.ts';
 import type { ExitInstruction, Instruction, LoopInstruction, ParallelInstruction } from '../core/program.ts';
 import { exitTarget, type Thread, visitName } from '../core/thread.ts';
 import { asStepError } from './agents/one-shot.ts';
+import { isBudgetQuestion } from './budget.ts';
 import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
@@ -171,7 +172,7 @@ async function runInstruction(
     };
   } catch (thrown) {
     if (isDriverTrouble(thrown)) throw thrown;
-    if (run.driver.ending) return waiting;
+    if (run.driver.ending || isBudgetQuestion(thrown)) return waiting;
     const visit = visitOf(flow, thread, instruction);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
   }

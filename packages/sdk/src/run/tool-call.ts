@@ -6,6 +6,7 @@ import { type CallState, isFinished } from '../core/run-state.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { Awaitable } from '../storage/storage-backend.ts';
+import { BudgetBreak, breakOff } from './budget.ts';
 import { type Settled, defaultTimeoutMs, settle } from './call-outcome.ts';
 import { putOnRecord } from './drive.ts';
 import { type Guarded, guard } from './guard.ts';
@@ -189,17 +190,38 @@ function performNow(
   n: number,
   attempt = 1,
 ): Awaitable<CallResult | Answered> {
+  const release = isFirst(call, attempt) && visit.driver.purse.limited ? reserve(visit, tool) : undefined;
   return next(announce(visit, tool, call, attempt), () => {
+    // From here on a call with effects is counted by the record, one without them by its receipt.
+    if (!tool.readOnly) release?.();
     const context = new CallContext(visit, call.call, n);
     const started = performance.now();
-    return next(invoke(visit, tool, call, context), (guarded) =>
-      next(settle(visit, tool, call.call, guarded), (settled) => {
+    return next(invoke(visit, tool, call, context), (guarded) => {
+      if (tool.readOnly && guarded.kind === 'error' && guarded.error instanceof BudgetBreak) {
+        release?.();
+        throw guarded.error;
+      }
+      return next(settle(visit, tool, call.call, guarded), (settled) => {
         const ms = Math.round(performance.now() - started);
         const saved = context.changedEndUser ? context.saveEndUser() : undefined;
-        return next(saved, () => afterAttempt(visit, tool, call, n, { settled, ms, attempt }));
-      }),
-    );
+        return next(saved, () => {
+          release?.();
+          return afterAttempt(visit, tool, call, n, { settled, ms, attempt });
+        });
+      });
+    });
   });
+}
+
+function isFirst({ status, attempts }: CallState, attempt: number): boolean {
+  return attempt === 1 && status === 'proposed' && attempts === 0;
+}
+
+/** @throws BudgetBreak where a budget leaves no room for the call. */
+function reserve(visit: VisitRun, tool: AnyTool): () => void {
+  return visit.driver.purse.beforeToolCall((crossing, scope) =>
+    breakOff(visit, crossing, scope, `a call of ${tool.id}`),
+  );
 }
 
 interface Attempt {

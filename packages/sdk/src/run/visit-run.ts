@@ -1,3 +1,4 @@
+import { budgetKey } from '../core/budget.ts';
 import { type Clarification, clarificationFromWire, clarificationToWire } from '../core/clarification.ts';
 import type { RunError, VisitId } from '../core/event.ts';
 import { ClarificationUUID } from '../core/ids.ts';
@@ -89,7 +90,11 @@ export class VisitRun {
   clarifications(): readonly Clarification[] {
     return this.driver.state.clarifications
       .filter(
-        ({ step, visit }) => step === this.step && (visit === this.visit || !this.driver.state.program.keepsVisits),
+        ({ step, visit, key }) =>
+          // Who allowed more to be spent answered no question of the step.
+          !key.startsWith(budgetKey) &&
+          step === this.step &&
+          (visit === this.visit || !this.driver.state.program.keepsVisits),
       )
       .map(({ clarification }) => clarification);
   }

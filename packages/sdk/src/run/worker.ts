@@ -2,6 +2,7 @@ import { PortiaError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
 import { isFinished } from '../core/run-state.ts';
 import type { RunQuery, RunSummary } from '../storage/storage-backend.ts';
+import { BudgetBreak } from './budget.ts';
 import { drive } from './drive.ts';
 import { isAlive } from './driver-host.ts';
 import type { PlanShelf } from './plan-shelf.ts';
@@ -38,7 +39,7 @@ const retryMs = 1_000;
 
 /**
  * Drives the runs of a store that are ready: started ones, answered ones, those whose driver died, and waiting ones
- * whose time has come.
+ * whose time has come. @throws PortiaError `BUDGET_EXCEEDED` when the budget of the client is used up: the runs stay.
  */
 export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOptions = {}): Promise<WorkCounts> {
   const { concurrency = 10, signal, pollMs = 1_000, untilIdle = false } = options;
@@ -46,8 +47,10 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
   const inFlight = new Map<PlanRunUUID, Promise<void>>();
   const refused = new Set<PlanRunUUID>();
   const bell = new Bell(runtime);
+  // Set from callbacks: TypeScript would take it for never set.
+  let broken = undefined as { readonly by: unknown } | undefined;
   try {
-    while (!signal?.aborted) {
+    while (!signal?.aborted && !broken) {
       const ready = await look(
         runtime,
         (id) => inFlight.has(id) || refused.has(id),
@@ -55,10 +58,14 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
         untilIdle,
       );
       for (const { header } of ready) {
-        const driven = driveOne(runtime, plans, header.id, counts, refused, signal).finally(() => {
-          inFlight.delete(header.id);
-          bell.ring();
-        });
+        const driven = driveOne(runtime, plans, header.id, counts, refused, signal)
+          .catch((error: unknown) => {
+            broken ??= { by: error };
+          })
+          .finally(() => {
+            inFlight.delete(header.id);
+            bell.ring();
+          });
         inFlight.set(header.id, driven);
       }
       if (ready.length > 0 && inFlight.size < concurrency) continue;
@@ -69,6 +76,7 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
     await Promise.all(inFlight.values());
     bell.close();
   }
+  if (broken) throw broken.by;
   return counts;
 }
 
@@ -147,6 +155,8 @@ async function driveOne(
     else if (state.state === 'NEED_CLARIFICATION') counts.waiting += 1;
   } catch (error) {
     if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return;
+    // No run can go on here any more: the worker ends, and its runs are left to others.
+    if (error instanceof BudgetBreak) throw error;
     refused.add(id);
     if (isPassing(error)) setTimeout(() => refused.delete(id), retryMs).unref();
     counts.refused += 1;

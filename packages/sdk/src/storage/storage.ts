@@ -6,7 +6,8 @@ import type { Plan } from '../core/plan.ts';
 import { type PlanRun, planRunView } from '../core/plan-run.ts';
 import { ledgerOf, type ToolCall } from '../core/tool-call.ts';
 import { compile } from '../plan/compile.ts';
-import { planForReading } from '../plan/plan-record.ts';
+import { inDollars, type ModelTotals } from '../core/usage.ts';
+import { planForReading, planningOf } from '../plan/plan-record.ts';
 import type { ClarificationRecord } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound, planIdOf } from '../run/drive.ts';
@@ -36,6 +37,13 @@ export class Storage {
   async getPlan(id: PlanUUID): Promise<Plan> {
     const { plans } = await this.#open();
     return plans.view(id);
+  }
+
+  /** What planning took; `undefined` for a plan that no model made. @throws PortiaError `PLAN_NOT_FOUND`. */
+  async getPlanningUsage(id: PlanUUID): Promise<ModelTotals | undefined> {
+    const { plans } = await this.#open();
+    const usage = planningOf(await plans.record(id));
+    return usage && inDollars(usage);
   }
 
   /** Stores a plan, once. @throws PortiaError `PLAN_CHANGED` when the id is taken by another plan. */

@@ -36,6 +36,7 @@ export function cachedModel(model: Model, options: CachedModelOptions): Model {
   return {
     id: model.id,
     contextWindow: model.contextWindow,
+    ...(model.alternatives && { alternatives: model.alternatives }),
     async generate(request) {
       const key = keyOf(model, request, options);
       if (key === undefined) return model.generate(request);

@@ -5,6 +5,7 @@ import { isMarker, type Output, serializeValue, textOf } from '../../core/output
 import { wholeRun } from '../../core/run-state.ts';
 import { jsonSchemaOf, type Schema } from '../../core/schema.ts';
 import { exitTarget } from '../../core/thread.ts';
+import { BudgetBreak } from '../budget.ts';
 import type { DrivenRun } from '../runtime.ts';
 import { fullValue } from '../step-inputs.ts';
 import { askStructured, type Questioner } from './ask-structured.ts';
@@ -54,7 +55,9 @@ async function withSummary(run: DrivenRun, value: JsonValue, last: Output): Prom
     });
     return { value, summary };
   } catch (error) {
-    if (!PortiaError.isInstance(error) || !isModelTrouble(error) || run.driver.ending) throw error;
+    // The work is done: a budget that leaves no room for words about it fails nothing.
+    const unpaid = error instanceof BudgetBreak && error.scope === 'run';
+    if (!PortiaError.isInstance(error) || !(unpaid || isModelTrouble(error)) || run.driver.ending) throw error;
     run.runtime.logger.warn('the run could not be summarised', { planRunId: run.driver.id, error: error.message });
     return { value };
   }
