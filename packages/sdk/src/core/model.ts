@@ -47,6 +47,8 @@ export interface ModelRequest {
   readonly maxOutputTokens?: number;
   /** Whose question it is, such as an end user: cached answers are shared within one tenant only. */
   readonly tenant?: string;
+  /** No cached answer will do: one that was given before was of no use. */
+  readonly fresh?: boolean;
   /** Epoch milliseconds after which no answer is of use: no attempt and no pause goes beyond it. */
   readonly deadline?: number;
   /**

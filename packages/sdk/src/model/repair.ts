@@ -1,5 +1,5 @@
 import { PortiaError } from '../core/errors.ts';
-import type { ModelAnswer, ModelMessage } from '../core/model.ts';
+import type { ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 
 /**
  * Asks, and reads the answer. One that cannot be used is given back to the model once, with what is wrong with it.
@@ -7,16 +7,16 @@ import type { ModelAnswer, ModelMessage } from '../core/model.ts';
  * @throws what `read` throws at the second answer, or at once when a second one would be no better.
  */
 export async function withRepair<T>(
-  ask: (messages: readonly ModelMessage[]) => Promise<ModelAnswer>,
+  ask: (request: Pick<ModelRequest, 'messages' | 'fresh'>) => Promise<ModelAnswer>,
   messages: readonly ModelMessage[],
   read: (answer: ModelAnswer) => T | Promise<T>,
 ): Promise<T> {
-  const answer = await ask(messages);
+  const answer = await ask({ messages });
   try {
     return await read(answer);
   } catch (error) {
     if (!isRepairable(error)) throw error;
-    return read(await ask([...messages, messageOf(answer), complaintAbout(error)]));
+    return read(await ask({ messages: [...messages, messageOf(answer), complaintAbout(error)], fresh: true }));
   }
 }
 

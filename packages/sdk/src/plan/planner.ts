@@ -45,6 +45,7 @@ export async function planQuery(input: PlanQueryInput): Promise<PlannedQuery> {
       messages: [...messages],
       schema: draftSchema,
       tenant: input.endUser?.externalId ?? defaultEndUserId,
+      ...(answers.length > 0 && { fresh: true }),
       ...(signal && { signal }),
     });
     answers.push(answer);

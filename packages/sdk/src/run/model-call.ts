@@ -29,13 +29,14 @@ export interface Asker {
 
 /**
  * Asks a model, or gives the answer that is on record: no answer is paid twice once it is stored. The answer joins
- * the conversation.
+ * the conversation. `signal`: of whoever asks, when that may end before the run does.
  */
 export async function askModel(
   at: Asker,
   model: Model,
   talk: Conversation,
   request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText'> = {},
+  signal: AbortSignal = at.driver.signal,
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
   const known = driver.state.visits.get(visitKey(step, visit))?.answers?.get(slot);
@@ -63,9 +64,13 @@ export async function askModel(
       ...asked,
       ...allowed,
       tenant: driver.state.header.endUserId,
+      // A failed run that is tried again would be given the very answers that it failed with.
+      ...(driver.state.retries > 0 && { fresh: true }),
       ...(driver.followed && { onText: textNotices(at) }),
-      signal: driver.signal,
+      signal,
     });
+    // Whoever asked has been given up: the run may be over by now.
+    if (signal !== driver.signal) signal.throwIfAborted();
     record(at, model, talk, driver.purse.bill(model, asked, answer), answer, performance.now() - started);
     release();
     await driver.commit();

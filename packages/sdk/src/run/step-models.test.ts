@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { configFor, modelNames, serve } from '../../test/lib/model-servers.ts';
 import { Portia } from '../client.ts';
+import { Config } from '../config/config.ts';
 import type { ConfigOptions } from '../config/config-options.ts';
 import type { RunEvent, RunNotice } from '../core/event.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
-import { status, text, toolCall } from '../testing/script.ts';
+import { hangs, status, text, toolCall } from '../testing/script.ts';
+import { scriptedModel } from '../testing/scripted-model.ts';
 import type { ScriptedServerRequest } from '../testing/scripted-model-server.ts';
 import { createLlmTool } from '../tool/library/llm-tool.ts';
 import { tool } from '../tool/tool.ts';
@@ -99,6 +101,18 @@ describe('an image in a message', () => {
     );
     const [end] = (await eventsOf(portia, run)).filter(({ type }) => type === 'model-call-end');
     expect(end).toMatchObject({ messages: [{ role: 'user', content }] });
+    await portia.close();
+  });
+});
+
+describe('a step that took too long', () => {
+  it('lets go of the model it asked', async () => {
+    const model = scriptedModel([hangs()]);
+    const portia = new Portia({ config: new Config({ defaultModel: model }) });
+    const plan = new PlanBuilderV2('Ask').llmStep({ task: 'Say something', timeoutMs: 60 }).build();
+    const run = await portia.runPlan(plan);
+    expect(run.error?.code).toBe('TOOL_TIMEOUT');
+    expect(model.requests[0]?.signal?.aborted).toBe(true);
     await portia.close();
   });
 });

@@ -69,10 +69,11 @@ export class CallContext implements ToolRunContext {
     return {
       id: model.id,
       contextWindow: model.contextWindow,
-      generate: ({ messages, signal: _signal, ...request }) => {
+      generate: ({ messages, signal, ...request }) => {
         this.#asked += 1;
+        const until = signal ? AbortSignal.any([this.signal, signal]) : this.signal;
         const slot = `${this.#n}.m${this.#asked}`;
-        return askModel({ driver, step, visit, slot, purpose: 'tool' }, model, conversation(messages), request);
+        return askModel({ driver, step, visit, slot, purpose: 'tool' }, model, conversation(messages), request, until);
       },
     };
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { ask, configFor, serve } from '../../../test/lib/model-servers.ts';
 import { Portia } from '../../client.ts';
 import { Config } from '../../config/config.ts';
@@ -82,6 +83,13 @@ describe('a cached answer', () => {
     await shared.model.generate(ada);
     expect((await shared.model.generate({ ...ada, tenant: 'bob' })).cached).toBe(true);
     expect((await shared.model.generate(ask('Hi'))).cached).toBe(true);
+  });
+
+  it('is passed over by a request for a fresh one, which takes its place', async () => {
+    const { model } = await cached();
+    await model.generate(ada);
+    expect((await model.generate({ ...ada, fresh: true })).text).toBe('Answer 2.');
+    expect(await model.generate(ada)).toMatchObject({ text: 'Answer 2.', cached: true });
   });
 
   it('is heard at once by whoever listens', async () => {
@@ -176,6 +184,24 @@ describe('the cache of a client', () => {
     expect(await run('ada')).toEqual(['Hello 1.', undefined, 10]);
     expect(await run('ada')).toEqual(['Hello 1.', true, 0]);
     expect(await run('bob')).toEqual(['Hello 2.', undefined, 10]);
+    await portia.close();
+  });
+
+  it('does not give a run that is tried again the answers that it failed with', async () => {
+    let broken = true;
+    const model = scriptedModel(() => object({ amount: broken ? 'three' : 3 }), { id: 'own/model' });
+    const typed = new PlanBuilderV2('Count')
+      .llmStep({ task: 'How many?', outputSchema: z.object({ amount: z.number() }) })
+      .build();
+    const config = new Config({ defaultModel: model, modelCache: 'memory' });
+    const portia = new Portia({ config, plans: [typed], clock: fakeClock(Date.UTC(2026, 0, 5)) });
+    const failed = await portia.runPlan(typed);
+    expect(failed.error?.code).toBe('MODEL_ANSWER_INVALID');
+    broken = false;
+    expect((await portia.retry({ planRunId: failed.id })).outputs.finalOutput?.value).toEqual({ amount: 3 });
+    // The next run is given the better answer.
+    expect((await portia.runPlan(typed)).state).toBe('COMPLETE');
+    expect(model.requests).toHaveLength(3);
     await portia.close();
   });
 

@@ -40,7 +40,7 @@ export function cachedModel(model: Model, options: CachedModelOptions): Model {
     async generate(request) {
       const key = keyOf(model, request, options);
       if (key === undefined) return model.generate(request);
-      const found = read(await attempt('read', () => cache.get(key)));
+      const found = request.fresh ? undefined : read(await attempt('read', () => cache.get(key)));
       request.signal?.throwIfAborted();
       if (found) {
         if (found.text !== '' && request.schema === undefined) request.onText?.(found.text, false);

@@ -32,7 +32,7 @@ export async function askStructured<T>(
     at.asked += 1;
     const { driver, step, visit } = at;
     const slot = `m${at.asked}`;
-    const request = options.schema ? { schema: options.schema } : {};
+    const request = { ...(options.schema && { schema: options.schema }), ...(attempt > 1 && { fresh: true }) };
     const answer = await askModel(
       { driver, step, visit, slot, purpose: options.purpose },
       options.model,

@@ -73,7 +73,7 @@ function llmStepTool(visit: VisitRun, work: Llm, inputs: readonly StepInput[]): 
       if (!schema) return parseLlmToolAnswer(await model.generate({ messages }));
       const jsonSchema = jsonSchemaOf(schema, `step ${visit.instruction.key}`, 'input');
       return withRepair(
-        (asked) => model.generate({ messages: asked, schema: { name: 'result', jsonSchema } }),
+        (asked) => model.generate({ ...asked, schema: { name: 'result', jsonSchema } }),
         messages,
         (answer) => valueIn(schema, answer),
       );

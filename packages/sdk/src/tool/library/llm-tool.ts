@@ -52,7 +52,7 @@ export function createLlmTool<Out = string>(options: LlmToolOptions<Out> = {}): 
       if (!outputSchema) return parseLlmToolAnswer(await model.generate({ messages, signal: context.signal })) as Out;
       const schema = { name: id, jsonSchema: jsonSchemaOf(outputSchema, `the output of tool "${id}"`, 'output') };
       return withRepair(
-        (asked) => model.generate({ messages: asked, schema, signal: context.signal }),
+        (asked) => model.generate({ ...asked, schema, signal: context.signal }),
         messages,
         async (answer) => {
           const checked = await validate(outputSchema, jsonOf(answer));
