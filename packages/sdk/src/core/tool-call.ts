@@ -138,7 +138,17 @@ export function ledgerOf(events: Iterable<RunEvent>, planRunId: PlanRunUUID): To
     if (event.type === 'run-end') endOpenCall(entries, event.error);
     else if (isCallEvent(event)) record(entries, event, planRunId);
   }
-  return [...entries.values()].map(({ attemptAt: _attemptAt, ended: _ended, ...call }) => Object.freeze(call));
+  return inOrder([...entries.values()]).map(({ attemptAt: _attemptAt, ended: _ended, ...call }) => Object.freeze(call));
+}
+
+/** Calls that one visit made at once stand in the order in which they were asked for, whichever ended first. */
+function inOrder(entries: readonly Entry[]): readonly Entry[] {
+  const byVisit = new Map<string, Entry[]>();
+  const visitOf = ({ callId }: Entry): string => callId.slice(0, callId.lastIndexOf('.'));
+  const numberOf = ({ callId }: Entry): number => Number(callId.slice(callId.lastIndexOf('.') + 1));
+  for (const entry of entries) byVisit.set(visitOf(entry), [...(byVisit.get(visitOf(entry)) ?? []), entry]);
+  for (const calls of byVisit.values()) calls.sort((a, b) => numberOf(a) - numberOf(b));
+  return entries.map((entry) => byVisit.get(visitOf(entry))?.shift() as Entry);
 }
 
 function isCallEvent(event: RunEvent): event is CallEvent {

@@ -34,11 +34,43 @@ const maxAttempts = 3;
  * allows it, or put before a person. After a soft error a new call is made, until there were `tries`.
  */
 export function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries = 1): Awaitable<CallResult> {
+  return next(makeCall(visit, tool, args), (known) => afterCall(visit, tool, args, tries, known));
+}
+
+/** A call that is to be made beside others. */
+export interface WantedCall {
+  readonly tool: AnyTool;
+  readonly args: JsonObject;
+}
+
+/**
+ * Makes calls of tools without effects at once, so many at a time; their results stand in the order of the calls. They
+ * are numbered before the first one begins, so that the record and a later execution know them whichever was first.
+ * What a tool wants after an answer is called when all have come to rest, one after the other.
+ */
+export async function callAtOnce(
+  visit: VisitRun,
+  calls: readonly WantedCall[],
+  concurrency: number,
+): Promise<readonly CallResult[]> {
+  const results: CallResult[] = [];
+  for (let from = 0; from < calls.length; from += concurrency) {
+    const batch = calls.slice(from, from + concurrency);
+    const made = await Promise.all(batch.map(({ tool, args }) => makeCall(visit, tool, args)));
+    for (const [index, { tool, args }] of batch.entries()) {
+      const result = made[index] as CallResult | Answered;
+      results.push(made.includes(waiting) ? waiting : await afterCall(visit, tool, args, 1, result));
+    }
+    if (results.includes(waiting)) break;
+  }
+  return results;
+}
+
+function makeCall(visit: VisitRun, tool: AnyTool, args: JsonObject): Awaitable<CallResult | Answered> {
   visit.called += 1;
   const n = visit.called;
   const stored = visit.stored?.calls[n - 1];
-  const result = stored ? continueCall(visit, tool, stored, n) : beginCall(visit, tool, args, n);
-  return next(result, (known) => afterCall(visit, tool, args, tries, known));
+  return stored ? continueCall(visit, tool, stored, n) : beginCall(visit, tool, args, n);
 }
 
 function afterCall(

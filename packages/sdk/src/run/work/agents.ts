@@ -121,6 +121,7 @@ export async function performReAct(visit: VisitRun, work: ReAct): Promise<Perfor
       text,
       summary: summary ?? undefined,
     })),
+    values: new Map(inputs.map(({ name, value }) => [name, value])),
     tools: work.tools.map((tool) => withTimeout(toolOf(visit, tool), work.timeoutMs)),
     outputSchema: work.outputSchema,
     allowClarifications: work.allowAgentClarifications,

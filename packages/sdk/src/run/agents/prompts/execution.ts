@@ -74,7 +74,6 @@ export function executionPrompt(input: ExecutionPromptInput): ModelMessage[] {
 export function executionData(input: ExecutionPromptInput): string {
   const { task, answers, endUser, now, contextWindow } = input;
   const inputs = contextWindow === undefined ? input.inputs : fitInputs(input.inputs, contextWindow);
-  const long = inputs.find(({ text, summarized }) => summarized || text.length > longValue);
   return lines(
     dateLine(now),
     endUserBlock(endUser),
@@ -82,11 +81,15 @@ export function executionData(input: ExecutionPromptInput): string {
     valueBlocks('step_input', inputs),
     answerBlocks(answers),
     dataBlock('step_task', task),
-    long && placeholderRule(long.name),
+    passByName(inputs),
   );
 }
 
-/** How a value is passed whole without being copied. The name is a plan's own: it is checked when the plan is made. */
-function placeholderRule(name: string): string {
-  return `To pass the whole of a long or summarised input, write {{${name}}} (its name) in the argument: the value takes its place.`;
+/** How a value is passed whole without being copied, where one is long. The name is a plan's own: it is checked when the plan is made. */
+export function passByName(inputs: readonly PromptValue[]): string | undefined {
+  const long = inputs.find(({ text, summarized }) => summarized || text.length > longValue);
+  return (
+    long &&
+    `To pass the whole of a long or summarised input, write {{${long.name}}} (its name) in the argument: the value takes its place.`
+  );
 }
