@@ -31,14 +31,14 @@ function listOf(n, run) {
   return Array.from({ length: n }, (_, index) => functionTool(index, run(index)));
 }
 
-const giveOutput = (index) => async () => `output-${index}`;
+export const giveOutput = (index) => async () => `output-${index}`;
 
 /** W3, in a file of its own: what it needs is not loaded for anything else. */
 export const agentVariants = ['steps', 'oneshot', 'fixed-args', 'single'];
 export const agent = async (...given) => (await import('./agent.mjs')).agent(...given);
 
 /** How many step outputs a run that came to its end holds. */
-function countOutputs(planRun) {
+export function countOutputs(planRun) {
   if (planRun.state !== 'COMPLETE') throw new Error(`the run is ${planRun.state}: ${planRun.error?.message}`);
   return Object.keys(planRun.outputs.stepOutputs).length;
 }
@@ -54,7 +54,7 @@ function runner(tools, storage) {
   return { run: async () => countOutputs(await portia.runPlan(plan)), close: () => portia.close() };
 }
 
-async function openStore(store, dir) {
+export async function openStore(store, dir) {
   switch (store) {
     case 'memory':
       return memoryStorage();
@@ -87,18 +87,29 @@ export async function persisted(n, store, dir) {
 
 /** What a new process finds in the store after W2: how many outputs the newest run has. */
 export async function readBack(store, dir) {
-  const portia = client([], await openStore(store, dir));
+  return readBackFrom(client([], await openStore(store, dir)));
+}
+
+/** How many outputs the newest run of a client's store has. */
+export async function readBackFrom(portia) {
   const { items } = await portia.storage.listRuns({ limit: 1 });
   return countOutputs(await portia.storage.getPlanRun(items[0].header.id));
 }
 
 /** W4: n steps that each sleep; may be run a thousand times at once. */
 export async function sleeper(n, ms) {
-  const nap = (index) => async () => {
+  return runner(
+    listOf(n, (index) => nap(index, ms)),
+    memoryStorage(),
+  );
+}
+
+/** A step that does nothing but take its time. */
+export function nap(index, ms) {
+  return async () => {
     await sleep(ms);
     return `output-${index}`;
   };
-  return runner(listOf(n, nap), memoryStorage());
 }
 
 export const pauseStores = ['memory', 'disk', 'jsonl', 'sqlite'];

@@ -1,7 +1,7 @@
 // Measures ours and the floor side by side: each measurement in a new process, interleaved, medians of at least five.
 //   npm run bench                      a table, with ratios to the floor
 //   npm run bench -- --json            one JSON object on stdout
-//   npm run bench -- --only w1,w2      some of w1, w2, w4, w5, w6
+//   npm run bench -- --only w1,w2      some of w1, w2, w4, w5, w6, loop
 //   npm run bench -- --quick           three of each, and no runs of 1000 steps: for a look, not for a claim
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -12,14 +12,24 @@ import { importTime, installed } from './footprint.mjs';
 const options = {
   json: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
-  only: { type: 'string', default: 'w1,w2,w4,w5,w6' },
+  only: { type: 'string', default: 'w1,w2,w4,w5,w6,loop' },
   reps: { type: 'string' },
 };
 const { json, quick, only, reps: given } = parseArgs({ options }).values;
 const wanted = new Set(only.split(','));
 const reps = Number(given ?? (quick ? 3 : 5));
+/** How many rounds of a loop are measured, as one long loop and as many short ones. */
+const rounds = quick ? 1_000 : 10_000;
 const sizes = quick ? [10, 100] : [10, 100, 1000];
-const targets = { floor: 'floor', ours: 'peer' };
+/** Who does which work: plain code, planned plans, and plans in code. */
+const files = { floor: 'floor', ours: 'peer', builder: 'builder' };
+const targetsOf = {
+  w1: ['floor', 'ours', 'builder'],
+  w2: ['floor', 'ours', 'builder'],
+  w4: ['floor', 'ours', 'builder'],
+  w5: ['floor', 'ours'],
+  loop: ['builder'],
+};
 const worker = join(dirname(fileURLToPath(import.meta.url)), 'worker.mjs');
 
 /** What is measured: where the figures go in the result, and what the worker is told. */
@@ -35,11 +45,12 @@ function listOfJobs() {
   if (wanted.has('w4')) add('w4', undefined, 'w4', {});
   if (wanted.has('w5'))
     for (const store of ['memory', 'sqlite']) add(`w5_${store}`, undefined, 'w5', { store, runs: 1000 });
+  if (wanted.has('loop')) for (const n of [10, rounds]) add(`loop_${n}`, undefined, 'loop', { n, rounds });
   return jobs;
 }
 
 function measure(file, { workload, args }, rep) {
-  const verify = rep === 0 && workload === 'w2' && file === 'peer' && args.store !== 'memory';
+  const verify = rep === 0 && workload === 'w2' && file !== 'floor' && args.store !== 'memory';
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
@@ -74,18 +85,22 @@ function medians(results) {
 }
 
 async function measureAll(jobs) {
-  const found = new Map(jobs.map((job) => [job, { floor: [], ours: [] }]));
+  const found = new Map(
+    jobs.map((job) => [job, Object.fromEntries(targetsOf[job.workload].map((name) => [name, []]))]),
+  );
   for (let rep = 0; rep < reps; rep += 1) {
     for (const job of jobs) {
-      for (const [target, file] of Object.entries(targets)) found.get(job)[target].push(await measure(file, job, rep));
+      for (const [target, results] of Object.entries(found.get(job)))
+        results.push(await measure(files[target], job, rep));
     }
     if (process.stderr.isTTY) process.stderr.write(`${rep + 1} of ${reps}\r`);
   }
   const result = {};
   for (const [{ group, key }, byTarget] of found) {
-    result[group] ??= { floor: {}, ours: {} };
+    result[group] ??= {};
     for (const [target, results] of Object.entries(byTarget)) {
       const figures = medians(results);
+      result[group][target] ??= {};
       if (key === undefined) result[group][target] = figures;
       else result[group][target][key] = figures.us;
     }
@@ -101,12 +116,16 @@ function measureFootprint() {
 
 function print(result) {
   const line = (...cells) => console.log(cells.map((cell, at) => String(cell).padEnd(at === 0 ? 30 : 14)).join(''));
-  line('', 'floor', 'ours', 'ratio');
-  for (const [group, { floor, ours }] of Object.entries(result)) {
-    for (const [name, value] of Object.entries(ours)) {
+  line('', 'floor', 'ours', 'ratio', 'builder', 'ratio');
+  for (const [group, { floor, ours, builder }] of Object.entries(result)) {
+    for (const name of Object.keys(ours ?? builder)) {
       const least = floor?.[name];
       const label = /^\d+$/.test(name) ? `${group} N=${name}, µs/step` : `${group} ${name}`;
-      line(label, least ?? '-', value, least ? `${rounded(value / least)}x` : '-');
+      const cells = [ours, builder].flatMap((by) => {
+        const value = by?.[name];
+        return [value ?? '-', value !== undefined && least ? `${rounded(value / least)}x` : '-'];
+      });
+      line(label, least ?? '-', ...cells);
     }
   }
 }

@@ -57,7 +57,7 @@ async function times(run, { ms, max }) {
 
 /** What is read back in a new process has all outputs. */
 function verify(dir) {
-  const task = JSON.stringify({ store: given.store, dir });
+  const task = JSON.stringify({ store: given.store, dir, n: given.n });
   const child = spawnSync(process.execPath, [process.argv[1], target, 'readback', task], { encoding: 'utf8' });
   const { outputs, error } = JSON.parse(child.stdout || '{}');
   if (outputs !== given.n)
@@ -84,7 +84,7 @@ const workloads = {
 
   /** How many outputs the newest run of a store has. */
   async readback() {
-    return { outputs: await contender.readBack(given.store, given.dir) };
+    return { outputs: await contender.readBack(given.store, given.dir, given.n) };
   },
 
   async w4() {
@@ -96,6 +96,22 @@ const workloads = {
     const wall = performance.now() - begun;
     if (outputs.some((count) => count !== 10)) throw new Error('a run has not all its outputs');
     return { wall_ms: wall, rss_mb: megabytes(process.resourceUsage().maxRSS * 1024) };
+  },
+
+  /** So many rounds in all, `n` of them a run: time, bytes stored and memory kept of a round. */
+  async loop() {
+    const { run, bytes } = await contender.loop(given.n);
+    await times(run, { ms: 300, max: 20 });
+    globalThis.gc?.();
+    const before = { bytes: bytes(), heap: process.memoryUsage().heapUsed };
+    const runs = given.rounds / given.n;
+    const taken = await times(run, { ms: Number.POSITIVE_INFINITY, max: runs });
+    globalThis.gc?.();
+    return {
+      us: (median(taken) * 1000) / given.n,
+      bytes: (bytes() - before.bytes) / given.rounds,
+      heap: (process.memoryUsage().heapUsed - before.heap) / given.rounds,
+    };
   },
 
   async w5(dir) {
