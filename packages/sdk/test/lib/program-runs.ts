@@ -129,9 +129,14 @@ export async function runProgram(
       for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
         if (round > 300) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
         const next = people.next() % 2 === 0 ? portia : open();
-        if (run.getOutstandingClarifications().length === 0) clock.leap();
-        await people.answer(next, run);
+        // Time may pass while people are asked, and nobody answers just then.
+        const asked = run.getOutstandingClarifications().length > 0;
+        const passes = !asked || people.next() % 2 === 0;
+        if (passes) clock.leap();
+        if (!passes || round % 2 === 0 || people.next() % 2 === 0) await people.answer(next, run);
         run = await next.resume({ planRunId: run.id });
+        if (run.wakeAt !== undefined && run.wakeAt <= clock.now())
+          throw new Error('the run waits for a time that is over');
       }
       return { run, storage, outside, died: life };
     } catch (error) {
