@@ -253,6 +253,9 @@ describe('what a run can be asked', () => {
       stateAfter({ type: 'run-end', state: 'FAILED', error: { code: 'RUN_CANCELLED', message: 'stopped' } }),
     );
     expect(failed.prettyPrint()).toMatch(/\nError: RUN_CANCELLED: stopped$/);
+    const asleep = planRunView(stateAfter({ type: 'sleep-start', step: 0, until: 86_400_000 }, { type: 'run-wait' }));
+    expect([asleep.state, asleep.wakeAt]).toEqual(['READY_TO_RESUME', 86_400_000]);
+    expect(asleep.prettyPrint()).toMatch(/^Goes on by itself: 1970-01-02T00:00:00.000Z$/m);
   });
 });
 

@@ -169,6 +169,7 @@ class PlanRunView implements PlanRunFields {
       `State: ${this.state}`,
       `Current step: ${this.currentStepIndex}`,
     ];
+    if (this.wakeAt !== undefined) lines.push(`Goes on by itself: ${new Date(this.wakeAt).toISOString()}`);
     const listed = (title: string, entries: readonly string[]): void => {
       if (entries.length > 0) lines.push(`${title}:`, ...entries.map((entry) => `    ${entry}`));
     };

@@ -1,6 +1,5 @@
 import { defaultEndUserId, EndUser, mergeEndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
-import type { Commit } from '../core/event.ts';
 import { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import { toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
@@ -91,10 +90,4 @@ export function planMissing(id: string, store: string): PortiaError {
     message: `${store} holds no plan ${id}, so no run of it can be created`,
     hint: 'store the plan first',
   });
-}
-
-/** The commits from the one that holds the event `after + 1` on. */
-export function commitsFrom(commits: readonly Commit[], after: number): readonly Commit[] {
-  const first = commits.findLastIndex(({ seq }) => seq <= after + 1);
-  return first > 0 ? commits.slice(first) : commits;
 }

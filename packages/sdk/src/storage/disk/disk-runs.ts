@@ -9,16 +9,7 @@ import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
 import { planForReading } from '../../plan/plan-record.ts';
-import {
-  commitsFrom,
-  firstStatus,
-  frozenCopy,
-  frozenHeader,
-  isAlive,
-  isRemovable,
-  planMissing,
-  runNotFound,
-} from '../records.ts';
+import { firstStatus, frozenCopy, frozenHeader, isAlive, isRemovable, planMissing, runNotFound } from '../records.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
   Claim,
@@ -166,8 +157,8 @@ export class DiskRuns implements RunStore {
     const header = folder.header();
     if (!header) return this.#loadPortiaRun(id);
     this.#takeOver(folder, header, this.#driven.get(id)?.view ?? new PortiaView(this.#files, id));
-    const { commits, status, driver, epoch } = folder.read(header);
-    return { header, status, driver, epoch, commits: commitsFrom(commits, after), commands: folder.commands() };
+    const { commits, status, driver, epoch } = folder.read(header, after);
+    return { header, status, driver, epoch, commits, commands: folder.commands() };
   }
 
   #loadPortiaRun(id: PlanRunUUID): StoredRun | undefined {

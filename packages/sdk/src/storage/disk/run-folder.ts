@@ -124,14 +124,17 @@ export class RunFolder {
     return cut;
   }
 
-  /** Reads the whole journal. @throws PortiaError `STORAGE_CORRUPT` naming the line. */
-  read(header: RunHeader): Journal {
-    return this.#read(new JournalReader(this.#files, firstStatus(header), true));
+  /**
+   * Reads the whole journal; with `after`, without the commits before the one that holds the event `after + 1`.
+   * @throws PortiaError `STORAGE_CORRUPT` naming the line.
+   */
+  read(header: RunHeader, after = 0): Journal {
+    return this.#read(new JournalReader(this.#files, firstStatus(header), after));
   }
 
   /** Reads the journal but for its commits. */
   readStatus(header: RunHeader): Journal {
-    return this.#read(new JournalReader(this.#files, firstStatus(header), false));
+    return this.#read(new JournalReader(this.#files, firstStatus(header), undefined));
   }
 
   #read(reader: JournalReader): Journal {
@@ -202,13 +205,14 @@ class JournalReader implements Journal {
   epoch = 0;
   length = 0;
   readonly #files: Files;
-  readonly #withCommits: boolean;
+  readonly #after: number | undefined;
   #next: RunStatus | undefined;
 
-  constructor(files: Files, status: RunStatus, withCommits: boolean) {
+  /** Without `after`, commits are only passed over. */
+  constructor(files: Files, status: RunStatus, after: number | undefined) {
     this.#files = files;
     this.status = status;
-    this.#withCommits = withCommits;
+    this.#after = after;
   }
 
   read(path: string, epoch: number, bytes: Buffer): void {
@@ -219,18 +223,19 @@ class JournalReader implements Journal {
     const lines = bytes.toString('utf8').split('\n');
     for (let number = 0; number < lines.length - 1; number += 1) {
       const line = lines[number] as string;
-      if (line.startsWith('[') && !this.#withCommits) {
-        this.#settle();
-        continue;
-      }
-      const parsed = this.#files.parse(`${path}, line ${number + 1},`, line);
-      if (Array.isArray(parsed)) this.#commit(path, line);
-      else this.#note(parsed as Note);
+      const where = `${path}, line ${number + 1},`;
+      if (!line.startsWith('[')) this.#note(this.#files.parse(where, line) as Note);
+      else if (this.#after === undefined) this.#settle();
+      else this.#commit(path, where, line, this.#after);
     }
   }
 
-  #commit(path: string, line: string): void {
+  #commit(path: string, where: string, line: string, after: number): void {
     const [start, seq, at] = /^\[(\d+),(\d+),/.exec(line) ?? [];
+    // What was seen before is not looked at again: following a long run costs little more than reading its file.
+    const seen = start !== undefined && Number(seq) <= after + 1;
+    if (seen) this.commits.length = 0;
+    if (!seen || Number(seq) === after + 1) this.#files.parse(where, line);
     if (start === undefined) throw this.#files.corrupt(path, `${JSON.stringify(line.slice(0, 40))} is no commit`);
     this.commits.push({ seq: Number(seq), at: Number(at), events: `[${line.slice(start.length)}` });
     this.#settle();
