@@ -39,6 +39,7 @@ import { failByHandler, type RetryOptions, retryRun } from './run/retry.ts';
 import { systemClock } from './run/system-clock.ts';
 import { waitForReady, type WaitOptions } from './run/wait-for-ready.ts';
 import { work, type WorkCounts, type WorkOptions } from './run/worker.ts';
+import { checkAuthorize, type HandlerOptions, loadServer } from './server-package.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { Storage } from './storage/storage.ts';
 import { llmTool } from './tool/library/llm-tool.ts';
@@ -184,7 +185,9 @@ export class Portia {
     options: RunOptions<Out> = {},
   ): Promise<{ readonly planRunId: PlanRunUUID }> {
     const { runtime, plans } = await this.#open();
-    const state = await createRun(runtime, plans, plan, { startAt: runtime.clock.now(), ...options });
+    const startAt = options.startAt ?? runtime.clock.now();
+    const state = await createRun(runtime, plans, plan, { ...options, startAt });
+    runtime.bus.ring();
     return { planRunId: state.header.id };
   }
 
@@ -279,6 +282,18 @@ export class Portia {
   async initializeEndUser(endUser?: string | EndUserInit): Promise<EndUser> {
     const { storage } = await this.#open();
     return initializeEndUser(storage, endUser);
+  }
+
+  /**
+   * The API of `portia-ts-server` over this client, as a fetch handler for a web app of your own. It drives nothing by
+   * itself: call {@link work} beside it.
+   * @throws PortiaError `PACKAGE_MISSING` without the package `portia-ts-server`.
+   */
+  async handler(options: HandlerOptions): Promise<(request: Request) => Promise<Response>> {
+    checkAuthorize(options);
+    const { createHandler } = await loadServer();
+    const { storage } = await this.#open();
+    return createHandler(this, storage, options);
   }
 
   /** Stops driving, waits a moment for receipts of calls in flight, and closes the store. Runs stay resumable. */

@@ -2,6 +2,7 @@
 export { Portia, type PortiaOptions, type QueryOptions, type ResolveOptions, type ValueOf } from './client.ts';
 export { Config, defaultConfig, type FeatureFlags } from './config/config.ts';
 export { type ConfigOptions, ExecutionAgentType, type ModelSetting, StorageClass } from './config/config-options.ts';
+export type { HandlerOptions, HandlerPrincipal } from './server-package.ts';
 export { LLMProvider } from './model/providers.ts';
 export { version } from './version.ts';
 
@@ -39,6 +40,7 @@ export { AgentMemoryValue, isInMemory, LocalDataValue, type Output } from './cor
 export { ClarificationUUID, PlanRunUUID, PlanUUID } from './core/ids.ts';
 export type { AnyPlan, RunOptions } from './run/create-run.ts';
 export type { ResumeOptions } from './run/resume.ts';
+export type { RetryOptions } from './run/retry.ts';
 export type { PlanRunInputs } from './run/plan-run-inputs.ts';
 export type { BatchCounts, BatchItem, BatchOutcome, RunManyOptions } from './run/run-many.ts';
 export type { WorkCounts, WorkOptions } from './run/worker.ts';

@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { demoWorkerCommand } from './commands/demo-worker.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { endUsersEraseCommand } from './commands/end-users-erase.ts';
+import { keysCreateCommand, keysListCommand, keysRevokeCommand } from './commands/keys.ts';
 import { planCommand } from './commands/plan.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { runCommand } from './commands/run.ts';
@@ -16,6 +17,7 @@ import { storageExportCommand } from './commands/storage-export.ts';
 import { storageImportCommand } from './commands/storage-import.ts';
 import { storageMigrateCommand } from './commands/storage-migrate.ts';
 import { storagePruneCommand } from './commands/storage-prune.ts';
+import { serveCommand } from './commands/serve.ts';
 import { toolsListCommand } from './commands/tools-list.ts';
 import { versionCommand } from './commands/version.ts';
 import { workCommand } from './commands/work.ts';
@@ -33,6 +35,10 @@ export const commands: readonly Command[] = [
   clarificationsAnswerCommand,
   workCommand,
   endUsersEraseCommand,
+  serveCommand,
+  keysCreateCommand,
+  keysListCommand,
+  keysRevokeCommand,
   storagePruneCommand,
   storageMigrateCommand,
   storageExportCommand,

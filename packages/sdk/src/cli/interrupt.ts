@@ -15,6 +15,21 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
+  /** Resolves when it is stopped. */
+  happened(): Promise<void> {
+    const { signal } = this;
+    return new Promise((resolve) => {
+      // A pending promise keeps no process alive, and neither does a listener for signals.
+      const alive = setInterval(() => {}, 1 << 30);
+      const done = (): void => {
+        clearInterval(alive);
+        resolve();
+      };
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
   /** Takes over the signals of this process. Without it they end the process, as ever. */
   arm(): void {
     if (this.#armed) return;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Portia, PortiaOptions } from '../client.ts';
 import type { Config } from '../config/config.ts';
+import type { ConfigOptions } from '../config/config-options.ts';
 import { ensureError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
@@ -33,14 +34,28 @@ export async function hasSqlite(): Promise<boolean> {
   }
 }
 
-/** The settings of a command: what was given on the command line, then the environment, then the defaults. */
-export async function configOf(input: Input, more: Readonly<Record<string, unknown>> = {}): Promise<Config> {
-  const { Config } = await import('../config/config.ts');
+/** What was given on the command line, by setting. */
+function givenSettings(input: Input): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const [option, setting] of Object.entries(settingOfOption)) {
     const value = input.text(option);
     if (value !== undefined) given[setting] = value;
   }
+  return given;
+}
+
+/** The settings of a server: a database where `DATABASE_URL` names one, else a SQLite file; its log is its own. */
+export function serverSettingsOf(input: Input): ConfigOptions {
+  const { defaultLogLevel: _, ...given } = givenSettings(input);
+  const { PORTIA_STORAGE, PORTIA_STORAGE_CLASS, DATABASE_URL } = process.env;
+  if (given['storage'] ?? given['storageClass'] ?? (PORTIA_STORAGE || PORTIA_STORAGE_CLASS)) return given;
+  return { ...given, storageClass: DATABASE_URL ? 'POSTGRES' : 'SQLITE' };
+}
+
+/** The settings of a command: what was given on the command line, then the environment, then the defaults. */
+export async function configOf(input: Input, more: Readonly<Record<string, unknown>> = {}): Promise<Config> {
+  const { Config } = await import('../config/config.ts');
+  const given = givenSettings(input);
   const { PORTIA_STORAGE, PORTIA_STORAGE_CLASS } = process.env;
   const placed =
     given['storage'] ?? given['storageClass'] ?? more['storage'] ?? (PORTIA_STORAGE || PORTIA_STORAGE_CLASS);

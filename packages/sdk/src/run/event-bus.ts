@@ -11,6 +11,13 @@ export type RunListener = (id: PlanRunUUID, signal: RunSignal) => void;
 export class EventBus {
   readonly all: Set<RunListener> = new Set();
   readonly byRun: Map<PlanRunUUID, Set<RunListener>> = new Map();
+  /** Workers of this process. */
+  readonly workers: Set<() => void> = new Set();
+
+  /** Tells the workers of this process that a run is ready, which they would find out only by looking. */
+  ring(): void {
+    for (const wake of this.workers) wake();
+  }
 
   publish(id: PlanRunUUID, signal: RunSignal): void {
     for (const listener of this.all) tell(listener, id, signal);

@@ -11,11 +11,14 @@ import type { Runtime } from './runtime.ts';
 
 /** How a failed run is retried. */
 export interface RetryOptions {
-  /** Who wants it. */
+  /** Who wants it, for the record. */
   readonly by?: string | undefined;
   /** Limits that take the place of those the run had: what it spent so far counts. */
   readonly budget?: RunBudget | undefined;
+  /** Stops driving when aborted; the run stays resumable. */
   readonly signal?: AbortSignal | undefined;
+  /** `false`: the retry is only put on record, and whichever worker comes first drives the run. */
+  readonly drive?: boolean | undefined;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface RetryOptions {
  * @throws PortiaError `RUN_STATE_INVALID` for a run that has not failed; `RUN_BUSY`, `PLAN_RUN_NOT_FOUND`;
  * `TOOL_NOT_FOUND` when a tool of the plan is not registered here.
  */
-export function retryRun(
+export async function retryRun(
   runtime: Runtime,
   plans: PlanShelf,
   id: PlanRunUUID,
@@ -44,9 +47,11 @@ export function retryRun(
     resolveTools(run);
     driver.emit({ type: 'run-retry', by: options.by ?? null, ...(budget && { budget: budgetToJson(budget) }) });
     await driver.commit();
-    await advance(run);
+    if (options.drive !== false) await advance(run);
   };
-  return drive(runtime, plans, id, again, { signal: options.signal, again: advance });
+  const state = await drive(runtime, plans, id, again, { signal: options.signal, again: advance });
+  if (options.drive === false) runtime.bus.ring();
+  return state;
 }
 
 /** Fails a run because a clarification of it cannot be answered. */

@@ -176,7 +176,13 @@ class Bell {
   #wake: (() => void) | undefined;
 
   constructor(runtime: Runtime) {
-    this.#unwatch = runtime.storage.watch((_id, what) => what === 'command' && this.#ringSoon());
+    const unwatch = runtime.storage.watch((_id, what) => what === 'command' && this.#ringSoon());
+    const wake = (): void => this.ring();
+    runtime.bus.workers.add(wake);
+    this.#unwatch = () => {
+      unwatch();
+      runtime.bus.workers.delete(wake);
+    };
   }
 
   /** What was said is on record a moment later, and only then makes a run ready. */

@@ -1,0 +1,144 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { type ClarificationUUID, PortiaError, type RunSummary } from 'portia-ts';
+import { capacityFor, forbidden, type Principal, seesAudience } from '../../auth/principal.ts';
+import type { AppContext, Env } from '../../http/context.ts';
+import { answer, body, pageOf, problems, RunIdParams, several, router } from './routes.ts';
+import { type ClarificationJson, ClarificationSchema, Json, PageQuerySchema, RunSchema } from './schemas.ts';
+import { type ClarificationRecord, clarificationJson, runJson, visibleRun } from './visible.ts';
+
+const list = createRoute({
+  method: 'get',
+  path: '/clarifications',
+  summary: 'List what waits for a person, across runs',
+  description:
+    'The runs that have waited longest first. A page may hold fewer clarifications than its limit, or none, and still ' +
+    'have a cursor: go on until there is none.',
+  request: {
+    query: PageQuerySchema.extend({
+      audience: z.string().optional().openapi({ description: 'endUser, operator or role:<name>' }),
+      label: several(z.string().regex(/^[^=]+=/, 'is not name=value')),
+      endUserId: z.string().optional(),
+      raisedBefore: z.coerce.number().int().optional().openapi({ description: 'Epoch milliseconds.' }),
+    }),
+  },
+  responses: { 200: answer(pageOf(ClarificationSchema), 'A page of open clarifications.'), ...problems },
+});
+
+const ofRun = createRoute({
+  method: 'get',
+  path: '/runs/{runId}/clarifications',
+  summary: 'List the clarifications of a run, answered ones included',
+  request: { params: RunIdParams },
+  responses: { 200: answer(z.object({ items: z.array(ClarificationSchema) }), 'The clarifications.'), ...problems },
+});
+
+const resolve = createRoute({
+  method: 'post',
+  path: '/runs/{runId}/clarifications/{clarificationId}/answer',
+  summary: 'Answer a clarification',
+  description:
+    'Checked against the question, its audience and its expiry, and taken once: the same answer again is fine, another ' +
+    'one is refused. Whose key it is stands in the record. The run goes on by itself.',
+  request: {
+    params: RunIdParams.extend({ clarificationId: z.string() }),
+    body: body(z.strictObject({ response: Json }).refine((given) => 'response' in given, 'response is missing')),
+  },
+  responses: { 200: answer(RunSchema, 'The run with the answer on record.'), ...problems },
+});
+
+/** Listing and answering what people are asked. */
+export function clarifications(): OpenAPIHono<Env> {
+  const app = router();
+  app.openapi(list, async (context) => context.json(await openOnes(context, context.req.valid('query')), 200));
+  app.openapi(ofRun, async (context) => {
+    const { planRun, clarifications: seen } = await visibleRun(context, context.req.valid('param').runId);
+    return context.json({ items: seen.map((record) => clarificationJson(planRun.id, record)) }, 200);
+  });
+  app.openapi(resolve, async (context) => {
+    const { runId, clarificationId } = context.req.valid('param');
+    await answerOne(context, runId, clarificationId, context.req.valid('json').response);
+    return context.json(runJson(await visibleRun(context, runId)), 200);
+  });
+  return app;
+}
+
+async function answerOne(context: AppContext, runId: string, id: string, response: unknown): Promise<void> {
+  const principal = context.get('principal');
+  const { portia } = context.get('tenant');
+  const { planRun } = await visibleRun(context, runId);
+  const record = (await portia.storage.getClarifications(planRun.id)).find(
+    ({ clarification }) => clarification.id === id,
+  );
+  if (!record) {
+    throw new PortiaError({
+      code: 'CLARIFICATION_NOT_FOUND',
+      message: `Could not match clarification ${id} to run ${planRun.id}`,
+      planRunId: planRun.id,
+    });
+  }
+  const as = capacityFor(principal, record.audience);
+  if (as === undefined) {
+    throw forbidden(
+      'a key that starts and reads runs answers nothing',
+      'use a key of an operator or a role, or a token of the end user',
+    );
+  }
+  await portia.resolveClarification({
+    planRunId: planRun.id,
+    clarificationId: id as ClarificationUUID,
+    response,
+    resolvedBy: as === 'endUser' ? principal.id : { id: principal.id, as },
+    via: 'api',
+  });
+}
+
+/** Runs that are looked into for one page: what a page costs has a limit, however the questions are spread. */
+const mostRuns = 200;
+
+type Filter = z.infer<(typeof list)['request']['query']>;
+
+async function openOnes(
+  context: AppContext,
+  { limit = 50, cursor, ...filter }: Filter,
+): Promise<{ items: ClarificationJson[]; cursor: string | null }> {
+  const { portia } = context.get('tenant');
+  const principal = context.get('principal');
+  const page = await portia.storage.listRuns({
+    // While one strand of a run still works, another may have asked already.
+    states: ['NEED_CLARIFICATION', 'IN_PROGRESS'],
+    labels: filter.label && Object.fromEntries(filter.label.map(pair)),
+    endUserId: principal.endUserId ?? filter.endUserId,
+    order: 'oldest',
+    limit: Math.min(limit, mostRuns),
+    cursor,
+  });
+  const found = await Promise.all(page.items.map((run) => openOf(context, run, filter)));
+  return { items: found.flat(), cursor: page.cursor ?? null };
+}
+
+async function openOf(
+  context: AppContext,
+  { header }: RunSummary,
+  filter: Pick<Filter, 'audience' | 'raisedBefore'>,
+): Promise<ClarificationJson[]> {
+  const principal = context.get('principal');
+  const records = await context.get('tenant').portia.storage.getClarifications(header.id);
+  return records
+    .filter((record) => isWanted(principal, record, filter))
+    .map((record) => clarificationJson(header.id, record));
+}
+
+function isWanted(
+  principal: Principal,
+  { clarification, audience, raisedAt }: ClarificationRecord,
+  filter: Pick<Filter, 'audience' | 'raisedBefore'>,
+): boolean {
+  if (clarification.resolved || !seesAudience(principal, audience)) return false;
+  if (filter.audience !== undefined && filter.audience !== audience) return false;
+  return filter.raisedBefore === undefined || raisedAt < filter.raisedBefore;
+}
+
+function pair(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,40 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { ControlStore } from '../../control/control-store.ts';
+import type { Env } from '../../http/context.ts';
+import { checkedJson } from '../../http/guards.ts';
+import { idempotency } from '../../http/idempotency.ts';
+import { clarifications } from './clarifications.ts';
+import { endUsers } from './end-users.ts';
+import { keys } from './keys.ts';
+import { plans } from './plans.ts';
+import { router } from './routes.ts';
+import { runEvents } from './run-events.ts';
+import { runs } from './runs.ts';
+import { storageRoutes } from './storage-door.ts';
+import { tools } from './tools.ts';
+import { runUsage } from './usage.ts';
+
+/** What the routes of `/api/v1` need beside the tenant of a request. */
+export interface V1Options {
+  readonly control: ControlStore | undefined;
+}
+
+/** `/api/v1`: what the client library and people need beyond Portia's own protocol. */
+export function v1({ control }: V1Options): OpenAPIHono<Env> {
+  const app = router();
+  app.route('/storage', storageRoutes());
+  app.use('*', checkedJson());
+  if (control) app.use('*', idempotency(control.sql));
+  const routers = [
+    runs(),
+    runEvents(),
+    runUsage(),
+    clarifications(),
+    plans(),
+    tools(),
+    endUsers(control),
+    keys(control),
+  ];
+  for (const one of routers) app.route('/', one);
+  return app;
+}

@@ -1,0 +1,110 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { streamSSE } from 'hono/streaming';
+import { type PlanRunUUID, PortiaError, type RunEvent, type RunNotice } from 'portia-ts';
+import { may, type Principal, seesAudience } from '../../auth/principal.ts';
+import type { Env } from '../../http/context.ts';
+import { problems, RunIdParams, router } from './routes.ts';
+import { visibleRun } from './visible.ts';
+
+const events = createRoute({
+  method: 'get',
+  path: '/runs/{runId}/events',
+  summary: 'Follow a run',
+  description:
+    'Server-sent events: what happened to the run, then what happens, until it ends. Each stored event has its number ' +
+    'as id; after a lost connection a browser sends it as Last-Event-ID and goes on there. Answers 204 when the run ' +
+    'has ended and nothing is new, which tells a browser to stop.',
+  request: {
+    params: RunIdParams,
+    query: z.object({
+      after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+        description: 'The number of the last event that was seen. The header Last-Event-ID goes before it.',
+      }),
+    }),
+  },
+  responses: {
+    200: { description: 'The events.', content: { 'text/event-stream': { schema: z.string() } } },
+    204: { description: 'The run has ended, and nothing is new.' },
+    ...problems,
+  },
+});
+
+/** Milliseconds between signs of life on a connection that has nothing to say: proxies cut silent ones. */
+const heartbeatMs = 15_000;
+
+/** The events of a run, live. */
+export function runEvents(): OpenAPIHono<Env> {
+  const app = router();
+  app.openapi(events, async (context): Promise<never> => {
+    const { planRun } = await visibleRun(context, context.req.valid('param').runId);
+    const after = lastSeen(context.req.header('last-event-id')) ?? context.req.valid('query').after ?? 0;
+    const { portia } = context.get('tenant');
+    if (isOver(planRun)) {
+      const stored = await portia.storage.getEvents(planRun.id);
+      if (!stored.some(({ seq }) => seq > after)) return context.body(null, 204) as never;
+    }
+    return stream(context, planRun.id, after) as never;
+  });
+  return app;
+}
+
+function isOver({ state }: { readonly state: string }): boolean {
+  return state === 'COMPLETE' || state === 'FAILED';
+}
+
+function stream(context: Context<Env>, id: PlanRunUUID, after: number): Response {
+  const { portia } = context.get('tenant');
+  const principal = context.get('principal');
+  return streamSSE(context, async (out) => {
+    const leaving = new AbortController();
+    out.onAbort(() => leaving.abort());
+    const beat = setInterval(() => void out.write(': \n\n'), heartbeatMs);
+    const shown = eventsFor(principal);
+    try {
+      for await (const event of portia.events(id, { after, signal: leaving.signal })) {
+        if (!shown(event)) continue;
+        await out.writeSSE({
+          ...(event.seq !== undefined && { id: String(event.seq) }),
+          event: event.type,
+          data: JSON.stringify(event),
+        });
+      }
+    } finally {
+      clearInterval(beat);
+    }
+  });
+}
+
+function lastSeen(header: string | undefined): number | undefined {
+  if (header === undefined || header === '') return undefined;
+  if (!/^\d{1,15}$/.test(header)) {
+    throw new PortiaError({ code: 'REQUEST_INVALID', message: 'Last-Event-ID is not the number of an event' });
+  }
+  return Number(header);
+}
+
+/** What people who see a run, but not the work in it, are told: how it goes on, and what they are asked. */
+const outline: ReadonlySet<string> = new Set([
+  'run-start',
+  'run-wait',
+  'run-end',
+  'run-retry',
+  'step-start',
+  'step-end',
+]);
+
+/** Which events a principal is shown. Prompts and arguments are for those who may read everything. */
+function eventsFor(principal: Principal): (event: RunEvent | RunNotice) => boolean {
+  if (may(principal, 'read-all')) return () => true;
+  const asked = new Set<string>();
+  return (event) => {
+    if (event.type === 'clarification-raised') {
+      if (!seesAudience(principal, event.audience)) return false;
+      asked.add(String(event.clarification['id']));
+      return true;
+    }
+    if (event.type === 'clarification-resolved') return asked.has(event.id);
+    return event.seq !== undefined && outline.has(event.type);
+  };
+}

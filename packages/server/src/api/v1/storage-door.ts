@@ -1,0 +1,19 @@
+import { Hono } from 'hono';
+import { storageDoor } from 'portia-ts';
+import { demand } from '../../auth/principal.ts';
+import type { Env } from '../../http/context.ts';
+import { checkDepth } from '../../http/guards.ts';
+
+/** The whole store of an organisation, for clients with `storageClass: 'CLOUD'` that drive runs themselves. */
+export function storageRoutes(): Hono<Env> {
+  const app = new Hono<Env>();
+  app.all('/*', async (context) => {
+    demand(context.get('principal'), 'store');
+    const { method, url } = context.req;
+    const isRead = method === 'GET' || method === 'HEAD';
+    const body = isRead ? null : await context.req.text();
+    if (body !== null) checkDepth(body);
+    return storageDoor(context.get('tenant').storage)(new Request(url, { method, body }));
+  });
+  return app;
+}

@@ -1,0 +1,55 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { AnyTool } from 'portia-ts';
+import { demand } from '../../auth/principal.ts';
+import type { Env } from '../../http/context.ts';
+import { answer, problems, router } from './routes.ts';
+
+const ToolSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    description: z.string(),
+    argsJsonSchema: z.record(z.string(), z.unknown()).nullable(),
+    outputDescription: z.array(z.string()).nullable(),
+    readOnly: z.boolean(),
+    idempotent: z.boolean(),
+  })
+  .openapi('Tool');
+
+const list = createRoute({
+  method: 'get',
+  path: '/tools',
+  summary: 'List the tools that plans on this server may use',
+  responses: { 200: answer(z.object({ items: z.array(ToolSchema) }), 'The tools.'), ...problems },
+});
+
+/** The tools of the server. */
+export function tools(): OpenAPIHono<Env> {
+  const app = router();
+  app.openapi(list, (context) => {
+    demand(context.get('principal'), 'read-all');
+    return context.json({ items: [...context.get('tenant').portia.tools].map(toolJson) }, 200);
+  });
+  return app;
+}
+
+function toolJson(tool: AnyTool): z.infer<typeof ToolSchema> {
+  return {
+    id: tool.id,
+    name: tool.name,
+    description: tool.description,
+    argsJsonSchema: argsJsonSchemaOf(tool),
+    outputDescription: tool.outputDescription ? [...tool.outputDescription] : null,
+    readOnly: tool.readOnly ?? false,
+    idempotent: tool.idempotent ?? false,
+  };
+}
+
+/** As the schema's own library writes it; a schema without that door says nothing of itself. */
+function argsJsonSchemaOf({ argsJsonSchema, argsSchema }: AnyTool): Record<string, unknown> | null {
+  if (argsJsonSchema) return argsJsonSchema;
+  const standard = argsSchema?.['~standard'] as
+    | { readonly jsonSchema?: { readonly input?: (options: { readonly target: string }) => Record<string, unknown> } }
+    | undefined;
+  return standard?.jsonSchema?.input?.({ target: 'draft-2020-12' }) ?? null;
+}

@@ -1,0 +1,64 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { PortiaError, version } from 'portia-ts';
+import { v1 } from './api/v1/index.ts';
+import type { ControlStore } from './control/control-store.ts';
+import type { Env } from './http/context.ts';
+import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guards.ts';
+import { answerProblem } from './http/problem.ts';
+import { health, type Readiness } from './health.ts';
+import type { ServerLog } from './server-log.ts';
+
+/** Limits that hold for every request. */
+export interface Limits {
+  /** Bytes of a body. */
+  readonly maxBodyBytes: number;
+}
+
+/** All that the routes need. */
+export interface AppOptions extends GuardOptions {
+  readonly log: ServerLog;
+  readonly limits: Limits;
+  readonly readiness: Readiness;
+  /** Absent where a host program says who may come in: there are no keys to manage then. */
+  readonly control?: ControlStore | undefined;
+}
+
+/** The app: small routers put together, each with a concern of its own. */
+export function createApp(options: AppOptions): OpenAPIHono<Env> {
+  const { log, limits, readiness, control } = options;
+  const app = new OpenAPIHono<Env>({ strict: false });
+  app.onError((thrown, context) => answerProblem(context, thrown, log));
+  app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
+  app.use(requestLog(log), answerHeaders());
+  app.route('/', health(readiness));
+  app.use('/api/*', tooLarge(limits), guard(options));
+  app.route('/api/v1', v1({ control }));
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Portia for TypeScript', version },
+    security: [{ key: [] }],
+  });
+  return app;
+}
+
+function tooLarge({ maxBodyBytes }: Limits): ReturnType<typeof bodyLimit> {
+  return bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: () => {
+      throw new PortiaError({
+        code: 'REQUEST_TOO_LARGE',
+        message: `the body is larger than ${maxBodyBytes} bytes`,
+        hint: 'send less at once, or start the server with a higher limit',
+      });
+    },
+  });
+}
+
+function nothingHere(path: string): PortiaError {
+  return new PortiaError({
+    code: 'NOT_FOUND',
+    message: `there is nothing at ${path.slice(0, 200)}`,
+    hint: 'see /openapi.json for what there is',
+  });
+}

@@ -1,0 +1,155 @@
+import { PortiaError } from 'portia-ts';
+import { fitsHash, newKey, parseKey } from '../auth/api-keys.ts';
+import type { Scope } from '../auth/principal.ts';
+import { makeTables } from './schema.ts';
+import type { Row, Sql } from './sql.ts';
+
+/** A key without its secret. Times are epoch milliseconds. */
+export interface ApiKey {
+  readonly id: string;
+  readonly organisation: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** Whose token it is, for a token of an end user. */
+  readonly endUserId: string | null;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** What a key is made from. */
+export interface ApiKeyInit {
+  readonly organisation: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly endUserId?: string | undefined;
+  /** Epoch milliseconds; it never expires unless given. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** The organisation that is always there, in the store the server is started with. */
+export const defaultOrganisation = 'default';
+
+/** Whether a text can be the name of an organisation: it becomes part of a file name, or the name of a schema. */
+export function isOrganisationName(name: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(name);
+}
+
+/** What belongs to no organisation's own store: which organisations there are, and the keys to them. */
+export class ControlStore {
+  readonly sql: Sql;
+
+  private constructor(sql: Sql) {
+    this.sql = sql;
+  }
+
+  /** Makes the tables that are missing. */
+  static async open(sql: Sql): Promise<ControlStore> {
+    await makeTables(sql);
+    const control = new ControlStore(sql);
+    await control.addOrganisation(defaultOrganisation);
+    return control;
+  }
+
+  /** Adds an organisation; one that is there stays. @throws PortiaError `CONFIG_INVALID` for a name that cannot be one. */
+  async addOrganisation(name: string): Promise<void> {
+    if (!isOrganisationName(name)) {
+      throw new PortiaError({
+        code: 'CONFIG_INVALID',
+        message: `${JSON.stringify(name)} cannot be the name of an organisation`,
+        hint: 'use up to 40 small letters, digits and hyphens, beginning and ending with a letter or a digit',
+      });
+    }
+    await this.sql.all(
+      'INSERT INTO control.organisations (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING',
+      [name, Date.now()],
+    );
+  }
+
+  async organisations(): Promise<readonly string[]> {
+    const rows = await this.sql.all('SELECT name FROM control.organisations ORDER BY created_at, name');
+    return rows.map(({ name }) => String(name));
+  }
+
+  /** Makes a key; its secret is given here and never again. */
+  async createKey(init: ApiKeyInit): Promise<{ readonly apiKey: ApiKey; readonly key: string }> {
+    const { id, key, hash } = newKey();
+    const apiKey: ApiKey = {
+      id,
+      organisation: init.organisation,
+      name: init.name,
+      scopes: init.scopes,
+      endUserId: init.endUserId ?? null,
+      createdAt: Date.now(),
+      expiresAt: init.expiresAt ?? null,
+      revokedAt: null,
+    };
+    await this.sql.all(
+      `INSERT INTO control.api_keys (id, organisation, name, scopes, end_user, hash, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      [
+        id,
+        apiKey.organisation,
+        apiKey.name,
+        JSON.stringify(apiKey.scopes),
+        apiKey.endUserId,
+        hash,
+        apiKey.createdAt,
+        apiKey.expiresAt,
+      ],
+    );
+    return { apiKey, key };
+  }
+
+  /** The key that a text is, if it is one that is valid now. */
+  async findKey(text: string): Promise<ApiKey | undefined> {
+    const parsed = parseKey(text);
+    if (!parsed) return undefined;
+    const [row] = await this.sql.all('SELECT * FROM control.api_keys WHERE id = ?', [parsed.id]);
+    if (!row || !fitsHash(parsed.secret, String(row['hash']))) return undefined;
+    const apiKey = apiKeyOf(row);
+    if (apiKey.revokedAt !== null) return undefined;
+    return apiKey.expiresAt !== null && apiKey.expiresAt <= Date.now() ? undefined : apiKey;
+  }
+
+  /** The keys of an organisation, oldest first, those that are over included; without the tokens of end users. */
+  async listKeys(organisation: string): Promise<readonly ApiKey[]> {
+    const rows = await this.sql.all(
+      'SELECT * FROM control.api_keys WHERE organisation = ? AND end_user IS NULL ORDER BY created_at, id',
+      [organisation],
+    );
+    return rows.map(apiKeyOf);
+  }
+
+  /** Revokes a key or a token, at once; one that is revoked stays so. @throws PortiaError `NOT_FOUND`. */
+  async revokeKey(organisation: string, id: string): Promise<ApiKey> {
+    await this.sql.all(
+      'UPDATE control.api_keys SET revoked_at = ? WHERE organisation = ? AND id = ? AND revoked_at IS NULL',
+      [Date.now(), organisation, id],
+    );
+    const [row] = await this.sql.all('SELECT * FROM control.api_keys WHERE organisation = ? AND id = ?', [
+      organisation,
+      id,
+    ]);
+    if (!row) throw new PortiaError({ code: 'NOT_FOUND', message: `there is no key ${JSON.stringify(id)}` });
+    return apiKeyOf(row);
+  }
+
+  close(): Promise<void> {
+    return this.sql.close();
+  }
+}
+
+function apiKeyOf(row: Row): ApiKey {
+  const time = (value: unknown): number | null => (value === null || value === undefined ? null : Number(value));
+  return {
+    id: String(row['id']),
+    organisation: String(row['organisation']),
+    name: String(row['name']),
+    scopes: JSON.parse(String(row['scopes'])) as Scope[],
+    endUserId: row['end_user'] === null ? null : String(row['end_user']),
+    createdAt: Number(row['created_at']),
+    expiresAt: time(row['expires_at']),
+    revokedAt: time(row['revoked_at']),
+  };
+}

@@ -1,0 +1,51 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { PortiaError } from 'portia-ts';
+
+/** A value as both databases hold it; times are epoch milliseconds. */
+export type SqlValue = string | number | null;
+/** One row, by column. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * A database for what belongs to no organisation: SQLite or PostgreSQL. Statements are of the kind both understand, with
+ * `?` for values and `control.` before the names of tables.
+ */
+export interface Sql {
+  /** The rows a statement gives. Each statement is one transaction. */
+  all(statement: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+/** A SQLite file, or `:memory:`. */
+export async function sqliteSql(file: string): Promise<Sql> {
+  const { default: Database } = await import('libsql');
+  if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+  try {
+    const database = new Database(file);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; PRAGMA synchronous = NORMAL;');
+    const prepared = new Map<string, ReturnType<typeof database.prepare>>();
+    return {
+      async all(statement, values = []) {
+        let found = prepared.get(statement);
+        if (!found) {
+          found = database.prepare(statement.replaceAll('control.', ''));
+          prepared.set(statement, found);
+        }
+        if (found.reader) return found.all([...values]) as Row[];
+        found.run([...values]);
+        return [];
+      },
+      async close() {
+        database.close();
+      },
+    };
+  } catch (cause) {
+    throw new PortiaError({
+      code: 'STORAGE_FAILED',
+      message: `the file ${file}, which holds keys and organisations, cannot be opened: ${(cause as Error).message}`,
+      hint: 'check that its folder exists and may be written to',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
+import type { MiddlewareHandler } from 'hono';
+import { routePath } from 'hono/route';
+import { PortiaError } from 'portia-ts';
+import type { Authenticate } from '../auth/authenticate.ts';
+import type { ServerLog } from '../server-log.ts';
+import type { Tenant } from '../tenants.ts';
+import type { AppContext, Env } from './context.ts';
+import { type Rate, RateLimit } from './rate-limit.ts';
+
+/** Gives every request an id, the caller's own where it is a plain one, and writes a line about it. */
+export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    const given = context.req.header('x-request-id');
+    const requestId = given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
+    context.set('requestId', requestId);
+    const begun = performance.now();
+    await next();
+    context.header('x-request-id', requestId);
+    // The route and not the path: ids and query strings are the caller's.
+    log.info(
+      {
+        requestId,
+        method: context.req.method,
+        route: routePath(context, -1),
+        status: context.res.status,
+        ms: Math.round((performance.now() - begun) * 10) / 10,
+        by: context.get('principal')?.id,
+        organisation: context.get('tenant')?.organisation,
+      },
+      'request',
+    );
+  };
+}
+
+/** What keeps answers from being used in ways they were not meant for. */
+export function answerHeaders(): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    await next();
+    context.header('x-content-type-options', 'nosniff');
+    context.header('referrer-policy', 'no-referrer');
+  };
+}
+
+/** Who may come in, and how often. */
+export interface GuardOptions {
+  readonly authenticate: Authenticate;
+  readonly tenantFor: (organisation: string) => Promise<Tenant>;
+  /** Of one key. */
+  readonly rate: Rate;
+}
+
+/** How often one address may try keys that are wrong. */
+const wrongKeys: Rate = { perSecond: 5, burst: 50 };
+
+/** Lets nobody in who is not known, then gives the request its principal and its tenant. */
+export function guard({ authenticate, tenantFor, rate }: GuardOptions): MiddlewareHandler<Env> {
+  const byPrincipal = new RateLimit(rate);
+  const wrong = new RateLimit(wrongKeys);
+  return async (context, next) => {
+    const known = await authenticate(context.req.raw).catch((error: unknown) => {
+      wrong.take(addressOf(context));
+      throw error;
+    });
+    byPrincipal.take(`${known.organisation}/${known.principal.id}`);
+    context.set('principal', known.principal);
+    context.set('tenant', await tenantFor(known.organisation));
+    await next();
+  };
+}
+
+function addressOf(context: AppContext): string {
+  const { incoming } = (context.env ?? {}) as Partial<HttpBindings>;
+  return incoming?.socket?.remoteAddress ?? 'unknown';
+}
+
+/** How deep JSON may be nested: deeper than any document of ours, and far from what could exhaust the stack. */
+const mostDepth = 200;
+
+/** Refuses JSON that is nested so deeply that reading it could exhaust the stack. */
+export function checkedJson(): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    const { method } = context.req;
+    if (method === 'POST' || method === 'PUT' || method === 'PATCH') {
+      const type = context.req.header('content-type') ?? '';
+      if (/\bjson\b/i.test(type)) checkDepth(await context.req.text());
+    }
+    await next();
+  };
+}
+
+/** @throws PortiaError `REQUEST_INVALID` for JSON that is nested too deeply. */
+export function checkDepth(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (inString) {
+      if (code === 0x5c) at += 1;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      depth += 1;
+      if (depth > mostDepth) {
+        throw new PortiaError({
+          code: 'REQUEST_INVALID',
+          message: `the body is nested more than ${mostDepth} levels deep`,
+        });
+      }
+    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+  }
+}

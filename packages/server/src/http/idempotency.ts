@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import { PortiaError } from 'portia-ts';
+import type { Sql } from '../control/sql.ts';
+import type { Env } from './context.ts';
+
+/** How long an answer is kept for a request that comes again, in milliseconds. */
+const keepMs = 24 * 3_600_000;
+/** How long a request that was begun may be at work before another one may begin it anew, in milliseconds. */
+const leaseMs = 120_000;
+
+interface Place {
+  readonly organisation: string;
+  readonly principal: string;
+  readonly key: string;
+}
+
+/** Makes writes with an `Idempotency-Key` happen once: the same request again gets the answer of the first. */
+export function idempotency(sql: Sql): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    const { method, path } = context.req;
+    const key = context.req.header('idempotency-key');
+    if (key === undefined || method === 'GET' || method === 'HEAD') return next();
+    if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+      throw new PortiaError({
+        code: 'REQUEST_INVALID',
+        message: 'the header Idempotency-Key is not 1 to 255 letters, digits and signs',
+      });
+    }
+    const place = { organisation: context.get('tenant').organisation, principal: context.get('principal').id, key };
+    const print = createHash('sha256')
+      .update(`${method} ${path}\n${await context.req.text()}`)
+      .digest('base64url');
+    const before = await begin(sql, place, print);
+    if (before) return before;
+    await next();
+    await end(sql, place, context.res);
+  };
+}
+
+/** Takes the key; gives the answer of the request that has it. */
+async function begin(sql: Sql, place: Place, print: string): Promise<Response | undefined> {
+  const now = Date.now();
+  const at = [place.organisation, place.principal, place.key];
+  await sql.all('DELETE FROM control.idempotency WHERE created_at < ?', [now - keepMs]);
+  const [taken] = await sql.all(
+    `INSERT INTO control.idempotency (organisation, principal, idempotency_key, fingerprint, created_at)
+     VALUES (?, ?, ?, ?, ?) ON CONFLICT (organisation, principal, idempotency_key) DO NOTHING RETURNING created_at`,
+    [...at, print, now],
+  );
+  if (taken) return undefined;
+  const [row] = await sql.all(
+    'SELECT * FROM control.idempotency WHERE organisation = ? AND principal = ? AND idempotency_key = ?',
+    at,
+  );
+  if (!row) return undefined;
+  if (row['fingerprint'] !== print)
+    throw conflict('the Idempotency-Key was used for another request', 'make a new key');
+  if (row['status'] !== null) return again(Number(row['status']), row);
+  const [renewed] = await sql.all(
+    `UPDATE control.idempotency SET created_at = ? WHERE organisation = ? AND principal = ? AND idempotency_key = ?
+     AND status IS NULL AND created_at = ? AND created_at < ? RETURNING created_at`,
+    [now, ...at, Number(row['created_at']), now - leaseMs],
+  );
+  if (renewed) return undefined;
+  throw conflict('a request with this Idempotency-Key is still at work', 'wait for its answer, then ask again');
+}
+
+function again(status: number, row: Readonly<Record<string, unknown>>): Response {
+  if (row['body'] === null) {
+    throw conflict('this was done already, and its answer held a secret that is shown once', 'make another one');
+  }
+  return new Response(String(row['body']), {
+    status,
+    headers: { 'content-type': String(row['content_type']), 'idempotency-replayed': 'true' },
+  });
+}
+
+/** Keeps the answer. What failed on our side is forgotten, so that it can be asked for again. */
+async function end(sql: Sql, { organisation, principal, key }: Place, answer: Response): Promise<void> {
+  const at = [organisation, principal, key];
+  if (answer.status >= 500 || answer.status === 429) {
+    await sql.all(
+      'DELETE FROM control.idempotency WHERE organisation = ? AND principal = ? AND idempotency_key = ?',
+      at,
+    );
+    return;
+  }
+  const isSecret = answer.ok && answer.headers.get('cache-control') === 'no-store';
+  await sql.all(
+    `UPDATE control.idempotency SET status = ?, content_type = ?, body = ?
+     WHERE organisation = ? AND principal = ? AND idempotency_key = ?`,
+    [
+      answer.status,
+      answer.headers.get('content-type') ?? 'application/json',
+      isSecret ? null : await answer.clone().text(),
+      ...at,
+    ],
+  );
+}
+
+function conflict(message: string, hint: string): PortiaError {
+  return new PortiaError({ code: 'IDEMPOTENCY_CONFLICT', message, hint });
+}

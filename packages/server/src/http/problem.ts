@@ -1,0 +1,114 @@
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { PortiaError, type PortiaErrorCode, portiaErrorCodes } from 'portia-ts';
+import type { ServerLog } from '../server-log.ts';
+import type { Env } from './context.ts';
+
+const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
+  REQUEST_INVALID: 400,
+  ID_INVALID: 400,
+  CONFIG_INVALID: 400,
+  PLAN_INVALID: 400,
+  END_USER_INVALID: 400,
+  INPUT_MISSING: 400,
+  INPUT_INVALID: 400,
+  OUTPUT_NOT_JSON: 400,
+  CLARIFICATION_INVALID: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  CLARIFICATION_FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  PLAN_NOT_FOUND: 404,
+  PLAN_RUN_NOT_FOUND: 404,
+  CLARIFICATION_NOT_FOUND: 404,
+  RUN_BUSY: 409,
+  RUN_STATE_INVALID: 409,
+  RUN_KEY_CONFLICT: 409,
+  DRIVER_LOST: 409,
+  PLAN_CHANGED: 409,
+  PLAN_NOT_REGISTERED: 409,
+  TOOL_NOT_FOUND: 409,
+  IDEMPOTENCY_CONFLICT: 409,
+  CLARIFICATION_ALREADY_RESOLVED: 409,
+  CLARIFICATION_EXPIRED: 410,
+  CONTENT_ERASED: 410,
+  REQUEST_TOO_LARGE: 413,
+  CLARIFICATION_RESPONSE_INVALID: 422,
+  PLANNING_FAILED: 422,
+  STORAGE_CORRUPT: 422,
+  RATE_LIMITED: 429,
+  CONFIG_NOT_FOUND: 501,
+  PACKAGE_MISSING: 501,
+  MODEL_KEY_MISSING: 501,
+  MODEL_FAILED: 502,
+  MODEL_ANSWER_INVALID: 502,
+  STORAGE_FAILED: 503,
+  MODEL_TIMEOUT: 504,
+};
+
+/** A problem document (RFC 9457), with our code beside its own members. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: PortiaErrorCode;
+  readonly hint?: string | undefined;
+  readonly planRunId?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** The HTTP status for an error code. */
+export function statusOf(code: PortiaErrorCode): number {
+  return statuses[code] ?? 500;
+}
+
+/** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
+export function asPortiaError(thrown: unknown): PortiaError {
+  if (PortiaError.isInstance(thrown)) return thrown;
+  if (thrown instanceof HTTPException && thrown.status < 500) {
+    const code = thrown.status === 413 ? 'REQUEST_TOO_LARGE' : 'REQUEST_INVALID';
+    return new PortiaError({ code, message: thrown.message || 'the request cannot be read' });
+  }
+  return new PortiaError({
+    code: 'INTERNAL',
+    message: 'something happened that was not foreseen; the log of the server says what',
+    cause: thrown,
+  });
+}
+
+/** The problem document of an error. */
+export function problemOf(error: PortiaError, requestId?: string): Problem {
+  const { code, message, hint, planRunId } = error;
+  return {
+    type: 'about:blank',
+    title: portiaErrorCodes[code],
+    status: statusOf(code),
+    detail: message,
+    code,
+    hint,
+    planRunId,
+    requestId,
+  };
+}
+
+/** Answers with the problem document of what was thrown, and writes down what was not foreseen. */
+export function answerProblem(context: Context<Env>, thrown: unknown, log: ServerLog): Response {
+  const error = asPortiaError(thrown);
+  const requestId = context.get('requestId');
+  const problem = problemOf(error, requestId);
+  if (problem.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
+  return problemResponse(problem, error.details?.['retryAfter']);
+}
+
+function problemResponse(problem: Problem, retryAfter: unknown): Response {
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...(problem.status === 401 && { 'www-authenticate': 'Bearer realm="portia-ts"' }),
+      ...(typeof retryAfter === 'number' && { 'retry-after': String(retryAfter) }),
+    },
+  });
+}

@@ -1,0 +1,144 @@
+import { type ServerType, serve as listen } from '@hono/node-server';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Config, type ConfigOptions, PortiaError } from 'portia-ts';
+import { createApp } from './app.ts';
+import { byApiKey, withoutAuth } from './auth/authenticate.ts';
+import { type ControlStore, defaultOrganisation } from './control/control-store.ts';
+import { openControl } from './control/open-control.ts';
+import { usualLimits, usualRate } from './handler.ts';
+import { readServerConfig } from './server-config.ts';
+import { serverLog, type ServerLog } from './server-log.ts';
+import { Tenants } from './tenants.ts';
+
+/** How a server is started. */
+export interface ServeOptions {
+  /** 18999 unless given; 0 takes a free one. */
+  readonly port?: number | undefined;
+  /** The address to listen on: `127.0.0.1` unless given. */
+  readonly host?: string | undefined;
+  /** Everybody who reaches the port may do everything. Refused on any address but the loopback ones. */
+  readonly noAuth?: boolean | undefined;
+  /** Settings of the client: storage, models. The environment's where not given. */
+  readonly settings?: ConfigOptions | undefined;
+  /** The config module; `portia.config.ts`, `.mjs` or `.js` of the folder unless given. */
+  readonly configFile?: string | undefined;
+  /** Where the config module is looked for; the working directory unless given. */
+  readonly folder?: string | undefined;
+  /** Runs driven at once, in each organisation: 10 unless given. 0: this process only answers requests. */
+  readonly concurrency?: number | undefined;
+  /** Bytes of a body: 32 MiB unless given. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Requests a second of one key: 2000 unless given. */
+  readonly rateLimit?: number | undefined;
+  /** `trace` to `fatal`, or `silent`: `info` unless given. */
+  readonly logLevel?: string | undefined;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** `http://127.0.0.1:18999` */
+  readonly url: string;
+  /** Where runs are kept, for people. */
+  readonly storage: string;
+  /**
+   * Takes no more requests, gives those at work a moment, stops driving (runs stay resumable) and closes the stores.
+   */
+  close(): Promise<void>;
+}
+
+const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+/** Milliseconds that requests at work get before their connections are closed. */
+const graceMs = 5_000;
+
+/**
+ * Starts a server: the API, and a worker for every organisation.
+ * @throws PortiaError `CONFIG_INVALID` for what would be unsafe or cannot work, and what opening a store throws.
+ */
+export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
+  const { port = 18999, host = '127.0.0.1', noAuth = false, settings = {} } = options;
+  refuseOpenDoor(host, noAuth);
+  const serverConfig = await readServerConfig(options.folder ?? process.cwd(), options.configFile);
+  const base = Config.fromDefault({ ...serverConfig.config, ...settings });
+  const log = serverLog(options.logLevel ?? 'info');
+  const control = await openControl(base);
+  const { concurrency } = options;
+  const tenants = new Tenants({ settings, serverConfig, log, work: concurrency === 0 ? undefined : { concurrency } });
+  try {
+    await openAll(tenants, control, log);
+    const { rateLimit, maxBodyBytes = usualLimits.maxBodyBytes } = options;
+    const app = createApp({
+      authenticate: noAuth ? withoutAuth() : byApiKey(control),
+      tenantFor: (organisation) => tenants.get(organisation),
+      rate: rateLimit === undefined ? usualRate : { perSecond: rateLimit, burst: 2 * rateLimit },
+      limits: { maxBodyBytes },
+      log,
+      readiness: async () => {
+        const { storage } = await tenants.get(defaultOrganisation);
+        await storage.listRuns({ limit: 1 });
+        await control.organisations();
+      },
+      control,
+    });
+    const server = listen({ fetch: app.fetch, port, hostname: host });
+    await listening(server, host, port);
+    return {
+      url: urlOf(host, (server.address() as AddressInfo).port),
+      storage: base.storage.name,
+      close: () => close(server, tenants, control),
+    };
+  } catch (error) {
+    await tenants.close();
+    await control.close();
+    throw error;
+  }
+}
+
+/** Fails closed: without keys, nobody from elsewhere may come in. */
+function refuseOpenDoor(host: string, noAuth: boolean): void {
+  if (!noAuth || loopback.has(host)) return;
+  throw new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `without auth a server listens on a loopback address only, and ${JSON.stringify(host)} is none`,
+    hint: 'leave --no-auth out and make keys with npx portia-ts keys create, or listen on 127.0.0.1',
+  });
+}
+
+/** Opens every organisation, so that its worker takes up what is unfinished. One that cannot be opened stops nobody else. */
+async function openAll(tenants: Tenants, control: ControlStore, log: ServerLog): Promise<void> {
+  await tenants.get(defaultOrganisation);
+  for (const organisation of await control.organisations()) {
+    await tenants.get(organisation).catch((err: unknown) => {
+      log.error({ organisation, err }, 'the store of an organisation cannot be opened');
+    });
+  }
+}
+
+async function listening(server: ServerType, host: string, port: number): Promise<void> {
+  try {
+    if (!server.listening) await once(server, 'listening');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new PortiaError({
+      code: 'CONFIG_INVALID',
+      message: `cannot listen on ${host}:${port}: ${code === 'EADDRINUSE' ? 'the port is taken' : message}`,
+      hint: 'choose another one with --port, or 0 for a free one',
+      cause,
+    });
+  }
+}
+
+function urlOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+async function close(server: ServerType, tenants: Tenants, control: ControlStore): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  if ('closeIdleConnections' in server) server.closeIdleConnections();
+  const late = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), graceMs);
+  await tenants.close();
+  await closed;
+  clearTimeout(late);
+  await control.close();
+}

@@ -1,0 +1,168 @@
+import { join } from 'node:path';
+import {
+  type AnyPlan,
+  Config,
+  type ConfigOptions,
+  defaultToolRegistry,
+  diskStorage,
+  memoryStorage,
+  PlanV2,
+  Portia,
+  PortiaError,
+  type StorageBackend,
+  type ToolRegistry,
+  type WorkOptions,
+} from 'portia-ts';
+import { defaultOrganisation } from './control/control-store.ts';
+import type { ServerConfig } from './server-config.ts';
+import { libraryLogger, type ServerLog } from './server-log.ts';
+
+/** An organisation at work: a store of its own, a client of its own, and a worker. Nothing leads from one to another. */
+export interface Tenant {
+  readonly organisation: string;
+  readonly storage: StorageBackend;
+  readonly portia: Portia;
+  /** Registered plans, by the name they can be started by. */
+  readonly plans: ReadonlyMap<string, AnyPlan>;
+}
+
+/** What tenants are made from. */
+export interface TenantsInit {
+  readonly settings: ConfigOptions;
+  readonly serverConfig: ServerConfig;
+  readonly log: ServerLog;
+  /** Absent: this process answers, and another one works. */
+  readonly work?: Omit<WorkOptions, 'signal' | 'untilIdle'> | undefined;
+}
+
+interface Opened {
+  readonly tenant: Tenant;
+  readonly worker: Promise<unknown>;
+}
+
+/** The organisations that are open in this process; each is opened when it is first needed. */
+export class Tenants {
+  readonly #init: TenantsInit;
+  readonly #base: Config;
+  readonly #open = new Map<string, Promise<Opened>>();
+  readonly #stop = new AbortController();
+
+  constructor(init: TenantsInit) {
+    this.#init = init;
+    this.#base = Config.fromDefault({ ...init.serverConfig.config, ...init.settings });
+  }
+
+  /** The organisation's tenant. @throws PortiaError what opening its store throws. */
+  async get(organisation: string): Promise<Tenant> {
+    let opening = this.#open.get(organisation);
+    if (!opening) {
+      if (this.#stop.signal.aborted) throw closed();
+      opening = this.#openNow(organisation);
+      this.#open.set(organisation, opening);
+      opening.catch(() => this.#open.delete(organisation));
+    }
+    return (await opening).tenant;
+  }
+
+  async #openNow(organisation: string): Promise<Opened> {
+    const { settings, serverConfig, log, work } = this.#init;
+    const storage = await storageOf(this.#base, organisation);
+    const plans = plansOf(serverConfig);
+    const { storage: _, storageClass: __, storageDir: ___, ...others } = settings;
+    const portia = new Portia({
+      config: Config.fromDefault({ ...serverConfig.config, ...others, storage }),
+      tools: serverConfig.tools ?? usualTools(),
+      ...(serverConfig.executionHooks && { executionHooks: serverConfig.executionHooks }),
+      plans: [...plans.values()].filter((plan) => plan instanceof PlanV2),
+      logger: libraryLogger(log, organisation),
+    });
+    const tenant: Tenant = { organisation, storage, portia, plans };
+    const worker = work ? this.#workFor(tenant, work) : Promise.resolve();
+    return { tenant, worker };
+  }
+
+  async #workFor({ portia, organisation }: Tenant, work: NonNullable<TenantsInit['work']>): Promise<void> {
+    const { signal } = this.#stop;
+    try {
+      await portia.work({ ...work, signal });
+    } catch (error) {
+      this.#init.log.error({ organisation, err: error }, 'the worker stopped; runs of this organisation wait');
+    }
+  }
+
+  /** Stops the workers; what is in flight stops where it can and stays resumable. Then closes the stores. */
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('the server is shutting down'));
+    const opened = await Promise.allSettled(this.#open.values());
+    for (const one of opened) {
+      if (one.status !== 'fulfilled') continue;
+      await one.value.worker;
+      await one.value.tenant.portia.close();
+    }
+  }
+}
+
+/** Without a config module: the tools that touch nothing of this machine. */
+function usualTools(): ToolRegistry {
+  return defaultToolRegistry().filterTools(({ id }) => !id.startsWith('file_'));
+}
+
+/** The one tenant of a client that a host program made. */
+export function tenantOf(portia: Portia, storage: StorageBackend): Tenant {
+  return { organisation: defaultOrganisation, storage, portia, plans: new Map() };
+}
+
+function plansOf({ plans = [] }: ServerConfig): ReadonlyMap<string, AnyPlan> {
+  if (Symbol.iterator in plans) return new Map([...(plans as Iterable<AnyPlan>)].map((plan) => [plan.id, plan]));
+  return new Map(Object.entries(plans));
+}
+
+/** Where the stores of further organisations and the keys are kept, for a store that is a file or a folder. */
+export function dataFolder({ storage }: Config): string {
+  if (storage.class === 'SQLITE') return join(storage.file, '..');
+  return storage.class === 'DISK' ? join(storage.dir, '.server') : '.portia';
+}
+
+/** A store of the organisation's own: a file, a folder, or a schema. */
+async function storageOf(base: Config, organisation: string): Promise<StorageBackend> {
+  const { storage: choice } = base;
+  const first = organisation === defaultOrganisation;
+  switch (choice.class) {
+    case 'MEMORY':
+      return memoryStorage();
+    case 'SQLITE': {
+      const { sqliteStorage } = await import('portia-ts/sqlite');
+      return sqliteStorage(first ? choice.file : join(dataFolder(base), 'organisations', `${organisation}.db`));
+    }
+    case 'POSTGRES': {
+      const { postgresStorage } = await import('portia-ts/postgres');
+      // Hyphens become underscores, which names cannot have: no two organisations share a schema.
+      return postgresStorage(
+        first ? choice.url() : { url: choice.url(), schema: `portia_org_${organisation.replaceAll('-', '_')}` },
+      );
+    }
+    case 'DISK':
+      return diskStorage(first ? choice.dir : join(dataFolder(base), 'organisations', organisation));
+    case 'CUSTOM':
+      if (first) return choice.backend;
+      throw noFurther(choice.name);
+    case 'CLOUD':
+      throw new PortiaError({
+        code: 'CONFIG_INVALID',
+        message: 'a server cannot keep its runs on another server',
+        hint: 'give it a file (sqlite:…) or a PostgreSQL database of its own',
+      });
+  }
+}
+
+function noFurther(name: string): PortiaError {
+  return new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `the store ${name} holds one organisation, and there can be no further ones`,
+    hint: 'use SQLITE or POSTGRES for several organisations',
+  });
+}
+
+function closed(): PortiaError {
+  return new PortiaError({ code: 'STORAGE_FAILED', message: 'the server is shutting down' });
+}
