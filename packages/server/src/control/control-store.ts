@@ -31,7 +31,7 @@ export interface ApiKeyInit {
 export const defaultOrganisation = 'default';
 
 /** Whether a text can be the name of an organisation: it becomes part of a file name, or the name of a schema. */
-export function isOrganisationName(name: string): boolean {
+function isOrganisationName(name: string): boolean {
   return /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/.test(name);
 }
 

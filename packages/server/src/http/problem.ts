@@ -59,12 +59,12 @@ export interface Problem {
 }
 
 /** The HTTP status for an error code. */
-export function statusOf(code: PortiaErrorCode): number {
+function statusOf(code: PortiaErrorCode): number {
   return statuses[code] ?? 500;
 }
 
 /** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
-export function asPortiaError(thrown: unknown): PortiaError {
+function asPortiaError(thrown: unknown): PortiaError {
   if (PortiaError.isInstance(thrown)) return thrown;
   if (thrown instanceof HTTPException && thrown.status < 500) {
     const code = thrown.status === 413 ? 'REQUEST_TOO_LARGE' : 'REQUEST_INVALID';
@@ -78,7 +78,7 @@ export function asPortiaError(thrown: unknown): PortiaError {
 }
 
 /** The problem document of an error. */
-export function problemOf(error: PortiaError, requestId?: string): Problem {
+function problemOf(error: PortiaError, requestId?: string): Problem {
   const { code, message, hint, planRunId } = error;
   return {
     type: 'about:blank',
