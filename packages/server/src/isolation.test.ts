@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ask, until } from '../test/lib/asking.ts';
+import { type OpenApi, openApiOf, type Operation } from '../test/lib/openapi.ts';
+import { refunds } from '../test/lib/refunds.ts';
+import { type TestServer, testServer } from '../test/lib/server-for-tests.ts';
+
+/** Something that stands in everything of the victim that could be read. */
+const mark = 'nobody-else-may-read-this';
+const zeros = '00000000-0000-4000-8000-000000000000';
+
+let server: TestServer;
+let api: OpenApi;
+let victim: Readonly<Record<string, string>>;
+let victimKey: string;
+/** Names of nothing, of the same form. */
+const nothing: Readonly<Record<string, string>> = {
+  runId: `prun-${zeros}`,
+  clarificationId: `clar-${zeros}`,
+  planId: `plan-${zeros}`,
+  endUserId: 'nobody-at-all',
+  keyId: '0000000000000000',
+  name: '$nothing',
+};
+
+beforeAll(async () => {
+  server = await testServer(refunds());
+  api = await openApiOf(server);
+  victimKey = await server.keyOf('victim', 'admin');
+  const ask: Ask = (method, path, options) => server.ask(method, path, { as: victimKey, ...options });
+  const run = await ask('POST', '/api/v1/runs', {
+    body: {
+      plan: 'refund',
+      planRunInputs: { amount: 5 },
+      endUser: { externalId: `vera-${mark}`, name: mark },
+      labels: { mark },
+      runKey: mark,
+    },
+  });
+  await ask('POST', '/api/v1/plans', {
+    body: { document: { plan_context: { query: mark, tool_ids: [] }, steps: [] } },
+  });
+  const question = await until(async () => (await ask('GET', '/api/v1/clarifications')).body.items[0], 'a question');
+  const key = await ask('POST', '/api/v1/keys', { body: { name: mark, scopes: ['client'] } });
+  const plans = await ask('GET', '/api/v1/plans');
+  victim = {
+    runId: run.body.id,
+    clarificationId: question.id,
+    planId: plans.body.items.find((plan: { query: string }) => plan.query === mark).id,
+    endUserId: `vera-${mark}`,
+    keyId: key.body.id,
+    name: '$step_0_output',
+  };
+});
+afterAll(() => server.close());
+
+/** A body that would do something, for every route that takes one. */
+const bodies: Readonly<Record<string, unknown>> = {
+  'POST /api/v1/runs': { planId: `plan-${zeros}` },
+  'POST /api/v1/plans': { document: { plan_context: { query: 'q', tool_ids: [] }, steps: [], plan_inputs: [] } },
+  'POST /api/v1/runs/{runId}/cancel': {},
+  'POST /api/v1/runs/{runId}/clarifications/{clarificationId}/answer': { response: 'stolen' },
+  'PUT /api/v1/end-users/{endUserId}': { name: 'stolen' },
+  'POST /api/v1/end-users/{endUserId}/tokens': {},
+  'POST /api/v1/keys': { name: 'mine', scopes: ['client'] },
+};
+
+async function attack(
+  { method, path, body }: Operation,
+  names: Readonly<Record<string, string>>,
+  as: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(names[name] ?? fail(name)));
+  const given = body && (bodies[`${method} ${path}`] ?? fail(`${method} ${path}`));
+  const headers: Record<string, string> = given === undefined ? {} : { 'content-type': 'application/json' };
+  const answer = await server.send(
+    new Request(`http://server.test${filled}`, {
+      method,
+      headers: { ...headers, authorization: `Api-Key ${as}` },
+      ...(given !== undefined && { body: JSON.stringify(given).replaceAll(`plan-${zeros}`, names['planId'] ?? '') }),
+    }),
+  );
+  return { status: answer.status, text: sameForm(await answer.text()) };
+}
+
+function fail(what: string): never {
+  throw new Error(`this test does not know how to ask for ${what}: tell it`);
+}
+
+/** An answer without what differs between any two. */
+function sameForm(text: string): string {
+  let same = text;
+  for (const [name, value] of [...Object.entries(victim), ...Object.entries(nothing)])
+    same = same.replaceAll(value, `<${name}>`);
+  return same
+    .replace(/portia_[0-9a-f]{16}_[\w-]+/g, '<key>')
+    .replace(/(?:prun|plan|clar)-[0-9a-f-]{36}/g, '<id>')
+    .replace(/"requestId":"[^"]*"/g, '"requestId":"<id>"')
+    .replace(/"id":"[0-9a-f]{16}"/g, '"id":"<id>"')
+    .replace(/\d{13}/g, '<time>');
+}
+
+describe.each([
+  ['an admin of another organisation', () => server.keyOf('other', 'admin')],
+  ['a driver of another organisation', () => server.keyOf('other', 'driver')],
+  ['an end user of the same organisation', () => server.tokenOf('mallory', 'victim')],
+  ['the same end user in another organisation', () => server.tokenOf(`vera-${mark}`, 'other')],
+  ['a role of the same organisation that is asked nothing', () => server.keyOf('victim', 'role:janitor')],
+] as const)('%s', (_who, keyFor) => {
+  it('can read, list, steer, answer and infer nothing of what is not theirs, on any route', async () => {
+    const as = await keyFor();
+    expect(api.operations.length).toBeGreaterThan(15);
+    for (const operation of api.operations) {
+      if (!operation.path.startsWith('/api/v1')) continue;
+      const what = `${operation.method} ${operation.path}`;
+      const unseen = await attack(operation, nothing, as);
+      const seen = await attack(operation, victim, as);
+      expect(seen.text, what).not.toContain(mark);
+      expect(seen, what).toEqual(unseen);
+    }
+  });
+});
+
+it('nothing of it had an effect', async () => {
+  const run = await server.ask('GET', `/api/v1/runs/${victim['runId']}`, { as: victimKey });
+  expect(run.body).toMatchObject({ state: 'NEED_CLARIFICATION', error: null });
+  expect(run.body.clarifications).toMatchObject([{ resolved: false }]);
+  const user = await server.ask('GET', `/api/v1/end-users/${victim['endUserId']}`, { as: victimKey });
+  expect(user.body.name).toBe(mark);
+  const keys = await server.ask('GET', '/api/v1/keys', { as: victimKey });
+  expect(keys.body.items.find((key: { name: string }) => key.name === mark).revokedAt).toBeNull();
+});
+
+it('the storage of one organisation is closed to all keys but its own drivers and admins', async () => {
+  const load = (as: string) => server.ask('POST', '/api/v1/storage/load-run', { as, body: { id: victim['runId'] } });
+  expect((await load(victimKey)).body.result.header.id).toBe(victim['runId']);
+  expect((await load(await server.keyOf('other', 'driver'))).body.result).toBeUndefined();
+  for (const as of [
+    await server.keyOf('victim', 'client'),
+    await server.keyOf('victim', 'operator'),
+    await server.tokenOf('vera', 'victim'),
+  ])
+    expect(await load(as)).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
+});

@@ -1,0 +1,53 @@
+import type { TestServer } from './server-for-tests.ts';
+
+/** As much of a schema as is needed to make values for it. */
+export interface JsonSchema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+}
+
+/** One operation of the API, as its document describes it. */
+export interface Operation {
+  readonly method: string;
+  readonly path: string;
+  readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema?: JsonSchema }[];
+  readonly body: JsonSchema | undefined;
+  readonly responses: readonly string[];
+}
+
+/** The document of a server. */
+export interface OpenApi {
+  readonly operations: readonly Operation[];
+  resolve(schema: JsonSchema): JsonSchema;
+}
+
+/** Reads the document that a server gives of itself. */
+export async function openApiOf(server: Pick<TestServer, 'ask'>): Promise<OpenApi> {
+  const { body: document } = await server.ask('GET', '/openapi.json');
+  const operations: Operation[] = [];
+  for (const [path, methods] of Object.entries<Record<string, never>>(document.paths)) {
+    for (const [method, described] of Object.entries<Record<string, never>>(methods)) {
+      const {
+        parameters = [],
+        requestBody,
+        responses,
+      } = described as {
+        parameters?: Operation['parameters'];
+        requestBody?: { content: Record<string, { schema: JsonSchema }> };
+        responses: object;
+      };
+      const body = requestBody?.content['application/json']?.schema;
+      operations.push({ method: method.toUpperCase(), path, parameters, body, responses: Object.keys(responses) });
+    }
+  }
+  const resolve = (schema: JsonSchema): JsonSchema => {
+    const name = schema.$ref?.split('/').at(-1);
+    return name === undefined ? schema : resolve(document.components.schemas[name]);
+  };
+  return { operations, resolve };
+}

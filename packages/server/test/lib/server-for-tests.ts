@@ -1,0 +1,80 @@
+import { createApp } from '../../src/app.ts';
+import { byApiKey } from '../../src/auth/authenticate.ts';
+import type { Scope } from '../../src/auth/principal.ts';
+import { ControlStore, defaultOrganisation } from '../../src/control/control-store.ts';
+import { sqliteSql } from '../../src/control/sql.ts';
+import type { Rate } from '../../src/http/rate-limit.ts';
+import type { ServerConfig } from '../../src/server-config.ts';
+import { serverLog } from '../../src/server-log.ts';
+import { Tenants } from '../../src/tenants.ts';
+import { type Ask, asker } from './asking.ts';
+
+/** A whole server in this process, without a port: keys, organisations, workers. */
+export interface TestServer {
+  readonly ask: Ask;
+  readonly control: ControlStore;
+  readonly send: (request: Request) => Promise<Response>;
+  /** A new key. */
+  key(...scopes: readonly Scope[]): Promise<string>;
+  keyOf(organisation: string, ...scopes: readonly Scope[]): Promise<string>;
+  tokenOf(endUserId: string, organisation?: string, lifeMs?: number): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Starts one, in memory. */
+export async function testServer(
+  serverConfig: ServerConfig = {},
+  {
+    rate = { perSecond: 1e6, burst: 1e6 },
+    maxBodyBytes = 1_000_000,
+    work = true,
+  }: {
+    readonly rate?: Rate;
+    readonly maxBodyBytes?: number;
+    readonly work?: boolean;
+  } = {},
+): Promise<TestServer> {
+  const control = await ControlStore.open(await sqliteSql(':memory:'));
+  const log = serverLog('silent');
+  const tenants = new Tenants({
+    settings: { storage: 'memory', env: {} },
+    serverConfig,
+    log,
+    work: work ? { pollMs: 200 } : undefined,
+  });
+  const app = createApp({
+    authenticate: byApiKey(control),
+    tenantFor: (organisation) => tenants.get(organisation),
+    rate,
+    limits: { maxBodyBytes },
+    log,
+    readiness: async () => {},
+    control,
+  });
+  const send = async (request: Request): Promise<Response> => app.fetch(request);
+  const keyOf = async (organisation: string, ...scopes: readonly Scope[]): Promise<string> => {
+    await control.addOrganisation(organisation);
+    return (await control.createKey({ organisation, name: 'for a test', scopes })).key;
+  };
+  return {
+    send,
+    control,
+    ask: asker('http://server.test', send),
+    keyOf,
+    key: (...scopes) => keyOf(defaultOrganisation, ...scopes),
+    async tokenOf(endUserId, organisation = defaultOrganisation, lifeMs = 60_000) {
+      const made = await control.createKey({
+        organisation,
+        name: 'token',
+        scopes: [],
+        endUserId,
+        expiresAt: Date.now() + lifeMs,
+      });
+      return made.key;
+    },
+    async close() {
+      await tenants.close();
+      await control.close();
+    },
+  };
+}

@@ -1,0 +1,193 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Ended, type Running, startCommand } from '../../sdk/test/lib/command-process.ts';
+import { startWorlds, type World, type Worlds } from '../../sdk/test/lib/outside-world.ts';
+import { type Ask, asker, until } from './lib/asking.ts';
+import { installInto } from './lib/installed.ts';
+
+let installed: string;
+let main: string;
+let worlds: Worlds;
+let world: World;
+let folder: string;
+const running: Running[] = [];
+
+beforeAll(async () => {
+  installed = mkdtempSync(join(tmpdir(), 'portia-server-'));
+  main = installInto(installed);
+  worlds = await startWorlds();
+}, 120_000);
+afterAll(async () => {
+  await worlds.close();
+  rmSync(installed, { recursive: true, force: true });
+});
+beforeEach(() => {
+  world = worlds.fresh();
+  folder = mkdtempSync(join(installed, 'project-'));
+  writeFileSync(join(folder, 'portia.config.mjs'), config(world.url));
+});
+afterEach(async () => {
+  for (const { child, ended } of running.splice(0)) {
+    child.kill('SIGKILL');
+    await ended;
+  }
+});
+
+/** A shop: `charge` may be repeated with the same key, `mail` may not. */
+const config = (url: string): string => `
+import { clarifyOnToolCalls, Input, PlanBuilderV2, tool } from 'portia-ts';
+import { defineConfig } from 'portia-ts-server';
+import { z } from 'zod';
+
+const post = (kind) => async (args, { idempotencyKey }) => {
+  const answer = await fetch('${url}/' + kind, {
+    method: 'POST',
+    headers: { 'idempotency-key': idempotencyKey },
+    body: JSON.stringify(args),
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  return answer.json();
+};
+const argsSchema = z.object({ order: z.number() });
+const order = { name: 'order', schema: z.number() };
+export default defineConfig({
+  tools: [
+    tool({ id: 'charge', description: 'Charges.', argsSchema, idempotent: true, run: post('charge') }),
+    tool({ id: 'mail', description: 'Mails.', argsSchema, run: post('mail') }),
+    tool({ id: 'refund', description: 'Pays back.', argsSchema, idempotent: true, run: post('refund') }),
+  ],
+  executionHooks: { beforeToolCall: clarifyOnToolCalls('refund') },
+  plans: {
+    order: new PlanBuilderV2('Charge, then mail, then charge again')
+      .input(order)
+      .invokeToolStep({ tool: 'charge', args: { order: Input('order') } })
+      .invokeToolStep({ tool: 'mail', args: { order: Input('order') } })
+      .invokeToolStep({ tool: 'charge', args: { order: Input('order') } })
+      .build(),
+    refund: new PlanBuilderV2('Ask why, then pay back')
+      .input(order)
+      .userInput({ message: 'Why?' })
+      .invokeToolStep({ tool: 'refund', args: { order: Input('order') } })
+      .build(),
+  },
+});
+`;
+
+const command = (...args: string[]): Running => {
+  const one = startCommand([process.execPath, main, ...args], { cwd: folder });
+  running.push(one);
+  return one;
+};
+const ran = (...args: string[]): Promise<Ended> => command(...args).ended;
+
+interface Served {
+  readonly ask: Ask;
+  readonly server: Running;
+}
+
+/** Starts a server in a process of its own, and waits until it listens. */
+async function serve(...args: string[]): Promise<Served> {
+  const server = command('serve', '--port', '0', '--json', '--log-level', 'error', ...args);
+  let out = '';
+  server.child.stdout?.on('data', (chunk: string) => (out += chunk));
+  await server.written(/"storage"/);
+  return { server, ask: asker(/"url": "([^"]+)"/.exec(out)?.[1] ?? '') };
+}
+
+describe('portia-ts serve', () => {
+  it('drives a run from another process end to end, with keys made on the command line', async () => {
+    const key = async (...scope: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await ran('keys', 'create', ...scope.flatMap((one) => ['--scope', one]));
+      expect(code, stderr).toBe(0);
+      return stdout.trim();
+    };
+    const client = await key();
+    const operator = await key('operator');
+    const { ask, server } = await serve();
+    expect((await ask('GET', '/ready')).body).toEqual({ status: 'ready' });
+    expect((await ask('GET', '/api/v1/runs')).status).toBe(401);
+
+    const started = await ask('POST', '/api/v1/runs', {
+      as: client,
+      body: { plan: 'refund', planRunInputs: { order: 7 }, endUser: 'carl' },
+    });
+    const path = `/api/v1/runs/${started.body.id}`;
+    const carl = (await ask('POST', '/api/v1/end-users/carl/tokens', { as: client })).body.token;
+    const open = (as: string) =>
+      until(async () => {
+        const { body } = await ask('GET', '/api/v1/clarifications', { as });
+        return body.items.find((one: { audience: string }) => as === carl || one.audience === 'operator');
+      }, 'a question');
+    const answer = (id: string, response: unknown, as: string) =>
+      ask('POST', `${path}/clarifications/${id}/answer`, { as, body: { response } });
+    expect((await answer((await open(carl)).id, 'It broke', carl)).status).toBe(200);
+    const approval = await open(operator);
+    expect((await answer(approval.id, true, carl)).status).toBe(403);
+    expect(world.effects).toEqual([]);
+    expect((await answer(approval.id, true, operator)).status).toBe(200);
+    const ended = await until(async () => {
+      const { body } = await ask('GET', path, { as: client });
+      return body.state === 'COMPLETE' && body;
+    }, 'the end of the run');
+    expect(ended.finalOutput.value).toEqual({ id: 'refund_1' });
+    expect(world.count('refund')).toBe(1);
+
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('ends 50 runs that were in flight when it was killed, and repeats nothing in silence', async () => {
+    const before = await serve('--no-auth', '--concurrency', '50');
+    const ids: string[] = await Promise.all(
+      Array.from({ length: 50 }, async (_, order) => {
+        const body = { plan: 'order', planRunInputs: { order } };
+        return (await before.ask('POST', '/api/v1/runs', { body })).body.id;
+      }),
+    );
+    await until(async () => world.effects.length > 60, 'the runs are in flight');
+    before.server.child.kill('SIGKILL');
+    await before.server.ended;
+    const happened = world.effects.length;
+
+    const { ask } = await serve('--no-auth', '--concurrency', '50');
+    const asked = new Set<string>();
+    const settle = async (): Promise<void> => {
+      const { body } = await ask('GET', '/api/v1/clarifications?limit=100');
+      for (const { id, planRunId, argumentName, options } of body.items) {
+        expect(argumentName).toBe('unknown_call');
+        asked.add(planRunId);
+        const path = `/api/v1/runs/${planRunId}/clarifications/${id}/answer`;
+        await ask('POST', path, { body: { response: options[0] } });
+      }
+    };
+    const all = await until(async () => {
+      await settle();
+      const { body } = await ask('GET', '/api/v1/runs?limit=100');
+      return body.items.every((run: { state: string }) => run.state === 'COMPLETE') && body.items;
+    }, 'all runs end');
+    expect(all.map((run: { id: string }) => run.id).sort()).toEqual(ids.sort());
+    expect(happened).toBeLessThan(150);
+    expect(asked.size).toBeGreaterThan(0);
+
+    const orders = (kind: string): number[] =>
+      world.effects.filter((effect) => effect.kind === kind).map(({ body }) => (body as { order: number }).order);
+    const mails = orders('mail');
+    expect(new Set(mails).size).toBe(50);
+    // Only what a person said to do again may have happened twice.
+    expect(mails.length - 50).toBeLessThanOrEqual(asked.size);
+    const keys = new Set(world.effects.filter(({ kind }) => kind === 'charge').map(({ key }) => key));
+    expect(keys.size).toBe(100);
+  }, 60_000);
+
+  it('opens no door without a check: not without keys on an address of others, and not by a config it cannot read', async () => {
+    const open = await ran('serve', '--no-auth', '--host', '0.0.0.0', '--port', '0');
+    expect(open.code).toBe(2);
+    expect(open.stderr).toContain('without auth a server listens on a loopback address only');
+    writeFileSync(join(folder, 'portia.config.mjs'), 'export default { executionHooks: () => true };');
+    const wrong = await ran('serve', '--no-auth', '--port', '0');
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('executionHooks');
+  });
+});
