@@ -7,6 +7,7 @@ import type { Env } from './http/context.ts';
 import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
 import { health, type Readiness } from './health.ts';
+import { pages } from './pages/pages.ts';
 import type { ServerLog } from './server-log.ts';
 
 /** Limits that hold for every request. */
@@ -32,8 +33,15 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
   app.use(requestLog(log), answerHeaders());
   app.route('/', health(readiness));
+  app.route('/', pages());
   app.use('/api/*', tooLarge(limits), guard(options));
   app.route('/api/v1', v1({ control }));
+  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'authorization',
+    description: 'Api-Key <key>, or Bearer <key>',
+  });
   app.doc31('/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'Portia for TypeScript', version },
