@@ -40,7 +40,6 @@ export { AgentMemoryValue, isInMemory, LocalDataValue, type Output } from './cor
 export { ClarificationUUID, PlanRunUUID, PlanUUID } from './core/ids.ts';
 export type { AnyPlan, RunOptions } from './run/create-run.ts';
 export type { ResumeOptions } from './run/resume.ts';
-export type { RetryOptions } from './run/retry.ts';
 export type { PlanRunInputs } from './run/plan-run-inputs.ts';
 export type { BatchCounts, BatchItem, BatchOutcome, RunManyOptions } from './run/run-many.ts';
 export type { WorkCounts, WorkOptions } from './run/worker.ts';
