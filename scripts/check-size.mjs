@@ -9,7 +9,9 @@ import { isSource, packages, root, walk } from './lib/workspace.mjs';
 const limits = { file: 500, function: 80 };
 
 /** `path` for a long file, `path functionName` for a long function: why it may be long. */
-const exceptions = {};
+const exceptions = {
+  'packages/server/src/client/api-types.ts': 'made from the OpenAPI document',
+};
 
 function functionName(node) {
   if (node.name) return node.name.getText();

@@ -143,7 +143,7 @@ it(`answers ${requests} requests made from its own document as the document says
       continue;
     }
     if (type !== 'application/problem+json') throw new Error(`${what}: ${status} of type ${type}`);
-    const problem = await answer.json();
+    const problem = (await answer.json()) as { status?: unknown; code?: unknown; detail?: unknown };
     if (problem.status !== status || typeof problem.code !== 'string' || typeof problem.detail !== 'string')
       throw new Error(`${what}: ${JSON.stringify(problem)} is no problem document`);
   }

@@ -30,8 +30,8 @@ export interface OpenApi {
 export async function openApiOf(server: Pick<TestServer, 'ask'>): Promise<OpenApi> {
   const { body: document } = await server.ask('GET', '/openapi.json');
   const operations: Operation[] = [];
-  for (const [path, methods] of Object.entries<Record<string, never>>(document.paths)) {
-    for (const [method, described] of Object.entries<Record<string, never>>(methods)) {
+  for (const [path, methods] of Object.entries<object>(document.paths)) {
+    for (const [method, described] of Object.entries<object>(methods as Record<string, object>)) {
       const {
         parameters = [],
         requestBody,
