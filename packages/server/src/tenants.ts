@@ -5,6 +5,7 @@ import {
   type ConfigOptions,
   defaultToolRegistry,
   diskStorage,
+  encryptedStorage,
   memoryStorage,
   PlanV2,
   Portia,
@@ -66,7 +67,7 @@ export class Tenants {
 
   async #openNow(organisation: string): Promise<Opened> {
     const { settings, serverConfig, log, work } = this.#init;
-    const storage = await storageOf(this.#base, organisation);
+    const storage = sealed(this.#base, await storageOf(this.#base, organisation));
     const plans = plansOf(serverConfig);
     const { storage: _, storageClass: __, storageDir: ___, ...others } = settings;
     const portia = new Portia({
@@ -153,6 +154,17 @@ async function storageOf(base: Config, organisation: string): Promise<StorageBac
         hint: 'give it a file (sqlite:…) or a PostgreSQL database of its own',
       });
   }
+}
+
+/** The client would encrypt by itself; here it holds for whatever else uses the store, too: the door for CLOUD storage. */
+function sealed({ encryptRuns, secretKey }: Config, storage: StorageBackend): StorageBackend {
+  if (!encryptRuns) return storage;
+  if (secretKey !== undefined) return encryptedStorage(storage, { secretKey });
+  throw new PortiaError({
+    code: 'CONFIG_NOT_FOUND',
+    message: 'runs are to be encrypted, and the setting secretKey is not set',
+    hint: 'set PORTIA_SECRET_KEY to what `openssl rand -base64 32` prints, and keep it safe',
+  });
 }
 
 function noFurther(name: string): PortiaError {
