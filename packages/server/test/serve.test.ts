@@ -6,6 +6,7 @@ import { type Ended, type Running, startCommand } from '../../sdk/test/lib/comma
 import { startWorlds, type World, type Worlds } from '../../sdk/test/lib/outside-world.ts';
 import { type Ask, asker, until } from './lib/asking.ts';
 import { installInto } from './lib/installed.ts';
+import { writeShop } from './lib/shop.ts';
 
 let installed: string;
 let main: string;
@@ -26,7 +27,7 @@ afterAll(async () => {
 beforeEach(() => {
   world = worlds.fresh();
   folder = mkdtempSync(join(installed, 'project-'));
-  writeFileSync(join(folder, 'portia.config.mjs'), config(world.url));
+  writeShop(folder, world.url);
 });
 afterEach(async () => {
   for (const { child, ended } of running.splice(0)) {
@@ -34,46 +35,6 @@ afterEach(async () => {
     await ended;
   }
 });
-
-/** A shop: `charge` may be repeated with the same key, `mail` may not. */
-const config = (url: string): string => `
-import { clarifyOnToolCalls, Input, PlanBuilderV2, tool } from 'portia-ts';
-import { defineConfig } from 'portia-ts-server';
-import { z } from 'zod';
-
-const post = (kind) => async (args, { idempotencyKey }) => {
-  const answer = await fetch('${url}/' + kind, {
-    method: 'POST',
-    headers: { 'idempotency-key': idempotencyKey },
-    body: JSON.stringify(args),
-  });
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  return answer.json();
-};
-const argsSchema = z.object({ order: z.number() });
-const order = { name: 'order', schema: z.number() };
-export default defineConfig({
-  tools: [
-    tool({ id: 'charge', description: 'Charges.', argsSchema, idempotent: true, run: post('charge') }),
-    tool({ id: 'mail', description: 'Mails.', argsSchema, run: post('mail') }),
-    tool({ id: 'refund', description: 'Pays back.', argsSchema, idempotent: true, run: post('refund') }),
-  ],
-  executionHooks: { beforeToolCall: clarifyOnToolCalls('refund') },
-  plans: {
-    order: new PlanBuilderV2('Charge, then mail, then charge again')
-      .input(order)
-      .invokeToolStep({ tool: 'charge', args: { order: Input('order') } })
-      .invokeToolStep({ tool: 'mail', args: { order: Input('order') } })
-      .invokeToolStep({ tool: 'charge', args: { order: Input('order') } })
-      .build(),
-    refund: new PlanBuilderV2('Ask why, then pay back')
-      .input(order)
-      .userInput({ message: 'Why?' })
-      .invokeToolStep({ tool: 'refund', args: { order: Input('order') } })
-      .build(),
-  },
-});
-`;
 
 const command = (...args: string[]): Running => {
   const one = startCommand([process.execPath, main, ...args], { cwd: folder });
