@@ -40,6 +40,7 @@ export const portiaErrorCodes = {
   SIGN_IN_FAILED: 'A sign-in could not be begun, or was not granted.',
   OUTPUT_NOT_JSON: 'A value is not something JSON can hold.',
   OUTPUT_INVALID: 'A value does not fit its schema.',
+  TOOL_NOT_ALLOWED: 'The end user may not have this tool called.',
   CALL_STOPPED: 'A person stopped the run at a call whose outcome is unknown.',
   APPROVAL_REFUSED: 'A person refused an approval.',
   AGENT_FAILED: 'An agent gave no usable answer.',

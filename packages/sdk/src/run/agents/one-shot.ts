@@ -12,10 +12,8 @@ import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { executionPrompt } from './prompts/execution.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
+import { answerBlocks, toolBlock } from './prompts/prompt-data.ts';
 import { maxSoftErrors, outOfAttempts, promptInput, type ToolTask } from './tool-task.ts';
-
-/** Longest tool result a model is shown, in characters. */
-const maxResultText = 50_000;
 
 /** One model call settles the arguments; soft errors are shown to the model, which may try again. */
 export async function runOneShotAgent(visit: VisitRun, work: ToolTask): Promise<CallResult> {
@@ -118,14 +116,8 @@ const afterError = 'Change what this names; do not make the same call again.';
 function toolMessage(call: ModelToolCall, result: Exclude<CallResult, Waiting>): Conversation['messages'][number] {
   const base = { role: 'tool' as const, callId: call.id, toolName: call.name };
   return result.ok
-    ? { ...base, content: shorten(textOf(result.value)) }
-    : { ...base, content: `${shorten(result.error.message)}\n${afterError}`, isError: true };
-}
-
-function shorten(text: string): string {
-  return text.length <= maxResultText
-    ? text
-    : `${text.slice(0, maxResultText)} … [cut: ${text.length} characters in all]`;
+    ? { ...base, content: toolBlock(call.name, textOf(result.value)) }
+    : { ...base, content: `${toolBlock(call.name, result.error.message)}\n${afterError}`, isError: true };
 }
 
 /** Lets the agent ask for an argument instead of making one up. */
@@ -158,7 +150,7 @@ function askPerson(visit: VisitRun, call: ModelToolCall): string | Waiting {
     return waiting;
   }
   if (!asked.clarification.resolved) return waiting;
-  return `${argumentName}: ${textOf(asked.clarification.response)}`;
+  return answerBlocks([{ argumentName, question: guidance, response: asked.clarification.response }]).join('');
 }
 
 /** The error of a step as its run shows it. */

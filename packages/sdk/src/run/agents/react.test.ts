@@ -50,7 +50,7 @@ function client(setting: Setting): Portia {
 const done = (result: string) => toolCall('final_result', { result });
 const said = (model: ScriptedModel): readonly string[] =>
   (model.requests.at(-1)?.messages ?? []).flatMap((message) =>
-    message.role === 'tool' ? [contentText(message.content)] : [],
+    message.role === 'tool' ? [contentText(message.content).split('\n').slice(1, -1).join('\n')] : [],
   );
 
 /** A tool that looks something up, slower for lower numbers, and counts how many look at once. */

@@ -65,13 +65,25 @@ async function shaped(visit: VisitRun, work: CallStep, tool: AnyTool, value: Jso
   return { kind: 'output', raw: value, result: await shapeResult(visit, tool, value, { task, schema }) };
 }
 
-/** Tries again what failed without effect, as often as the step says. */
+/**
+ * Tries again what failed without effect, as often as the step says. After a model failed, the work is gone through from
+ * its beginning as after a crash: what is on record is given back, so that no call is made and no answer paid again.
+ */
 async function withRetry(visit: VisitRun, work: WorkStep, perform: () => Promise<Performed>): Promise<Performed> {
   const { maxAttempts = 1, delayMs = 1_000, backoff = 2 } = ('retry' in work && work.retry) || {};
-  for (let attempt = 1, pause = delayMs; ; attempt += 1, pause *= backoff) {
+  let attempt = 1;
+  for (let failures = 0, pause = delayMs; ; pause *= backoff) {
     const performed = await attemptOnce(visit, perform);
     if (performed === waiting || performed.kind !== 'failed' || !performed.soft) return performed;
-    if (attempt >= maxAttempts || visit.driver.ending) return performed;
+    if (attempt + failures >= maxAttempts || visit.driver.ending) return performed;
+    if (performed.again) {
+      failures += 1;
+      attempt = 1;
+      visit.asked = 0;
+      visit.called = 0;
+    } else {
+      attempt += 1;
+    }
     try {
       await visit.run.runtime.clock.sleep(pause, visit.driver.signal);
     } catch {
@@ -87,6 +99,6 @@ async function attemptOnce(visit: VisitRun, perform: () => Promise<Performed>): 
     const isModelTrouble =
       PortiaError.isInstance(thrown) && (thrown.code === 'MODEL_FAILED' || thrown.code === 'MODEL_TIMEOUT');
     if (!isModelTrouble || visit.driver.ending) throw thrown;
-    return { kind: 'failed', error: visit.error(thrown.code, thrown.message), soft: true };
+    return { kind: 'failed', error: visit.error(thrown.code, thrown.message), soft: true, again: true };
   }
 }

@@ -85,6 +85,21 @@ export function answerBlocks(answers: readonly PromptAnswer[]): string[] {
   );
 }
 
+/** An answer by itself, where the question stands beside it. */
+export function answerBlock(response: JsonValue): string {
+  return dataBlock('person_answer', textOf(response));
+}
+
+/** Longest result of a tool that a model is shown in a conversation, in characters. */
+const longestResult = 50_000;
+
+/** What a tool gave, or said of its failure, as a block; cut where it is very long. */
+export function toolBlock(toolId: string, text: string): string {
+  const shown =
+    text.length <= longestResult ? text : `${text.slice(0, longestResult)} … [cut: ${text.length} characters in all]`;
+  return dataBlock('tool_output', shown, { tool: toolId });
+}
+
 /** What is known of the end user, as a block; nothing for a default one of whom nothing is known. */
 export function endUserBlock(user: EndUser): string {
   const fields = { id: user.externalId, name: user.name, email: user.email, phone: user.phoneNumber };
