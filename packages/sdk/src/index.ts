@@ -92,6 +92,8 @@ export {
   combineHooks,
   logStepOutputs,
 } from './run/approval-hooks.ts';
+export { type AllowedTools, allowTools, type RedactOptions, redactPatterns } from './run/guardrails.ts';
+export type { ModelAnswerDraft, ModelCall } from './run/model-hooks.ts';
 
 // Doors: models, storage, time, logs
 export { type ContentPart, contentText, type MessageContent } from './core/content.ts';

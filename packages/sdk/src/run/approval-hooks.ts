@@ -113,8 +113,42 @@ export function combineHooks(...hooks: readonly ExecutionHooks[]): ExecutionHook
   if (beforeCall.length > 0) combined.beforeToolCall = allBeforeCall(beforeCall);
   const afterCall = having('afterToolCall');
   if (afterCall.length > 0) combined.afterToolCall = allAfterCall(afterCall);
+  addModelHooks(combined, having);
   const handlers = hooks.flatMap(({ clarificationHandler }) => (clarificationHandler ? [clarificationHandler] : []));
   return handlers.length > 0 ? { ...combined, clarificationHandler: combineHandlers(handlers) } : combined;
+}
+
+function addModelHooks(
+  combined: { -readonly [Name in keyof ExecutionHooks]: ExecutionHooks[Name] },
+  having: (name: keyof ExecutionHooks) => readonly ExecutionHooks[],
+): void {
+  const outputs = having('toolOutput');
+  if (outputs.length > 0) {
+    combined.toolOutput = (tool, output) =>
+      outputs.reduce((value, one) => one.toolOutput?.(tool, value) ?? null, output);
+  }
+  const before = having('beforeModelCall');
+  if (before.length > 0) {
+    combined.beforeModelCall = (call, planRun) => firstOf(before, (one) => one.beforeModelCall?.(call, planRun));
+  }
+  const after = having('afterModelCall');
+  if (after.length > 0) {
+    combined.afterModelCall = (answer, call, planRun) =>
+      firstOf(after, (one) => one.afterModelCall?.(answer, call, planRun));
+  }
+}
+
+/** Asks all of them, in order; what the first one asks is asked. */
+async function firstOf(
+  hooks: readonly ExecutionHooks[],
+  ask: (one: ExecutionHooks) => ToolHookResult | Promise<ToolHookResult>,
+): Promise<ToolHookResult> {
+  let first: ToolHookResult;
+  for (const one of hooks) {
+    const asked = await ask(one);
+    first ||= asked;
+  }
+  return first;
 }
 
 function allBeforeStep(hooks: readonly ExecutionHooks[]): Hook<'beforeStepExecution'> {

@@ -5,6 +5,7 @@ import { type JsonValue, toJson } from '../core/json.ts';
 import { type Schema, validate } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { Guarded } from './guard.ts';
+import { outputAsShown } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
 
 /** What became of a call in this process; `unknown`: it may have happened and nobody here can say. */
@@ -15,6 +16,19 @@ export type Settled =
 
 /** Reads what a tool did. Only a soft error, a hard error and a result say for sure what happened. */
 export function settle(
+  visit: VisitRun,
+  tool: AnyTool,
+  callId: string,
+  guarded: Guarded<unknown>,
+): Settled | Promise<Settled> {
+  const settled = settleRaw(visit, tool, callId, guarded);
+  if (!visit.run.runtime.hooks.toolOutput) return settled;
+  return settled instanceof Promise
+    ? settled.then((one) => outputAsShown(visit, tool, callId, one))
+    : outputAsShown(visit, tool, callId, settled);
+}
+
+function settleRaw(
   visit: VisitRun,
   tool: AnyTool,
   callId: string,

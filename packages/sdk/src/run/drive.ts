@@ -17,6 +17,7 @@ import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
 import { endUserOf } from './end-users.ts';
 import type { Plans } from './plan-shelf.ts';
+import { modelGuard } from './model-hooks.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
 
 /** What {@link drive} does with a run once it has it. */
@@ -154,7 +155,9 @@ export async function driveTaken(
     // What came while the run was being loaded reaches the driver by the pool, at the latest when the run is let go.
     for (const command of [...(stored?.commands ?? []), ...(options.commands ?? [])]) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
-    await work({ runtime, driver, plan, outputSchema, endUser: await endUserFor(runtime, state, options) });
+    const run = { runtime, driver, plan, outputSchema, endUser: await endUserFor(runtime, state, options) };
+    driver.guard = modelGuard(run);
+    await work(run);
     if (driver.dirty) await driver.commit(true);
   } finally {
     options.signal?.removeEventListener('abort', stop);

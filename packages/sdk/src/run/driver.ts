@@ -17,6 +17,7 @@ import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storag
 import type { Purse } from './budget.ts';
 import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
 import { startGrace } from './guard.ts';
+import type { ModelGuard } from './model-hooks.ts';
 
 /**
  * The one writer of a run. Events change the state at once and are written together at the next {@link commit};
@@ -29,6 +30,8 @@ export class Driver {
   cancelled: Extract<Command, { type: 'cancel' }> | undefined;
   /** Set when the host program asked to stop driving; the run stays resumable. */
   stopped = false;
+  /** The hooks around its model calls. */
+  guard: ModelGuard | undefined;
   /** When the oldest event not yet written became true. Epoch milliseconds; 0 when all is written. */
   pendingSince = 0;
   /** What its calls are charged to. */

@@ -5,6 +5,7 @@ import type { Output } from '../core/output.ts';
 import type { ReadOnlyPlan, ReadOnlyStep } from '../core/plan.ts';
 import type { ReadOnlyPlanRun } from '../core/plan-run.ts';
 import type { AnyTool } from '../core/tool.ts';
+import type { ModelAnswerDraft, ModelCall } from './model-hooks.ts';
 import type { ClarificationHandler } from '../clarify/clarification-handler.ts';
 
 /** What `beforeStepExecution` may return: go on (also by returning nothing), or leave this step out. */
@@ -70,6 +71,27 @@ export interface ExecutionHooks {
     output: JsonValue,
     planRun: ReadOnlyPlanRun,
     step: ReadOnlyStep,
+  ): ToolHookResult | Promise<ToolHookResult>;
+  /**
+   * What a tool gave, before it is stored or shown to anybody: what this returns takes its place. Also for the texts of
+   * errors. It may be called more than once for one call, and must do the same each time.
+   */
+  toolOutput?(tool: AnyTool, output: JsonValue): JsonValue;
+  /**
+   * Before each model call of a run, also those that tools make with `ctx.model()`; not for one whose answer is on
+   * record. `call.messages` may be changed in place: what they say then is sent, and stored as far as they are new.
+   * A User Verification lets a person approve the call; any other clarification is answered first, and then the hook is
+   * asked again. Throwing fails the step.
+   */
+  beforeModelCall?(call: ModelCall, planRun: ReadOnlyPlanRun): ToolHookResult | Promise<ToolHookResult>;
+  /**
+   * After each model call that gave an answer, once. `answer` may be changed in place before it is stored and used. A
+   * clarification pauses the step; the answer is kept, and used after anything but a no.
+   */
+  afterModelCall?(
+    answer: ModelAnswerDraft,
+    call: ModelCall,
+    planRun: ReadOnlyPlanRun,
   ): ToolHookResult | Promise<ToolHookResult>;
   /** Answers clarifications in this process, as they are raised. */
   readonly clarificationHandler?: ClarificationHandler | undefined;

@@ -5,6 +5,7 @@ import { messageOf } from '../model/repair.ts';
 import { visitKey } from '../core/run-state.ts';
 import { type Bill, breakOff } from './budget.ts';
 import { type Driver, visitField } from './driver.ts';
+import { checkHeard, type Heard, ModelQuestion } from './model-hooks.ts';
 
 /** A conversation with a model, stored as it grows. */
 export interface Conversation {
@@ -41,9 +42,13 @@ export async function askModel(
   const { driver, step, visit, slot, purpose } = at;
   const known = driver.state.visits.get(visitKey(step, visit))?.answers?.get(slot);
   if (known) {
+    checkHeard(at);
     talk.messages.splice(talk.stored, talk.messages.length, ...known.messages);
     return join(talk, known.answer);
   }
+  const messages = driver.guard
+    ? await takeIn(talk, driver.guard.before(at, model, talk.messages, request.tools))
+    : talk.messages;
   if (driver.dirty) await driver.commit();
   driver.notice((now) => ({
     at: now,
@@ -54,13 +59,13 @@ export async function askModel(
     purpose,
     model: model.id,
   }));
-  const asked = { ...request, messages: talk.messages };
+  const asked = { ...request, messages };
   const { release, ...allowed } = await driver.purse.beforeModelCall(model, asked, (crossing, scope) =>
     breakOff(at, crossing, scope, `a call of ${model.id}`),
   );
   const started = performance.now();
   try {
-    const answer = await generate(driver, model, {
+    const given = await generate(driver, model, {
       ...asked,
       ...allowed,
       tenant: driver.state.header.endUserId,
@@ -71,13 +76,25 @@ export async function askModel(
     });
     // Whoever asked has been given up: the run may be over by now.
     if (signal !== driver.signal) signal.throwIfAborted();
-    record(at, model, talk, driver.purse.bill(model, asked, answer), answer, performance.now() - started);
+    const bill = driver.purse.bill(model, asked, given);
+    const heard: Heard = (await driver.guard?.after(at, model, asked, given)) ?? { answer: given };
+    const { answer } = heard;
+    record(at, model, talk, bill, answer, performance.now() - started);
+    heard.raise?.();
     release();
     await driver.commit();
+    if (heard.raise) throw new ModelQuestion(driver);
     return join(talk, answer);
   } finally {
     release();
   }
+}
+
+/** What a hook made of the messages is sent, and stored as far as it is not on record yet. */
+async function takeIn(talk: Conversation, changed: Promise<ModelMessage[]>): Promise<ModelMessage[]> {
+  const sent = await changed;
+  if (sent.length > talk.stored) talk.messages.splice(talk.stored, talk.messages.length, ...sent.slice(talk.stored));
+  return sent;
 }
 
 function record(at: Asker, model: Model, talk: Conversation, bill: Bill, answer: ModelAnswer, ms: number): void {

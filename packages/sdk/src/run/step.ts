@@ -15,6 +15,7 @@ import { visitField } from './driver.ts';
 import { runView, stepView } from './hook-views.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
 import { HookFailure, inHook } from './in-hook.ts';
+import { ModelQuestion } from './model-hooks.ts';
 import { loadInputs } from './step-inputs.ts';
 import { outputToTell, tellStepEnds } from './step-told.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -43,7 +44,7 @@ export function executeStep(visit: VisitRun): Promise<StepEnd> {
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
   // What storage refuses is no fault of the step; and what an ending run broke off is not decided here.
   if (isDriverTrouble(thrown)) throw thrown;
-  if (isBudgetQuestion(thrown)) return waiting;
+  if (isBudgetQuestion(thrown) || thrown instanceof ModelQuestion) return waiting;
   if (thrown instanceof HookFailure && visit.ended)
     return { kind: 'failed', error: { code: thrown.code, message: thrown.message }, told: true };
   if (visit.ending) return waiting;

@@ -14,7 +14,8 @@ import { decideUnknown } from './ledger.ts';
 import { ToolLimits } from './limits.ts';
 import { knownPlan } from './plan-shelf.ts';
 import { CallContext } from './tool-context.ts';
-import { askAfterHook, askBeforeHook, refused } from './tool-hooks.ts';
+import { ModelQuestion } from './model-hooks.ts';
+import { askAfterHook, askBeforeHook, outputAsShown, refused } from './tool-hooks.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -233,6 +234,12 @@ function performNow(
         release?.();
         throw guarded.error;
       }
+      // A hook asked a person while the tool asked a model: it is called again, with the answer.
+      const asks = guarded.kind === 'error' && guarded.error instanceof ModelQuestion;
+      if (asks && (tool.readOnly || tool.idempotent)) {
+        release?.();
+        return waiting;
+      }
       return next(settle(visit, tool, call.call, guarded), (settled) => {
         const ms = Math.round(performance.now() - started);
         const saved = context.changedEndUser ? context.saveEndUser() : undefined;
@@ -434,6 +441,7 @@ async function resolveUnknown(
   return perform(visit, tool, { ...call, status: 'started' }, n);
 
   function finish(outcome: CallOutcome): Awaitable<CallResult | Answered> {
-    return finishCall(visit, tool, record(visit, tool, call, { kind: 'ended', outcome }, 0));
+    const settled = outputAsShown(visit, tool, call.call, { kind: 'ended', outcome });
+    return settled.kind === 'ended' ? finishCall(visit, tool, record(visit, tool, call, settled, 0)) : waiting;
   }
 }

@@ -4,6 +4,7 @@ import type { RunError } from '../core/event.ts';
 import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import type { CallState, ClarificationRecord } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
+import type { Settled } from './call-outcome.ts';
 import { runView, stepView } from './hook-views.ts';
 import type { ClarificationRequest, ToolHookResult } from './hooks.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -75,6 +76,27 @@ export async function askAfterHook(
     return waiting;
   } catch (thrown) {
     return hookError(visit, thrown, call.call);
+  }
+}
+
+/**
+ * What a call gave, as the hook wants it stored: nothing else of it goes on record, into a prompt or to anybody. A hook
+ * that fails lets nothing through.
+ */
+export function outputAsShown(visit: VisitRun, tool: AnyTool, callId: string, settled: Settled): Settled {
+  const { hooks } = visit.run.runtime;
+  if (!hooks.toolOutput) return settled;
+  const show = (value: JsonValue): JsonValue => toJson(hooks.toolOutput?.(tool, value), 'what toolOutput returned');
+  try {
+    if (settled.kind !== 'ended') return { ...settled, reason: String(show(settled.reason)) };
+    const { outcome } = settled;
+    if (outcome.status === 'SUCCESS') return { ...settled, outcome: { ...outcome, value: show(outcome.value) } };
+    if (outcome.status !== 'FAILED') return settled;
+    const { error } = outcome;
+    return { ...settled, outcome: { ...outcome, error: { ...error, message: String(show(error.message)) } } };
+  } catch {
+    const message = `the toolOutput hook failed; what ${tool.id} gave is not kept, but the call itself was made`;
+    return { kind: 'ended', outcome: { status: 'FAILED', error: visit.error('HOOK_FAILED', message, callId) } };
   }
 }
 

@@ -101,45 +101,59 @@ export class VisitRun {
 
   /** The same question as one of its own, where the run has asked it before. */
   fresh<C extends Clarification>(clarification: C): C {
-    const isKnown = this.driver.state.clarifications.some((known) => known.clarification.id === clarification.id);
-    if (!isKnown) return clarification;
-    return clarificationFromWire({
-      ...clarificationToWire(clarification),
-      response: null,
-      resolved: false,
-      id: ClarificationUUID.random(),
-    }) as C;
+    return freshIn(this.driver, clarification);
   }
 
   /** Puts questions on record; each only once. */
-  raise(
-    key: string,
-    requests: readonly ClarificationRequest[],
-    options: {
-      readonly audience: Audience;
-      readonly source?: string;
-      readonly approves?: { readonly call: string; readonly argsHash: string };
-    },
-  ): void {
-    for (const { clarification: given, audience, expiresIn, onExpiry } of requests) {
-      if (this.questions(key).some(({ clarification }) => clarification.id === given.id)) continue;
-      const clarification = this.fresh(given);
-      this.driver.emit({
-        type: 'clarification-raised',
-        ...this.place,
-        key,
-        clarification: compact(clarification, options.source),
-        audience: audience ?? options.audience,
-        ...(options.approves && clarification.category === 'User Verification' && { approves: options.approves }),
-        ...(expiresIn !== undefined && { expiresAt: this.driver.now() + expiresIn }),
-        ...(onExpiry !== undefined && { onExpiry }),
-      });
-    }
+  raise(key: string, requests: readonly ClarificationRequest[], options: RaiseOptions): void {
+    raiseQuestions(this.driver, this.place, key, requests, options);
   }
 
   /** An error of this step. */
   error(code: RunError['code'], message: string, toolCallId?: string): RunError {
     return { code, message, step: this.instruction.planStep, ...(toolCallId !== undefined && { toolCallId }) };
+  }
+}
+
+/** What goes with questions that are put on record. */
+export interface RaiseOptions {
+  readonly audience: Audience;
+  readonly source?: string;
+  readonly approves?: { readonly call: string; readonly argsHash: string };
+}
+
+function freshIn<C extends Clarification>(driver: Driver, clarification: C): C {
+  const isKnown = driver.state.clarifications.some((known) => known.clarification.id === clarification.id);
+  if (!isKnown) return clarification;
+  return clarificationFromWire({
+    ...clarificationToWire(clarification),
+    response: null,
+    resolved: false,
+    id: ClarificationUUID.random(),
+  }) as C;
+}
+
+/** Puts questions of a visit on record; each only once. */
+export function raiseQuestions(
+  driver: Driver,
+  place: VisitRun['place'],
+  key: string,
+  requests: readonly ClarificationRequest[],
+  options: RaiseOptions,
+): void {
+  for (const { clarification: given, audience, expiresIn, onExpiry } of requests) {
+    if (driver.state.questions.get(key)?.some(({ clarification }) => clarification.id === given.id)) continue;
+    const clarification = freshIn(driver, given);
+    driver.emit({
+      type: 'clarification-raised',
+      ...place,
+      key,
+      clarification: compact(clarification, options.source),
+      audience: audience ?? options.audience,
+      ...(options.approves && clarification.category === 'User Verification' && { approves: options.approves }),
+      ...(expiresIn !== undefined && { expiresAt: driver.now() + expiresIn }),
+      ...(onExpiry !== undefined && { onExpiry }),
+    });
   }
 }
 

@@ -1,0 +1,159 @@
+import { type Clarification, isApproved, isClarification } from '../core/clarification.ts';
+import { PortiaError } from '../core/errors.ts';
+import type { ModelPurpose, VisitId } from '../core/event.ts';
+import { type JsonValue, toJson } from '../core/json.ts';
+import type { Model, ModelAnswer, ModelMessage, ModelRequest, ModelTool, ModelToolCall } from '../core/model.ts';
+import { visitKey, wholeRun } from '../core/run-state.ts';
+import type { Driver } from './driver.ts';
+import { runView } from './hook-views.ts';
+import type { ClarificationRequest } from './hooks.ts';
+import { HookFailure, inHook } from './in-hook.ts';
+import type { DrivenRun } from './runtime.ts';
+import { raiseQuestions } from './visit-run.ts';
+
+/** A model call as hooks see it. */
+export interface ModelCall {
+  /** `provider/model`, as it was asked for. */
+  readonly model: string;
+  readonly purpose: ModelPurpose;
+  /** The step of the plan it is made for, counted from 0; `null` for the final output. */
+  readonly step: number | null;
+  /** All that is sent. `beforeModelCall` may change it in place. */
+  messages: ModelMessage[];
+  readonly tools: readonly ModelTool[];
+}
+
+/** What a model answered, before it is stored and used. `afterModelCall` may change it in place. */
+export interface ModelAnswerDraft {
+  text: string;
+  toolCalls?: ModelToolCall[];
+  object?: JsonValue;
+}
+
+/** Where a model is asked, as far as hooks need to know. */
+interface At {
+  readonly driver: Driver;
+  readonly step: number;
+  readonly visit: VisitId;
+  readonly slot: string;
+  readonly purpose: ModelPurpose;
+}
+
+/** Thrown where a hook at a model call has asked a person: the step waits for the answer. */
+export class ModelQuestion extends PortiaError {
+  constructor(driver: Driver) {
+    super({ code: 'INTERRUPTED', message: 'a hook at a model call waits for a person', planRunId: driver.id });
+  }
+}
+
+/** An answer as the hook left it, and the way to put what it asks on record. */
+export interface Heard {
+  readonly answer: ModelAnswer;
+  readonly raise?: () => void;
+}
+
+/** The hooks around the model calls of a run, where it has any. */
+export class ModelGuard {
+  readonly #run: DrivenRun;
+
+  constructor(run: DrivenRun) {
+    this.#run = run;
+  }
+
+  /** Lets the hook see and change what is sent. @throws HookFailure, ModelQuestion */
+  async before(
+    at: At,
+    model: Model,
+    messages: readonly ModelMessage[],
+    tools: readonly ModelTool[] = [],
+  ): Promise<ModelMessage[]> {
+    const { hooks } = this.#run.runtime;
+    const call = this.#view(at, model, structuredClone(messages) as ModelMessage[], tools);
+    if (!hooks.beforeModelCall) return call.messages;
+    const key = beforeKey(at);
+    refuseOpen(at, key);
+    const request = toRequest(await inHook(() => hooks.beforeModelCall?.(call, runView(this.#run))));
+    const sent = toJson(call.messages, 'messages') as unknown as ModelMessage[];
+    if (!request || passes(at, key, request)) return sent;
+    raise(at, key, request, 'Before model call hook');
+    await at.driver.commit();
+    throw new ModelQuestion(at.driver);
+  }
+
+  /** Lets the hook see and change the answer. @throws HookFailure */
+  async after(
+    at: At,
+    model: Model,
+    { messages, tools = [] }: Pick<ModelRequest, 'messages' | 'tools'>,
+    answer: ModelAnswer,
+  ): Promise<Heard> {
+    const { hooks } = this.#run.runtime;
+    if (!hooks.afterModelCall) return { answer };
+    const { text, toolCalls, object } = answer;
+    const draft = structuredClone({
+      text,
+      ...(toolCalls && { toolCalls }),
+      ...(object !== undefined && { object }),
+    }) as ModelAnswerDraft;
+    const call = this.#view(at, model, structuredClone(messages) as ModelMessage[], tools);
+    const request = toRequest(await inHook(() => hooks.afterModelCall?.(draft, call, runView(this.#run))));
+    const changed = toJson(draft, 'the answer') as unknown as Pick<ModelAnswer, 'text' | 'toolCalls' | 'object'>;
+    const { toolCalls: _calls, object: _object, ...rest } = answer;
+    const heard = { ...rest, ...changed };
+    return request
+      ? { answer: heard, raise: () => raise(at, afterKey(at), request, 'After model call hook') }
+      : { answer: heard };
+  }
+
+  #view({ purpose, step }: At, model: Model, messages: ModelMessage[], tools: readonly ModelTool[]): ModelCall {
+    const planStep = this.#run.driver.state.program.instructions[step]?.planStep;
+    return { model: model.id, purpose, step: planStep ?? (step === wholeRun ? null : step), messages, tools };
+  }
+}
+
+/** The guard of a run; none where no hook wants to know. */
+export function modelGuard(run: DrivenRun): ModelGuard | undefined {
+  const { beforeModelCall, afterModelCall } = run.runtime.hooks;
+  return beforeModelCall || afterModelCall ? new ModelGuard(run) : undefined;
+}
+
+/** Refuses an answer that is on record while a person has not let it pass. @throws HookFailure, ModelQuestion */
+export function checkHeard(at: At): void {
+  refuseOpen(at, afterKey(at));
+}
+
+const placeKey = ({ step, visit, slot }: At): string => `${visitKey(step, visit)}:${slot}`;
+const beforeKey = (at: At): string => `model-before:${placeKey(at)}`;
+const afterKey = (at: At): string => `model-after:${placeKey(at)}`;
+
+function refuseOpen({ driver }: At, key: string): void {
+  for (const { clarification } of driver.state.questions.get(key) ?? []) {
+    if (!clarification.resolved) throw new ModelQuestion(driver);
+    if (clarification.category === 'User Verification' && !isApproved(clarification))
+      throw new HookFailure({ code: 'APPROVAL_REFUSED', message: 'a person refused a model call' });
+  }
+}
+
+/** Whether the hook asks for an approval that it was given. */
+function passes({ driver }: At, key: string, { clarification }: ClarificationRequest): boolean {
+  const asked = driver.state.questions.get(key)?.at(-1)?.clarification;
+  return clarification.category === 'User Verification' && asked !== undefined && isApproved(asked);
+}
+
+function raise({ driver, step, visit }: At, key: string, request: ClarificationRequest, source: string): void {
+  if (step === wholeRun) {
+    throw new HookFailure({
+      code: 'HOOK_FAILED',
+      message: 'a hook asked a person while the final output was made, when no step is there to wait',
+      hint: 'throw instead, or ask at the calls of steps',
+    });
+  }
+  const audience = request.clarification.category === 'User Verification' ? 'operator' : 'endUser';
+  const place = visit === 0 ? { step } : { step, visit };
+  raiseQuestions(driver, place, key, [request], { audience, source });
+}
+
+function toRequest(answer: Clarification | ClarificationRequest | undefined | void): ClarificationRequest | undefined {
+  if (!answer) return undefined;
+  return isClarification(answer) ? { clarification: answer } : (answer as ClarificationRequest);
+}
