@@ -36,7 +36,8 @@ export function dataBlock(tag: BlockTag, text: string, attributes: Readonly<Reco
   return `<${tag}${written.join('')}>\n${withoutTags(text)}\n</${tag}>`;
 }
 
-function withoutTags(text: string): string {
+/** Text that stands outside of a block, such as the description of a tool that somebody else wrote, without our tags. */
+export function withoutTags(text: string): string {
   return text.replace(anyTag, '<\\');
 }
 

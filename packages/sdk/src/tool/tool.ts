@@ -3,6 +3,7 @@ import { hashText } from '../core/hash.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ModelTool } from '../core/model.ts';
 import { jsonSchemaOf, type Schema } from '../core/schema.ts';
+import { withoutTags } from '../model/data-block.ts';
 import {
   type AnyTool,
   maxToolDescription,
@@ -179,7 +180,7 @@ export function toolToModelTool(tool: AnyTool): ModelTool {
   if (!made) {
     made = Object.freeze({
       name: modelToolName(tool.id),
-      description: tool.description,
+      description: withoutTags(tool.description),
       argsSchema: argsJsonSchemaOf(tool),
     });
     modelTools.set(tool, made);
