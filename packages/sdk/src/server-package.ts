@@ -14,6 +14,7 @@ export interface ServerPackage {
     readonly concurrency?: number | undefined;
     readonly maxBodyBytes?: number | undefined;
     readonly rateLimit?: number | undefined;
+    readonly privateWebhooks?: boolean | undefined;
     readonly logLevel?: string | undefined;
     readonly settings?: ConfigOptions | undefined;
   }): Promise<{ readonly url: string; readonly storage: string; close(): Promise<void> }>;

@@ -9,6 +9,7 @@ import { answerProblem } from './http/problem.ts';
 import { health, type Readiness } from './health.ts';
 import { pages } from './pages/pages.ts';
 import type { ServerLog } from './server-log.ts';
+import type { WebhookStore } from './webhooks/webhook-store.ts';
 
 /** Limits that hold for every request. */
 export interface Limits {
@@ -23,11 +24,13 @@ export interface AppOptions extends GuardOptions {
   readonly readiness: Readiness;
   /** Absent where a host program says who may come in: there are no keys to manage then. */
   readonly control?: ControlStore | undefined;
+  /** Absent where nobody is told. */
+  readonly outbox?: WebhookStore | undefined;
 }
 
 /** The app: small routers put together, each with a concern of its own. */
 export function createApp(options: AppOptions): OpenAPIHono<Env> {
-  const { log, limits, readiness, control } = options;
+  const { log, limits, readiness, control, outbox } = options;
   const app = new OpenAPIHono<Env>({ strict: false });
   app.onError((thrown, context) => answerProblem(context, thrown, log));
   app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
@@ -35,7 +38,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.route('/', health(readiness));
   app.route('/', pages());
   app.use('/api/*', tooLarge(limits), guard(options));
-  app.route('/api/v1', v1({ control }));
+  app.route('/api/v1', v1({ control, outbox }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',
     in: 'header',

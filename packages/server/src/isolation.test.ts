@@ -19,6 +19,7 @@ const nothing: Readonly<Record<string, string>> = {
   planId: `plan-${zeros}`,
   endUserId: 'nobody-at-all',
   keyId: '0000000000000000',
+  webhookId: 'wh_nothing',
   name: '$nothing',
 };
 
@@ -41,6 +42,9 @@ beforeAll(async () => {
   });
   const question = await until(async () => (await ask('GET', '/api/v1/clarifications')).body.items[0], 'a question');
   const key = await ask('POST', '/api/v1/keys', { body: { name: mark, scopes: ['client'] } });
+  const hook = await ask('POST', '/api/v1/webhooks', {
+    body: { url: `https://example.org/${mark}`, events: ['run-failed'] },
+  });
   const plans = await ask('GET', '/api/v1/plans');
   victim = {
     runId: run.body.id,
@@ -48,6 +52,7 @@ beforeAll(async () => {
     planId: plans.body.items.find((plan: { query: string }) => plan.query === mark).id,
     endUserId: `vera-${mark}`,
     keyId: key.body.id,
+    webhookId: hook.body.id,
     name: '$step_0_output',
   };
 });
@@ -61,6 +66,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /api/v1/runs/{runId}/clarifications/{clarificationId}/answer': { response: 'stolen' },
   'PUT /api/v1/end-users/{endUserId}': { name: 'stolen' },
   'POST /api/v1/end-users/{endUserId}/tokens': {},
+  'POST /api/v1/webhooks': { url: 'https://example.org/hook', events: ['run-failed'] },
   'POST /api/v1/keys': { name: 'mine', scopes: ['client'] },
 };
 
@@ -94,6 +100,7 @@ function sameForm(text: string): string {
   return same
     .replace(/portia_[0-9a-f]{16}_[\w-]+/g, '<key>')
     .replace(/(?:prun|plan|clar)-[0-9a-f-]{36}/g, '<id>')
+    .replace(/(?:wh_|whsec_)[\w+/=-]+/g, '<webhook>')
     .replace(/"requestId":"[^"]*"/g, '"requestId":"<id>"')
     .replace(/"id":"[0-9a-f]{16}"/g, '"id":"<id>"')
     .replace(/\d{13}/g, '<time>');

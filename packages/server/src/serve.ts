@@ -10,6 +10,9 @@ import { usualLimits, usualRate } from './handler.ts';
 import { readServerConfig } from './server-config.ts';
 import { serverLog, type ServerLog } from './server-log.ts';
 import { Tenants } from './tenants.ts';
+import { WebhookSender } from './webhooks/webhook-sender.ts';
+import { WebhookStore } from './webhooks/webhook-store.ts';
+import { WebhookWatch } from './webhooks/webhook-watch.ts';
 
 /** How a server is started. */
 export interface ServeOptions {
@@ -31,6 +34,8 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one key: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /** Whether webhooks may go to private addresses; only with `noAuth` unless given. */
+  readonly privateWebhooks?: boolean | undefined;
   /** `trace` to `fatal`, or `silent`: `info` unless given. */
   readonly logLevel?: string | undefined;
 }
@@ -63,7 +68,15 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const log = serverLog(options.logLevel ?? 'info');
   const control = await openControl(base);
   const { concurrency } = options;
-  const tenants = new Tenants({ settings, serverConfig, log, work: concurrency === 0 ? undefined : { concurrency } });
+  const outbox = new WebhookStore(control.sql, base.secretKey);
+  const sender = new WebhookSender(outbox, log, { allowPrivate: options.privateWebhooks ?? noAuth });
+  const tenants = new Tenants({
+    settings,
+    serverConfig,
+    log,
+    work: concurrency === 0 ? undefined : { concurrency },
+    attend: (tenant) => new WebhookWatch(tenant, outbox, log, () => sender.ring()),
+  });
   try {
     await openAll(tenants, control, log);
     const { rateLimit, maxBodyBytes = usualLimits.maxBodyBytes } = options;
@@ -79,16 +92,18 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
         await control.organisations();
       },
       control,
+      outbox,
     });
     const server = listen({ fetch: app.fetch, port, hostname: host });
     await listening(server, host, port);
     return {
       url: urlOf(host, (server.address() as AddressInfo).port),
       storage: base.storage.name,
-      close: () => close(server, tenants, control),
+      close: () => close(server, tenants, sender, control),
     };
   } catch (error) {
     await tenants.close();
+    await sender.close();
     await control.close();
     throw error;
   }
@@ -133,12 +148,18 @@ function urlOf(host: string, port: number): string {
   return `http://${name}:${port}`;
 }
 
-async function close(server: ServerType, tenants: Tenants, control: ControlStore): Promise<void> {
+async function close(
+  server: ServerType,
+  tenants: Tenants,
+  sender: WebhookSender,
+  control: ControlStore,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   if ('closeIdleConnections' in server) server.closeIdleConnections();
   const late = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), graceMs);
   await tenants.close();
   await closed;
   clearTimeout(late);
+  await sender.close();
   await control.close();
 }

@@ -32,6 +32,8 @@ export interface TenantsInit {
   readonly settings: ConfigOptions;
   readonly serverConfig: ServerConfig;
   readonly log: ServerLog;
+  /** Told of every tenant that is opened; what it gives is closed with the tenant. */
+  readonly attend?: ((tenant: Tenant) => { close(): Promise<void> }) | undefined;
   /** Absent: this process answers, and another one works. */
   readonly work?: Omit<WorkOptions, 'signal' | 'untilIdle'> | undefined;
 }
@@ -39,6 +41,7 @@ export interface TenantsInit {
 interface Opened {
   readonly tenant: Tenant;
   readonly worker: Promise<unknown>;
+  readonly attendant: { close(): Promise<void> } | undefined;
 }
 
 /** The organisations that are open in this process; each is opened when it is first needed. */
@@ -78,8 +81,9 @@ export class Tenants {
       logger: libraryLogger(log, organisation),
     });
     const tenant: Tenant = { organisation, storage, portia, plans };
+    const attendant = this.#init.attend?.(tenant);
     const worker = work ? this.#workFor(tenant, work) : Promise.resolve();
-    return { tenant, worker };
+    return { tenant, worker, attendant };
   }
 
   async #workFor({ portia, organisation }: Tenant, work: NonNullable<TenantsInit['work']>): Promise<void> {
@@ -98,6 +102,7 @@ export class Tenants {
     for (const one of opened) {
       if (one.status !== 'fulfilled') continue;
       await one.value.worker;
+      await one.value.attendant?.close();
       await one.value.tenant.portia.close();
     }
   }

@@ -28,6 +28,28 @@ const tables = [
     created_at BIGINT NOT NULL,
     PRIMARY KEY (organisation, principal, idempotency_key)
   )`,
+  `CREATE TABLE IF NOT EXISTS control.webhooks (
+    id TEXT PRIMARY KEY,
+    organisation TEXT NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+  )`,
+  `CREATE TABLE IF NOT EXISTS control.deliveries (
+    id TEXT PRIMARY KEY,
+    webhook_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    next_at BIGINT,
+    attempts BIGINT NOT NULL,
+    delivered_at BIGINT
+  )`,
+  `CREATE INDEX IF NOT EXISTS deliveries_due ON control.deliveries (next_at)`,
+  `CREATE TABLE IF NOT EXISTS control.webhook_marks (
+    organisation TEXT PRIMARY KEY,
+    at BIGINT NOT NULL
+  )`,
 ];
 
 /** Makes the tables that are missing. */

@@ -7,6 +7,9 @@ import type { Rate } from '../../src/http/rate-limit.ts';
 import type { ServerConfig } from '../../src/server-config.ts';
 import { serverLog } from '../../src/server-log.ts';
 import { Tenants } from '../../src/tenants.ts';
+import { WebhookSender } from '../../src/webhooks/webhook-sender.ts';
+import { WebhookStore } from '../../src/webhooks/webhook-store.ts';
+import { WebhookWatch } from '../../src/webhooks/webhook-watch.ts';
 import { type Ask, asker } from './asking.ts';
 
 /** A whole server in this process, without a port: keys, organisations, workers. */
@@ -36,11 +39,14 @@ export async function testServer(
 ): Promise<TestServer> {
   const control = await ControlStore.open(await sqliteSql(':memory:'));
   const log = serverLog('silent');
+  const outbox = new WebhookStore(control.sql, 'a secret of this test');
+  const sender = new WebhookSender(outbox, log, { allowPrivate: true });
   const tenants = new Tenants({
     settings: { storage: 'memory', env: {} },
     serverConfig,
     log,
     work: work ? { pollMs: 200 } : undefined,
+    attend: (tenant) => new WebhookWatch(tenant, outbox, log, () => sender.ring()),
   });
   const app = createApp({
     authenticate: byApiKey(control),
@@ -50,6 +56,7 @@ export async function testServer(
     log,
     readiness: async () => {},
     control,
+    outbox,
   });
   const send = async (request: Request): Promise<Response> => app.fetch(request);
   const keyOf = async (organisation: string, ...scopes: readonly Scope[]): Promise<string> => {
@@ -74,6 +81,7 @@ export async function testServer(
     },
     async close() {
       await tenants.close();
+      await sender.close();
       await control.close();
     },
   };

@@ -23,6 +23,7 @@ export const serveCommand: Command = {
     concurrency: { type: 'text', value: 'N', help: 'how many runs at once (10); 0 only answers requests' },
     'max-body': { type: 'text', value: 'BYTES', help: 'the largest body that is taken (32 MiB)' },
     'rate-limit': { type: 'text', value: 'N', help: 'requests a second of one key (2000)' },
+    'private-webhooks': { type: 'flag', help: 'webhooks may go to private addresses' },
     ...modelOptions,
     ...storeOptions,
   },
@@ -38,6 +39,7 @@ export const serveCommand: Command = {
       concurrency: input.text('concurrency') === '0' ? 0 : input.count('concurrency'),
       maxBodyBytes: input.count('max-body'),
       rateLimit: input.count('rate-limit'),
+      privateWebhooks: input.flag('private-webhooks') ? true : undefined,
       logLevel: logLevelOf(input.text('log-level') ?? input.text('default-log-level')),
       settings: serverSettingsOf(input),
     });

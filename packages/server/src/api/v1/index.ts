@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { ControlStore } from '../../control/control-store.ts';
 import type { Env } from '../../http/context.ts';
 import { checkedJson } from '../../http/guards.ts';
+import type { WebhookStore } from '../../webhooks/webhook-store.ts';
 import { idempotency } from '../../http/idempotency.ts';
 import { clarifications } from './clarifications.ts';
 import { endUsers } from './end-users.ts';
@@ -13,14 +14,16 @@ import { runs } from './runs.ts';
 import { storageRoutes } from './storage-door.ts';
 import { tools } from './tools.ts';
 import { runUsage } from './usage.ts';
+import { webhooks } from './webhooks.ts';
 
 /** What the routes of `/api/v1` need beside the tenant of a request. */
 export interface V1Options {
   readonly control: ControlStore | undefined;
+  readonly outbox: WebhookStore | undefined;
 }
 
 /** `/api/v1`: what the client library and people need beyond Portia's own protocol. */
-export function v1({ control }: V1Options): OpenAPIHono<Env> {
+export function v1({ control, outbox }: V1Options): OpenAPIHono<Env> {
   const app = router();
   app.route('/storage', storageRoutes());
   app.use('*', checkedJson());
@@ -35,6 +38,7 @@ export function v1({ control }: V1Options): OpenAPIHono<Env> {
     endUsers(control),
     keys(control),
   ];
+  if (outbox) routers.push(webhooks(outbox));
   for (const one of routers) app.route('/', one);
   return app;
 }

@@ -1,0 +1,153 @@
+import { createHmac } from 'node:crypto';
+import { lookup } from 'node:dns';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { ServerLog } from '../server-log.ts';
+import type { Delivery, WebhookStore } from './webhook-store.ts';
+
+/** Milliseconds until the next attempt, by how many there were. Three days in all; then it is given up. */
+const waits = [5_000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 40 * 3_600_000];
+const timeoutMs = 10_000;
+const pollMs = 1_000;
+
+/** Sends what is in the outbox, each message until it arrives: at least once, with the same id. */
+export class WebhookSender {
+  readonly #store: WebhookStore;
+  readonly #log: ServerLog;
+  readonly #allowPrivate: boolean;
+  readonly #timer: NodeJS.Timeout;
+  #working = false;
+  #rang = false;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(store: WebhookStore, log: ServerLog, { allowPrivate }: { readonly allowPrivate: boolean }) {
+    this.#store = store;
+    this.#log = log;
+    this.#allowPrivate = allowPrivate;
+    this.#timer = setInterval(() => this.ring(), pollMs);
+  }
+
+  /** Something may be due. */
+  ring(): void {
+    this.#rang = true;
+    if (this.#working) return;
+    this.#working = true;
+    this.#work = this.#sendAll().finally(() => {
+      this.#working = false;
+    });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#work;
+  }
+
+  async #sendAll(): Promise<void> {
+    try {
+      while (this.#rang) {
+        this.#rang = false;
+        const due = await this.#store.take(20);
+        await Promise.all(due.map((one) => this.#send(one)));
+        if (due.length > 0) this.#rang = true;
+      }
+    } catch (err) {
+      this.#log.warn({ err }, 'webhooks could not be sent; they are tried again');
+    }
+  }
+
+  async #send(delivery: Delivery): Promise<void> {
+    const { id, attempts } = delivery;
+    try {
+      await post(delivery, this.#allowPrivate);
+      await this.#store.delivered(id);
+    } catch (error) {
+      const wait = waits[attempts - 1];
+      await this.#store.failed(id, wait === undefined ? undefined : Date.now() + wait);
+      this.#log.warn({ webhookMessage: id, attempts, error: (error as Error).message }, 'a webhook was not taken');
+    }
+  }
+}
+
+/** Sends one message, signed as standardwebhooks.com says. Rejects unless the answer is 2xx. */
+function post({ id, url, body, secret }: Delivery, allowPrivate: boolean): Promise<void> {
+  const target = new URL(url);
+  const at = Math.floor(Date.now() / 1000);
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+  const signature = createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64');
+  const host = target.hostname.replace(/^\[|\]$/g, '');
+  if (!allowPrivate && isIP(host) && isPrivate(host)) return Promise.reject(privateAddress(host));
+  return new Promise((resolve, reject) => {
+    const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = send(
+      target,
+      {
+        method: 'POST',
+        timeout: timeoutMs,
+        ...(!allowPrivate && { lookup: publicOnly }),
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          'webhook-id': id,
+          'webhook-timestamp': String(at),
+          'webhook-signature': `v1,${signature}`,
+        },
+      },
+      (answer) => {
+        answer.resume();
+        const { statusCode = 0 } = answer;
+        if (statusCode >= 200 && statusCode < 300) resolve();
+        else reject(new Error(`it answered ${statusCode}`));
+      },
+    );
+    request.on('timeout', () => request.destroy(new Error('it did not answer in time')));
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const privateRanges = new BlockList();
+for (const [net, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
+] as const)
+  privateRanges.addSubnet(net, prefix, 'ipv4');
+for (const [net, prefix] of [
+  ['::', 127],
+  ['64:ff9b::', 96],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['ff00::', 8],
+] as const)
+  privateRanges.addSubnet(net, prefix, 'ipv6');
+
+/** Whether an address belongs to this machine or a network of its own; IPv4 in IPv6 clothing included. */
+export function isPrivate(address: string): boolean {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped) return isPrivate(mapped);
+  return /^::ffff:/i.test(address) || privateRanges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** Looks a name up and refuses private addresses, at the moment of the connection: a name may change what it means. */
+const publicOnly: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return callback(error, '', 0);
+    const bad = addresses.find(({ address }) => isPrivate(address));
+    if (bad) return callback(privateAddress(hostname), '', 0);
+    const [first] = addresses;
+    if (options.all) return callback(null, addresses);
+    callback(null, first?.address ?? '', first?.family);
+  });
+};
+
+function privateAddress(host: string): Error {
+  return new Error(`${host} is a private address; start the server with --private-webhooks to allow that`);
+}
