@@ -7,6 +7,7 @@ import type { Env } from './http/context.ts';
 import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
 import { health, type Readiness } from './health.ts';
+import { metrics } from './metrics.ts';
 import { pages } from './pages/pages.ts';
 import type { ServerLog } from './server-log.ts';
 import type { WebhookStore } from './webhooks/webhook-store.ts';
@@ -37,7 +38,10 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.use(requestLog(log), answerHeaders());
   app.route('/', health(readiness));
   app.route('/', pages());
-  app.use('/api/*', tooLarge(limits), guard(options));
+  const door = guard(options);
+  app.use('/metrics', door);
+  app.route('/', metrics());
+  app.use('/api/*', tooLarge(limits), door);
   app.route('/api/v1', v1({ control, outbox }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',

@@ -1,0 +1,98 @@
+import { Hono } from 'hono';
+import { PlanRunState, type PlanRunUUID, type RunSummary } from 'portia-ts';
+import { demand } from './auth/principal.ts';
+import type { Env } from './http/context.ts';
+import type { Tenant } from './tenants.ts';
+
+/** Milliseconds for which what was counted is shown again: counting reads the list of all runs. */
+const keepMs = 10_000;
+/** Waiting runs whose questions are looked at. */
+const mostWaiting = 1_000;
+
+interface Counted {
+  readonly at: number;
+  readonly text: Promise<string>;
+}
+
+/** `/metrics` in the form of Prometheus: the runs of the organisation whose key asks. */
+export function metrics(): Hono<Env> {
+  const app = new Hono<Env>();
+  const known = new WeakMap<Tenant, Counted>();
+  app.get('/metrics', async (context) => {
+    demand(context.get('principal'), 'read-all');
+    const tenant = context.get('tenant');
+    let counted = known.get(tenant);
+    if (!counted || Date.now() - counted.at > keepMs) {
+      counted = { at: Date.now(), text: count(tenant) };
+      counted.text.catch(() => known.delete(tenant));
+      known.set(tenant, counted);
+    }
+    return context.body(await counted.text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  });
+  return app;
+}
+
+async function count(tenant: Tenant): Promise<string> {
+  const states = new Map<string, number>(Object.keys(PlanRunState).map((state) => [state, 0]));
+  const failures = new Map<string, number>();
+  const waiting: PlanRunUUID[] = [];
+  let since = Date.now();
+  for await (const { header, status } of allRuns(tenant)) {
+    add(states, status.state);
+    if (status.error) add(failures, status.error.code);
+    if (status.state !== 'NEED_CLARIFICATION') continue;
+    since = Math.min(since, status.updatedAt);
+    if (waiting.length < mostWaiting) waiting.push(header.id);
+  }
+  const { audiences, unknown } = await questionsOf(tenant, waiting);
+  return [
+    ...family('portia_runs', 'Stored runs, by state.', 'state', states),
+    ...family('portia_failed_runs', 'Stored runs that failed, by error code.', 'code', failures),
+    ...family('portia_open_clarifications', 'Questions that wait for an answer, by audience.', 'audience', audiences),
+    ...single('portia_unknown_calls', 'Calls of which nobody knows whether they happened; a person is asked.', unknown),
+    ...single(
+      'portia_oldest_waiting_seconds',
+      'For how long the run waits that has waited longest.',
+      (Date.now() - since) / 1000,
+    ),
+    '',
+  ].join('\n');
+}
+
+async function* allRuns({ storage }: Tenant): AsyncGenerator<RunSummary> {
+  let cursor: string | undefined;
+  do {
+    const page = await storage.listRuns({ limit: 1_000, cursor });
+    yield* page.items;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+}
+
+async function questionsOf(
+  { portia }: Tenant,
+  waiting: readonly PlanRunUUID[],
+): Promise<{ readonly audiences: ReadonlyMap<string, number>; readonly unknown: number }> {
+  const audiences = new Map<string, number>();
+  let unknown = 0;
+  for (const id of waiting) {
+    for (const { clarification, audience } of await portia.storage.getClarifications(id)) {
+      if (clarification.resolved) continue;
+      add(audiences, audience);
+      if ('argumentName' in clarification && clarification.argumentName === 'unknown_call') unknown += 1;
+    }
+  }
+  return { audiences, unknown };
+}
+
+function add(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+function family(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): string[] {
+  const lines = [...counts].map(([value, n]) => `${name}{${label}=${JSON.stringify(value)}} ${n}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
+}
+
+function single(name: string, help: string, value: number): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`];
+}
