@@ -57,6 +57,42 @@ async function serve(...args: string[]): Promise<Served> {
   return { server, ask: asker(/"url": "([^"]+)"/.exec(out)?.[1] ?? '') };
 }
 
+describe('portia.handler', () => {
+  it('is the API within a program of your own, which says who asks', async () => {
+    writeFileSync(
+      join(folder, 'program.mjs'),
+      `import { Config, memoryStorage, Plan, Portia } from 'portia-ts';
+      const portia = new Portia({ config: new Config({ storage: memoryStorage() }) });
+      const handle = await portia.handler({
+        authorize: (request) => {
+          const id = request.headers.get('x-user');
+          return id === 'olga' ? { id, scopes: ['operator'] } : id ? { id, scopes: [], endUserId: id } : null;
+        },
+      });
+      const plan = new Plan({ planContext: { query: 'q', toolIds: [] }, steps: [], planInputs: [] });
+      await portia.createPlanRun(plan, { endUser: 'carl' });
+      const told = [];
+      for (const user of ['olga', 'carl', 'dora', undefined]) {
+        const headers = user ? { 'x-user': user } : {};
+        const answer = await handle(new Request('http://here/api/v1/runs', { headers }));
+        told.push([answer.status, (await answer.json()).items?.length ?? null]);
+      }
+      console.log(JSON.stringify(told));
+      await portia.close();`,
+    );
+    const program = startCommand([process.execPath, 'program.mjs'], { cwd: folder });
+    running.push(program);
+    const { code, stdout, stderr } = await program.ended;
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toEqual([
+      [200, 1],
+      [200, 1],
+      [200, 0],
+      [401, null],
+    ]);
+  });
+});
+
 describe('portia-ts serve', () => {
   it('drives a run from another process end to end, with keys made on the command line', async () => {
     const key = async (...scope: string[]): Promise<string> => {
