@@ -42,7 +42,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.use('/metrics', door);
   app.route('/', metrics());
   app.use('/api/*', tooLarge(limits), door);
-  app.route('/api/v1', v1({ control, outbox }));
+  app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',
     in: 'header',

@@ -23,6 +23,8 @@ export interface Tenant {
   readonly organisation: string;
   readonly storage: StorageBackend;
   readonly portia: Portia;
+  /** Aborted when the server shuts down: whoever follows a run stops then. */
+  readonly closing: AbortSignal;
   /** Registered plans, by the name they can be started by. */
   readonly plans: ReadonlyMap<string, AnyPlan>;
 }
@@ -80,7 +82,7 @@ export class Tenants {
       plans: [...plans.values()].filter((plan) => plan instanceof PlanV2),
       logger: libraryLogger(log, organisation),
     });
-    const tenant: Tenant = { organisation, storage, portia, plans };
+    const tenant: Tenant = { organisation, storage, portia, plans, closing: this.#stop.signal };
     const attendant = this.#init.attend?.(tenant);
     const worker = work ? this.#workFor(tenant, work) : Promise.resolve();
     return { tenant, worker, attendant };
@@ -115,7 +117,13 @@ function usualTools(): ToolRegistry {
 
 /** The one tenant of a client that a host program made. */
 export function tenantOf(portia: Portia, storage: StorageBackend): Tenant {
-  return { organisation: defaultOrganisation, storage, portia, plans: new Map() };
+  return {
+    organisation: defaultOrganisation,
+    storage,
+    portia,
+    plans: new Map(),
+    closing: new AbortController().signal,
+  };
 }
 
 function plansOf({ plans = [] }: ServerConfig): ReadonlyMap<string, AnyPlan> {

@@ -131,8 +131,15 @@ describe('portia-ts serve', () => {
     expect(ended.finalOutput.value).toEqual({ id: 'refund_1' });
     expect(world.count('refund')).toBe(1);
 
+    const waiting = await ask('POST', '/api/v1/runs', {
+      as: client,
+      body: { plan: 'refund', planRunInputs: { order: 8 } },
+    });
+    const followed = ask('GET', `/api/v1/runs/${waiting.body.id}/events`, { as: client });
+    await until(async () => (await ask('GET', '/api/v1/clarifications', { as: operator })).body.items[0], 'it waits');
     server.child.kill('SIGTERM');
     expect(await server.ended).toMatchObject({ code: 0, stderr: '' });
+    expect((await followed).body).toContain('clarification-raised');
   });
 
   it('ends 50 runs that were in flight when it was killed, and repeats nothing in silence', async () => {

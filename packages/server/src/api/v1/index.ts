@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { ControlStore } from '../../control/control-store.ts';
 import type { Env } from '../../http/context.ts';
 import { checkedJson } from '../../http/guards.ts';
+import type { ServerLog } from '../../server-log.ts';
 import type { WebhookStore } from '../../webhooks/webhook-store.ts';
 import { idempotency } from '../../http/idempotency.ts';
 import { clarifications } from './clarifications.ts';
@@ -20,17 +21,18 @@ import { webhooks } from './webhooks.ts';
 export interface V1Options {
   readonly control: ControlStore | undefined;
   readonly outbox: WebhookStore | undefined;
+  readonly log: ServerLog;
 }
 
 /** `/api/v1`: what the client library and people need beyond Portia's own protocol. */
-export function v1({ control, outbox }: V1Options): OpenAPIHono<Env> {
+export function v1({ control, outbox, log }: V1Options): OpenAPIHono<Env> {
   const app = router();
   app.route('/storage', storageRoutes());
   app.use('*', checkedJson());
   if (control) app.use('*', idempotency(control.sql));
   const routers = [
     runs(),
-    runEvents(),
+    runEvents(log),
     runUsage(),
     clarifications(),
     plans(),

@@ -4,6 +4,7 @@ import { streamSSE } from 'hono/streaming';
 import { type PlanRunUUID, PortiaError, type RunEvent, type RunNotice } from 'portia-ts';
 import { may, type Principal, seesAudience } from '../../auth/principal.ts';
 import type { Env } from '../../http/context.ts';
+import type { ServerLog } from '../../server-log.ts';
 import { problems, RunIdParams, router } from './routes.ts';
 import { visibleRun } from './visible.ts';
 
@@ -34,7 +35,7 @@ const events = createRoute({
 const heartbeatMs = 15_000;
 
 /** The events of a run, live. */
-export function runEvents(): OpenAPIHono<Env> {
+export function runEvents(log: ServerLog): OpenAPIHono<Env> {
   const app = router();
   app.openapi(events, async (context): Promise<never> => {
     const { planRun } = await visibleRun(context, context.req.valid('param').runId);
@@ -44,7 +45,7 @@ export function runEvents(): OpenAPIHono<Env> {
       const stored = await portia.storage.getEvents(planRun.id);
       if (!stored.some(({ seq }) => seq > after)) return context.body(null, 204) as never;
     }
-    return stream(context, planRun.id, after) as never;
+    return stream(context, planRun.id, after, log) as never;
   });
   return app;
 }
@@ -53,8 +54,9 @@ function isOver({ state }: { readonly state: string }): boolean {
   return state === 'COMPLETE' || state === 'FAILED';
 }
 
-function stream(context: Context<Env>, id: PlanRunUUID, after: number): Response {
-  const { portia } = context.get('tenant');
+function stream(context: Context<Env>, id: PlanRunUUID, after: number, log: ServerLog): Response {
+  const { portia, closing } = context.get('tenant');
+  const requestId = context.get('requestId');
   const principal = context.get('principal');
   return streamSSE(context, async (out) => {
     const leaving = new AbortController();
@@ -62,7 +64,7 @@ function stream(context: Context<Env>, id: PlanRunUUID, after: number): Response
     const beat = setInterval(() => void out.write(': \n\n'), heartbeatMs);
     const shown = eventsFor(principal);
     try {
-      for await (const event of portia.events(id, { after, signal: leaving.signal })) {
+      for await (const event of portia.events(id, { after, signal: AbortSignal.any([leaving.signal, closing]) })) {
         if (!shown(event)) continue;
         await out.writeSSE({
           ...(event.seq !== undefined && { id: String(event.seq) }),
@@ -70,6 +72,9 @@ function stream(context: Context<Env>, id: PlanRunUUID, after: number): Response
           data: JSON.stringify(event),
         });
       }
+    } catch (err) {
+      // The status is sent already: the connection ends, and whoever follows comes again and is told.
+      if (!closing.aborted) log.error({ requestId, err }, 'a run can no longer be followed');
     } finally {
       clearInterval(beat);
     }
