@@ -4,7 +4,7 @@ import { Config } from '../config/config.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
-import { hangs, type ScriptedAnswer, status, text } from '../testing/script.ts';
+import { hangs, type ScriptedAnswer, status, text, truncated } from '../testing/script.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { modelSet } from './models.ts';
 
@@ -96,6 +96,20 @@ describe('a list of models', () => {
     expect(error.details?.['failed']).toHaveLength(1);
     // Twice the first, four times the last.
     expect(server.requests).toHaveLength(6);
+  });
+
+  it('begins its words anew with each model', async () => {
+    const { model } = await listOf(() => truncated());
+    const heard: string[][] = [[]];
+    await model.generate({
+      ...ask('Hi'),
+      onText: (words, again) => {
+        if (again) heard.push([]);
+        heard.at(-1)?.push(words);
+      },
+    });
+    expect(heard).toHaveLength(3);
+    expect(heard.at(-1)?.join('')).toBe('From the second.');
   });
 
   it('may be names with commas between them, and models of one’s own', async () => {

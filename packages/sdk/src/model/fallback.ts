@@ -17,9 +17,20 @@ export function firstThatAnswers(models: readonly Model[]): Model {
     alternatives: models.slice(1).map(({ id }) => id),
     async generate(request) {
       const failed: FailedModel[] = [];
+      const { onText } = request;
+      let heard = false;
       for (const [index, model] of models.entries()) {
+        // What was heard of a model that failed is void when the next one begins.
+        let again = heard;
+        const listening = onText && {
+          onText: (text: string, anew: boolean) => {
+            onText(text, anew || again);
+            heard = true;
+            again = false;
+          },
+        };
         try {
-          const answer = await model.generate(request);
+          const answer = await model.generate({ ...request, ...listening });
           return failed.length === 0 ? answer : { ...answer, model: answer.model ?? model.id, failed };
         } catch (thrown) {
           request.signal?.throwIfAborted();

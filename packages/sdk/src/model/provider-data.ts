@@ -6,8 +6,8 @@ import type { LLMProvider, ProviderEntry } from './providers.ts';
 // From the contract (Portia 0.9), and not to be changed: the ids of the providers, the order in which one is chosen by
 // the keys that are set, the environment variables named first, the base URLs, the API version of Azure, the default
 // models of openai, mistralai, google, azure-openai, openrouter and grok, and the reasoning effort of o3-mini and
-// o4-mini. Ours: the default models of anthropic, amazon and groq, whose own are no longer served; `custom` by name;
-// all numbers and lists of models below the table.
+// o4-mini. Ours: the default models of anthropic, amazon and groq, whose own are no longer served (and with Claude 3.7
+// the thinking budget it was given); `custom` by name; all numbers and lists of models below the table.
 
 /** When the names and numbers here were last looked at. */
 export const providerDataDate = '2026-11-28';

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canStartRedis, hasRedis, startRedis, type TestRedis } from '../../../test/lib/redis.ts';
 import { fakeClock } from '../../testing/fake-clock.ts';
 import { testModelCache } from '../../testing/model-cache-contract.ts';
+import { importOptional } from '../import-optional.ts';
 import { memoryModelCache } from './memory-cache.ts';
 import { redisModelCache } from './redis-cache.ts';
 import { sqliteModelCache } from './sqlite-cache.ts';
@@ -132,5 +133,15 @@ describe.skipIf(!hasRedis)('with a Redis server (needs redis-server or REDIS_URL
     expect(await cache.get('a')).toBe('two');
     await cache.close();
     await own.stop();
+  });
+});
+
+describe('a cache whose package is missing', () => {
+  it('says the one command that installs it', async () => {
+    await expect(importOptional('the Redis cache', 'redis-that-is-not-there')).rejects.toMatchObject({
+      code: 'PACKAGE_MISSING',
+      message: 'the Redis cache needs the package redis-that-is-not-there, which is not installed',
+      hint: 'npm i redis-that-is-not-there',
+    });
   });
 });
