@@ -20,8 +20,9 @@ export default defineConfig({
       tsconfig: './tsconfig.json',
       ignoreSourceErrors: true,
     },
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Generous: real servers, browsers and killed processes on a machine that others use, too.
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
     pool: 'forks',
     maxWorkers: 2,
     coverage: {

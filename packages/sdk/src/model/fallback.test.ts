@@ -43,7 +43,7 @@ describe('a list of models', () => {
   });
 
   it('goes on after a model that takes too long', async () => {
-    const { model } = await listOf(() => hangs(), list, { modelTimeoutMs: 60 });
+    const { model } = await listOf(() => hangs(), list, { modelTimeoutMs: 1_000 });
     expect((await model.generate(ask('Hi'))).failed).toMatchObject([{ code: 'MODEL_TIMEOUT' }]);
   });
 

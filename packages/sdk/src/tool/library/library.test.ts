@@ -41,7 +41,7 @@ describe('llm_tool', () => {
 
   it('asks for an answer of a shape, and checks it', async () => {
     const typed = createLlmTool({ outputSchema: z.object({ city: z.string() }) });
-    const model = scriptedModel([object({ city: 'Rome' }), object({ city: 1 })]);
+    const model = scriptedModel([object({ city: 'Rome' }), object({ city: 1 }), object({ city: 2 })]);
     expect(await typed.run({ task: 't' }, toolContext({ model }))).toEqual({ city: 'Rome' });
     expect(model.requests[0]?.schema).toMatchObject({ name: 'llm_tool', jsonSchema: { required: ['city'] } });
     await expect(async () => typed.run({ task: 't' }, toolContext({ model }))).rejects.toMatchObject({
