@@ -30,8 +30,8 @@ const mostRedirects = 3;
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 
 /**
- * Requests to one server, tried again while it is away. The key goes to that server only: a redirect that leads anywhere
- * else is an error.
+ * Requests to one server, tried again while it is away. The key goes to that server only: an address elsewhere is asked
+ * without it, and a redirect to anywhere else is an error.
  */
 export class CloudHttp {
   /** For people. */
@@ -49,8 +49,8 @@ export class CloudHttp {
   }
 
   /** Whether an address is on the server that the key is for. */
-  isOwn(address: string): boolean {
-    return new URL(this.#addressOf(address)).origin === new URL(this.#endpoint).origin;
+  #isOwn(address: string): boolean {
+    return new URL(address).origin === new URL(this.#endpoint).origin;
   }
 
   /** Nothing is asked any more. */
@@ -100,7 +100,7 @@ export class CloudHttp {
   async #fetch(address: string, sent: Sent, redirects: number): Promise<Response> {
     const { method = 'GET', json, form } = sent;
     const headers: Record<string, string> = {};
-    if (this.#apiKey !== undefined) headers['authorization'] = `Api-Key ${this.#apiKey}`;
+    if (this.#apiKey !== undefined && this.#isOwn(address)) headers['authorization'] = `Api-Key ${this.#apiKey}`;
     if (!form) headers['content-type'] = 'application/json';
     const body = form ?? (json === undefined ? undefined : JSON.stringify(json));
     const response = await fetch(address, {
@@ -114,7 +114,7 @@ export class CloudHttp {
     if (response.status < 300 || response.status >= 400 || location === null) return response;
     const next = new URL(location, address).href;
     await response.body?.cancel();
-    if (!this.isOwn(next) || redirects >= mostRedirects || (response.status < 307 && method !== 'GET')) {
+    if (!this.#isOwn(next) || redirects >= mostRedirects || (response.status < 307 && method !== 'GET')) {
       throw new PortiaError({
         code: 'STORAGE_FAILED',
         message: `${this.host} sends requests elsewhere (${response.status}), and the key is not taken along`,

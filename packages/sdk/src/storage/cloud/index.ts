@@ -3,6 +3,7 @@ import type { StorageBackend } from '../storage-backend.ts';
 import { CloudStorage, doorPath } from './cloud-storage.ts';
 import { doorVersion } from './door.ts';
 import { CloudHttp } from './http.ts';
+import { PortiaCloud } from './portia-cloud.ts';
 
 /** Where {@link cloudStorage} stores. */
 export interface CloudOptions {
@@ -15,7 +16,8 @@ export interface CloudOptions {
 }
 
 /**
- * A store behind a server: our own (`portia-ts serve`), through its `/api/v1`.
+ * A store behind a server: our own (`portia-ts serve`), through its `/api/v1`, or a Portia cloud of 0.9, through `/api/v0`,
+ * which keeps plans, runs and end users as documents, and no journals. Which one it is, is found out by asking.
  *
  * @throws PortiaError `STORAGE_FAILED` when the server cannot be reached, or does not let the key in.
  */
@@ -32,7 +34,10 @@ export async function cloudStorage(options: CloudOptions): Promise<StorageBacken
       hint: 'use releases of portia-ts and portia-ts-server that fit together',
     });
   }
-  throw http.refused(answer);
+  if (answer.status === 401 || answer.status === 403) throw http.refused(answer);
+  const portia = await http.send('/api/v0/plan-runs/?', async () => ({ method: 'GET' }));
+  if (portia.status === 200 && /"results"/.test(portia.text)) return new PortiaCloud(http);
+  throw http.refused(portia.status === 404 ? answer : portia);
 }
 
 function versionIn(text: string): number | undefined {
