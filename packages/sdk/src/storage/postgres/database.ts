@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortiaError } from '../../core/errors.ts';
 
@@ -6,6 +7,8 @@ export type SqlValue = string | number | null | readonly string[] | readonly num
 
 /** A statement, as `pg` takes it. */
 export interface PgQuery {
+  /** Statements with a name are parsed and planned once for each connection. */
+  readonly name?: string;
   readonly text: string;
   readonly values: unknown[];
   readonly types: { getTypeParser(oid: number): (text: string) => unknown };
@@ -40,6 +43,8 @@ export class Database {
   readonly schema: string;
   readonly pool: PgPool;
   readonly #patienceMs: number;
+  readonly #prepare: boolean;
+  readonly #names = new Map<string, string>();
   #open = true;
 
   constructor(init: {
@@ -47,11 +52,13 @@ export class Database {
     readonly schema: string;
     readonly pool: PgPool;
     readonly patienceMs: number;
+    readonly prepare: boolean;
   }) {
     this.name = init.name;
     this.schema = `"${init.schema}"`;
     this.pool = init.pool;
     this.#patienceMs = init.patienceMs;
+    this.#prepare = init.prepare;
   }
 
   /** The rows of one statement. It may be done twice when the connection is lost under it. */
@@ -64,6 +71,23 @@ export class Database {
     if (!this.#open) throw this.failed(new Error('it was closed'));
     const { rows } = await this.pool.query(query(text, values));
     return rows as Row[];
+  }
+
+  /** The same for a statement that is asked often: its text may only come from a small set. */
+  async often<Row>(text: string, values: readonly SqlValue[]): Promise<readonly Row[]> {
+    if (!this.#prepare) return this.once(text, values);
+    if (!this.#open) throw this.failed(new Error('it was closed'));
+    const { rows } = await this.pool.query({ name: this.#nameOf(text), ...query(text, values) });
+    return rows as Row[];
+  }
+
+  #nameOf(text: string): string {
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      name = `portia_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+      this.#names.set(text, name);
+    }
+    return name;
   }
 
   /** Several statements as one, on one connection. Done again from the beginning when the connection is lost. */

@@ -30,6 +30,11 @@ export interface PostgresOptions {
    * transactions does not carry it.
    */
   readonly notify?: boolean | undefined;
+  /**
+   * Whether statements that are asked often are prepared, once for each connection: `true` unless given. A pooler that
+   * shares connections between transactions has to know of prepared statements, as PgBouncer does from 1.21 on.
+   */
+  readonly prepare?: boolean | undefined;
   /** How long to try again while the database cannot be reached, in milliseconds: 20000 unless given. */
   readonly patienceMs?: number | undefined;
 }
@@ -62,6 +67,7 @@ export async function postgresStorage(options: PostgresOptions | string = {}): P
     schema,
     pool: given.pool ?? (own as PgPool),
     patienceMs: given.patienceMs ?? 20_000,
+    prepare: given.prepare ?? true,
   });
   const end = async (): Promise<void> => own?.end();
   try {

@@ -72,7 +72,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
 
   async #insertRun(header: RunHeader, driver: DriverRecord | undefined): Promise<boolean> {
     const { schema } = this.database;
-    const rows = await this.database.once(
+    const rows = await this.database.often(
       `WITH made AS (
          INSERT INTO ${schema}.run (id, plan, created_at, updated_at, state, wake_at, epoch, owner, expires_at,
            end_user, end_user_digest, inputs, run_key, run_key_digest, labels, more)
@@ -142,7 +142,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
         if (again && driver?.owner === claim.owner && driver.expiresAt === expiresAt) return { claimed: true, driver };
         if (driver && isAlive(driver, claim)) return { claimed: false, driver };
         // Only if all that the decision was made on still stands, a heartbeat included.
-        const taken = await this.database.once(
+        const taken = await this.database.often(
           `UPDATE ${this.database.schema}.run SET epoch = epoch + 1, owner = $2, expires_at = $3
            WHERE id = $1 AND epoch = $4 AND owner IS NOT DISTINCT FROM $5 AND expires_at IS NOT DISTINCT FROM $6
            RETURNING epoch`,
@@ -164,7 +164,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
 
   async #driver(id: PlanRunUUID): Promise<Driver | undefined> {
     if (!PlanRunUUID.is(id)) return undefined;
-    const [row] = await this.database.once<Driver>(
+    const [row] = await this.database.often<Driver>(
       `SELECT epoch, owner, expires_at FROM ${this.database.schema}.run WHERE id = $1`,
       [uuidOf(id)],
     );
@@ -228,12 +228,13 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
       set.length > 0
         ? `UPDATE ${schema}.run SET ${set.join(', ')} ${held} RETURNING n`
         : `SELECT n FROM ${schema}.run ${held} FOR NO KEY UPDATE`;
-    const told = changes && this.#listener ? `, ${this.#notice('commit', id)}` : '';
-    const rows = await this.database.once(
+    const given: SqlValue[] = [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes ?? [])];
+    const told = changes ? this.#notice('commit', id, given) : '';
+    const rows = await this.database.often(
       `WITH held AS (${holding}),
        written AS (INSERT INTO ${schema}.journal (run, seq, at, events) SELECT n, $3, $4, $5 FROM held RETURNING run)
        SELECT run${told} FROM written`,
-      [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes ?? [])],
+      given,
     );
     return rows.length > 0;
   }
@@ -249,9 +250,11 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     return rows.length > 0;
   }
 
-  /** Tells other processes; an expression for a SELECT. Ids are of a form that needs no quoting. */
-  #notice(what: 'command' | 'commit', id: PlanRunUUID): string {
-    return `pg_notify('${this.#listener?.channel}', '${this.#listener?.self} ${what} ${id}')`;
+  /** Tells other processes: one more thing to select, and its values. */
+  #notice(what: 'command' | 'commit', id: PlanRunUUID, values: SqlValue[]): string {
+    if (!this.#listener) return '';
+    const { channel, self } = this.#listener;
+    return `, pg_notify($${values.push(channel)}, $${values.push(`${self} ${what} ${id}`)})`;
   }
 
   async putCommand(id: PlanRunUUID, command: Command): Promise<Command> {
@@ -259,7 +262,8 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     const { schema } = this.database;
     const identity = digestOf(commandIdentity(command));
     const body = JSON.stringify(command);
-    const told = this.#listener ? `, ${this.#notice('command', id)}` : '';
+    const values: SqlValue[] = [uuidOf(id), identity, body, `${schema}:commands`];
+    const told = this.#notice('command', id, values);
     // One after the other, so that commands become visible in the order of their numbers: whoever polls from a number
     // on misses none.
     const made = await this.database.rows(
@@ -267,7 +271,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
        made AS (INSERT INTO ${schema}.command (run, identity, body)
          SELECT n, $2, $3 FROM turn CROSS JOIN ${schema}.run WHERE id = $1 ON CONFLICT DO NOTHING RETURNING n)
        SELECT n${told} FROM made`,
-      [uuidOf(id), identity, body, `${schema}:commands`],
+      values,
     );
     if (made.length > 0) {
       this.#watchers.tell(id, 'command');
@@ -290,12 +294,15 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
   }> {
     const { schema } = this.database;
     const since = Number(after ?? 0);
-    const [found] = await this.database.rows<{ newest: number; found: string }>(
-      `SELECT coalesce((SELECT max(n) FROM ${schema}.command), 0) AS newest,
+    const ask = `SELECT coalesce((SELECT max(n) FROM ${schema}.command), 0) AS newest,
          (SELECT coalesce(json_agg(json_build_array(run.id, command.body) ORDER BY command.n), '[]')::text
           FROM ${schema}.command JOIN ${schema}.run ON run.n = command.run
-          WHERE command.n > $1 AND run.id = ANY ($2::uuid[])) AS found`,
-      [since, ids.filter((id) => PlanRunUUID.is(id)).map(uuidOf)],
+          WHERE command.n > $1 AND run.id = ANY ($2::uuid[])) AS found`;
+    const [found] = await this.database.patiently(() =>
+      this.database.often<{ newest: number; found: string }>(ask, [
+        since,
+        ids.filter((id) => PlanRunUUID.is(id)).map(uuidOf),
+      ]),
     );
     const rows = JSON.parse(found?.found ?? '[]') as (readonly [id: string, body: string])[];
     return {
