@@ -5,6 +5,11 @@ export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** An address as it may be shown: whoever goes on puts the password in again. */
+function withoutPassword(value: string): string {
+  return value.replace(/^(postgres(?:ql)?:\/\/[^/?#]*?):[^@/?#]*@/i, '$1:PASSWORD@');
+}
+
 const places = ['storage', 'storage-class', 'storage-dir'] as const;
 const means = [
   'tools',
@@ -23,7 +28,7 @@ const means = [
 export function nextCommand(input: Input, words: readonly string[], drives = false): string {
   const carried = [...places, ...(drives ? means : [])].flatMap((name) => {
     const value = input.text(name);
-    return value === undefined ? [] : [`--${name}`, quoted(value)];
+    return value === undefined ? [] : [`--${name}`, quoted(withoutPassword(value))];
   });
   return ['npx portia-ts', ...words, ...carried].join(' ');
 }

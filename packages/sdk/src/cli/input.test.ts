@@ -131,6 +131,8 @@ describe('a command to go on with', () => {
     );
     expect(nextCommand(input, ['resume', 'prun-1'], true)).toMatch(/ --model openai\/gpt-4\.1$/);
     expect(quoted('')).toBe("''");
+    const secret = readInput(['--storage', 'postgres://ada:hunter2@db/x'], { ...driveOptions, ...specs }, 'run');
+    expect(nextCommand(secret, ['resume'])).toBe('npx portia-ts resume --storage postgres://ada:PASSWORD@db/x');
   });
 });
 

@@ -387,6 +387,7 @@ describe('the storage', () => {
     for (const config of configs) {
       expect(config.storage).toMatchObject({ class: 'POSTGRES', name: 'postgres:db.example:5433/portia' });
       expect(config.storage.class === 'POSTGRES' && config.storage.url()).toBe(address);
+      expect(config.secrets).toContain('hunter2');
       expect(inspect(config, { depth: 10 }) + inspect(config.storage) + JSON.stringify(config.storage)).not.toContain(
         'hunter2',
       );

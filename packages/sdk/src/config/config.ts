@@ -143,8 +143,12 @@ export class Config {
 
   /** All secrets that are set, for whoever has to keep them out of what is printed. */
   get secrets(): readonly string[] {
-    const password = this.modelCache?.kind === 'redis' ? new URL(this.modelCache.url()).password : '';
-    return [...this.#secrets.values(), ...(password === '' ? [] : [password, decodeURIComponent(password)])];
+    const { modelCache, storage } = this;
+    const addresses = [
+      ...(modelCache?.kind === 'redis' ? [modelCache.url()] : []),
+      ...(storage.class === 'POSTGRES' ? [storage.url()] : []),
+    ];
+    return [...this.#secrets.values(), ...addresses.flatMap(passwordsIn)];
   }
 
   /** A setting that has to be there. @throws PortiaError `CONFIG_NOT_FOUND` */
@@ -222,6 +226,12 @@ function flagName(name: string): string {
     .toLowerCase()
     .replace(/^(feature_)?flag_/, '')
     .replace(/[_-]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The password of an address, as it is written there and as it is. */
+function passwordsIn(url: string): readonly string[] {
+  const { password } = new URL(url);
+  return password === '' ? [] : [password, decodeURIComponent(password)];
 }
 
 function withoutPassword(url: string): string {

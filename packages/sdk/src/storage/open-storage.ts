@@ -21,10 +21,10 @@ export async function openStorage(
       details: { setting: 'secretKey' },
     });
   }
-  const { canErase, encryptedStorage } = await import('./encrypted/encrypted-storage.ts');
+  const { encryptedStorage } = await import('./encrypted/encrypted-storage.ts');
   const storage = await openPlain(config.storage);
   try {
-    return canErase(storage) ? storage : encryptedStorage(storage, { secretKey });
+    return encryptedStorage(storage, { secretKey });
   } catch (error) {
     await storage.close();
     throw error;

@@ -50,7 +50,7 @@ export interface ErasingStorage extends StorageBackend {
 }
 
 /** Whether a store can erase what belongs to an end user. */
-export function canErase(storage: StorageBackend): storage is ErasingStorage {
+function canErase(storage: StorageBackend): storage is ErasingStorage {
   return typeof (storage as Partial<ErasingStorage>).eraseEndUser === 'function';
 }
 
@@ -63,11 +63,12 @@ const afterAll = 2_147_483_646;
  * A store that seals the contents of runs with a key of their end user (AES-256-GCM), wrapped by the master key: inputs,
  * events, answers, large outputs, messages of errors, and what is kept of the end user. Ids, states, times, labels, run
  * keys, error codes and plans stay readable, so that runs can be listed and found. Over memory, SQLite, PostgreSQL and
- * CLOUD; what was stored before is read as it is.
+ * CLOUD; what was stored before is read as it is. A store that is encrypted already is given back.
  *
  * @throws PortiaError `CONFIG_INVALID` for a key that is none, and for a store whose files others read.
  */
 export function encryptedStorage(inner: StorageBackend, options: EncryptionOptions): ErasingStorage {
+  if (canErase(inner)) return inner;
   if (inner.name.startsWith('disk:')) {
     throw new PortiaError({
       code: 'CONFIG_INVALID',
