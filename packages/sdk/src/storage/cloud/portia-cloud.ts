@@ -6,7 +6,7 @@ import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import type { PortiaRun } from '../disk/portia-run.ts';
 import { memoryStorage, type MemoryStorage } from '../memory/memory-storage.ts';
-import { commitsFrom, planChanged, planMissing, runNotFound } from '../records.ts';
+import { planChanged, planMissing, runNotFound } from '../records.ts';
 import { badCursor, matchesQuery, pageLimit, pageOf } from '../run-query.ts';
 import type {
   Claim,
@@ -274,6 +274,12 @@ export class PortiaCloud implements StorageBackend {
     this.#watchers.clear();
     this.#http.close();
   }
+}
+
+/** The commits from the one that holds the event `after + 1` on. */
+function commitsFrom(commits: readonly Commit[], after: number): readonly Commit[] {
+  const first = commits.findLastIndex(({ seq }) => seq <= after + 1);
+  return first > 0 ? commits.slice(first) : commits;
 }
 
 function placeOf(cursor: string | undefined): readonly [page: number, offset: number] {
