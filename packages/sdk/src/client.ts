@@ -19,6 +19,7 @@ import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
 import type { AnyPlanV2 } from './plan/builder-programs.ts';
 import { llmToolId } from './plan/compile.ts';
+import { type CostEstimate, estimatePlan } from './plan/estimate.ts';
 import { makePlan, type PlanOptions } from './plan/make-plan.ts';
 import { type Answer, type Resolver, resolveClarification } from './run/answers.ts';
 import { cancelRun, type CancelOptions } from './run/cancel.ts';
@@ -144,6 +145,15 @@ export class Portia {
   async plan<Out extends Schema = Schema>(query: string, options: PlanOptions<Out> = {}): Promise<Plan> {
     const { runtime, plans } = await this.#open();
     return makePlan(runtime, plans, query, options);
+  }
+
+  /**
+   * What a run of a plan is expected to take: from its recorded runs, else from its shape. No model is asked.
+   * @throws PortiaError `PLAN_NOT_FOUND`.
+   */
+  async estimateCost(plan: AnyPlan | PlanUUID): Promise<CostEstimate> {
+    const { runtime, plans } = await this.#open();
+    return estimatePlan(runtime, plans, plan);
   }
 
   /** Plans a query and runs the plan. */

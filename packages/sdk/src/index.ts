@@ -26,6 +26,8 @@ export {
   text,
 } from './core/reference.ts';
 export { validatePlan } from './plan/validate-plan.ts';
+export type { CostEstimate, StepEstimate } from './plan/estimate.ts';
+export type { Range } from './plan/ranges.ts';
 export type { PlanOptions } from './plan/make-plan.ts';
 
 // Runs

@@ -260,6 +260,22 @@ describe('what is there', () => {
   });
 });
 
+describe('what a run costs', () => {
+  it('is estimated for a stored plan, limited by a budget, and shown afterwards', async () => {
+    await twoPoems();
+    const planned = json((await cli('plan', 'Review the poem', '--json')).out);
+    const estimate = json((await cli('estimate', planned.id, '--json')).out);
+    expect(estimate).toMatchObject({ basis: 'shape', planning: { modelCalls: 1 }, modelCalls: { low: 2 } });
+    expect((await cli('estimate', planned.id)).out).toMatch(/from the shape of the plan[\s\S]*model calls +2 /);
+    const stopped = await cli('run', '--plan', planned.id, '--yes', '--json', '--budget', 'maxModelCalls=0');
+    const { planRun, error } = json((await cli('runs', 'show', json(stopped.out).id, '--json')).out);
+    expect(error).toMatchObject({ code: 'BUDGET_EXCEEDED' });
+    expect((await cli('runs', 'retry', planRun.id, '--json', '--budget', 'maxModelCalls=-1')).code).not.toBe(0);
+    const shown = await cli('runs', 'show', planRun.id);
+    expect(shown.out).toMatch(/model calls of +calls +in +cached +out +took +cost[\s\S]*planning +1 /);
+  });
+});
+
 describe('a command line that is not understood', () => {
   const clarification = ['prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01', 'clar-3a6f0d8e-6f0c-4b39-8a0d-3b1c52d6d111', 'x'];
   it.each([

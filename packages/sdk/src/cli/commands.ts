@@ -5,6 +5,7 @@ import { demoCommand } from './commands/demo.ts';
 import { demoWorkerCommand } from './commands/demo-worker.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { endUsersEraseCommand } from './commands/end-users-erase.ts';
+import { estimateCommand } from './commands/estimate.ts';
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from './commands/keys.ts';
 import { planCommand } from './commands/plan.ts';
 import { resumeCommand } from './commands/resume.ts';
@@ -26,6 +27,7 @@ import { workCommand } from './commands/work.ts';
 export const commands: readonly Command[] = [
   runCommand,
   planCommand,
+  estimateCommand,
   resumeCommand,
   runsListCommand,
   runsShowCommand,

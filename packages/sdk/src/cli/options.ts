@@ -48,11 +48,17 @@ export const driveOptions: OptionSpecs = {
   ...storeOptions,
 };
 
+/** What a run may spend. */
+export const budgetOption: OptionSpecs = {
+  budget: { type: 'text', many: true, value: 'LIMIT=N', help: 'what it may spend: maxUsd=0.5, maxModelCalls=20, …' },
+};
+
 /** How a run is made. */
 export const runOptions: OptionSpecs = {
   input: { type: 'text', many: true, value: 'NAME=VALUE', help: 'a value for an input of the plan: JSON or text' },
   'end-user-id': { type: 'text', value: 'ID', help: 'on whose behalf' },
   label: { type: 'text', many: true, value: 'KEY=VALUE', help: 'a label to find the run by' },
+  ...budgetOption,
   'run-key': { type: 'text', value: 'KEY', help: 'your own name for the run: the same key gives the same run' },
 };
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { QueryOptions } from '../client.ts';
-import { ensureError } from '../core/errors.ts';
+import { type RunBudget, readBudget } from '../core/budget.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
 import { type JsonValue, sameJson } from '../core/json.ts';
 import type { Clarification } from '../core/clarification.ts';
 import type { Plan } from '../core/plan.ts';
@@ -38,14 +39,27 @@ export function typedAnswer(clarification: Clarification, text: string): JsonVal
 export function runOptionsOf(
   input: Input,
   plan: Plan,
-): Pick<QueryOptions, 'planRunInputs' | 'endUser' | 'labels' | 'runKey'> {
+): Pick<QueryOptions, 'planRunInputs' | 'endUser' | 'labels' | 'runKey' | 'budget'> {
   const labels = input.pairs('label');
   return {
     planRunInputs: planInputsOf(input, plan),
     endUser: input.text('end-user-id'),
     runKey: input.text('run-key'),
+    budget: budgetOf(input),
     ...(labels.size > 0 && { labels: Object.fromEntries(labels) }),
   };
+}
+
+/** What a run may spend, from `--budget maxUsd=0.5`. @throws PortiaError `USAGE`. */
+export function budgetOf(input: Input): RunBudget | undefined {
+  const given = input.pairs('budget');
+  if (given.size === 0) return undefined;
+  try {
+    return readBudget(Object.fromEntries([...given].map(([name, value]) => [name, typedValue(value)])), '--budget');
+  } catch (error) {
+    if (!PortiaError.isInstance(error)) throw error;
+    throw usageError(error.message, error.hint);
+  }
 }
 
 /** Values by the plan's own names: a `$` that shells would eat may be left out. @throws PortiaError `USAGE`. */

@@ -81,7 +81,8 @@ async function planFor(runtime: Runtime, plans: PlanShelf, given: AnyPlan | Plan
   return plan;
 }
 
-function planOf(plans: PlanShelf, given: AnyPlan | PlanUUID): Plan | Promise<Plan> {
+/** A plan as it was given, or by its id. @throws PortiaError `PLAN_NOT_FOUND`. */
+export function planOf(plans: PlanShelf, given: AnyPlan | PlanUUID): Plan | Promise<Plan> {
   if (typeof given === 'string') return plans.get(PlanIds.fromString(given));
   return given instanceof PlanV2 ? legacyOf(given) : given;
 }

@@ -11,7 +11,7 @@ import { storeOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { openQuestions } from '../questions-of.ts';
 import { ledgerTable } from '../view/ledger-table.ts';
-import { runLines } from '../view/run-view.ts';
+import { runLines, usageTable } from '../view/run-view.ts';
 import { preview } from '../view/text.ts';
 
 /** Shows one run. */
@@ -44,6 +44,7 @@ async function runJson({ input }: Context, portia: Portia, run: PlanRun): Promis
     planRun: run,
     error: run.error ?? null,
     executionContext: run.executionContext,
+    planning: (await portia.storage.getPlanningUsage(run.planId)) ?? null,
     clarifications: clarifications.map(
       ({ clarification, audience, resolvedBy, resolvedAs, via, expiresAt = null }) => ({
         id: clarification.id,
@@ -62,12 +63,15 @@ async function runJson({ input }: Context, portia: Portia, run: PlanRun): Promis
 async function runText({ io, input }: Context, portia: Portia, run: PlanRun): Promise<string[]> {
   const { out } = io;
   const plan = await portia.storage.getPlan(run.planId);
+  const planning = await portia.storage.getPlanningUsage(run.planId);
+  const usage = usageTable(run.executionContext, plan, planning, out);
   const answered = (await portia.storage.getClarifications(run.id)).filter(
     ({ clarification }) => clarification.resolved,
   );
   const open = await openQuestions(portia, run.id, input, out.paint);
   return [
     ...runLines(run, plan, out),
+    ...(usage.length > 0 ? ['', ...usage] : []),
     ...(answered.length > 0 ? ['', ...answered.map((record) => answeredLine(record, out))] : []),
     ...(open.length > 0 ? ['', ...open] : []),
     ...(input.flag('ledger')

@@ -4,10 +4,11 @@ import { isInMemory, isMarker, type Output, textOf } from '../../core/output.ts'
 import type { Plan } from '../../core/plan.ts';
 import type { PlanRun } from '../../core/plan-run.ts';
 import { isFinished } from '../../core/run-state.ts';
+import type { ModelTotals } from '../../core/usage.ts';
 import { llmToolId } from '../../plan/compile.ts';
 import type { Paint, Style } from './paint.ts';
 import { type Cell, table } from './table.ts';
-import { count, duration, preview, wrap } from './text.ts';
+import { count, dollars, duration, preview, wrap } from './text.ts';
 
 /** How a state looks. */
 export function stateStyle(state: PlanRun['state'], paint: Paint): Style {
@@ -23,7 +24,47 @@ function usageLine({ startedAt, endedAt, totals }: ExecutionContext): string {
   parts.push(count(totals.toolCalls, 'tool call'), count(totals.modelCalls, 'model call'));
   const tokens = totals.inputTokens + totals.outputTokens;
   if (tokens > 0) parts.push(count(tokens, 'token'));
+  if (totals.modelCalls > 0) parts.push(totals.costUsd === null ? 'cost not known' : dollars(totals.costUsd));
   return parts.join(' · ');
+}
+
+/** What a run took, by step and by model, and what planning took before it. */
+export function usageTable(
+  { steps, models, totals }: ExecutionContext,
+  plan: Plan,
+  planning: ModelTotals | undefined,
+  options: { readonly width: number; readonly paint: Paint },
+): string[] {
+  if (totals.modelCalls === 0 && !planning) return [];
+  const line = (name: string, usage: ModelTotals): Cell[] => [
+    plainLine(name),
+    String(usage.modelCalls),
+    String(usage.inputTokens),
+    String(usage.cachedInputTokens),
+    String(usage.outputTokens),
+    duration(usage.modelMs),
+    usage.costUsd === null ? '?' : dollars(usage.costUsd),
+  ];
+  const nameOf = (step: number | null): string =>
+    step === null ? 'final output' : `${step + 1} ${plan.steps[step]?.output ?? ''}`;
+  return table(
+    [
+      { title: 'model calls of', fills: true },
+      { title: 'calls' },
+      { title: 'in' },
+      { title: 'cached' },
+      { title: 'out' },
+      { title: 'took' },
+      { title: 'cost' },
+    ],
+    [
+      ...(planning ? [line('planning', planning)] : []),
+      ...steps.filter(({ modelCalls }) => modelCalls > 0).map((usage) => line(nameOf(usage.step), usage)),
+      ...models.map((usage) => line(usage.model, usage)),
+      line('the run', totals),
+    ],
+    options,
+  );
 }
 
 /** How a run stands once nobody drives it: its state, why, and its answer. */

@@ -97,3 +97,8 @@ export function count(n: number, one: string, many = `${one}s`): string {
 export function listed(items: readonly string[]): string {
   return items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 }
+
+/** US dollars for people: cents from a dollar on, else as many digits as say something. */
+export function dollars(usd: number): string {
+  return `$${usd >= 1 ? usd.toFixed(2) : String(Number(usd.toPrecision(3)))}`;
+}
