@@ -92,13 +92,13 @@ interface Counted {
   readonly tokens: number;
 }
 
-/** Requests that reached the server, and the tokens of their prompts, four characters each. */
+/** Requests that reached the server, and the tokens of their prompts, to the ten, four characters each. */
 async function counted(work: (portia: Portia) => Promise<unknown>): Promise<Counted> {
   const before = server.requests.length;
   await work(client());
   const asked = server.requests.slice(before);
   const chars = asked.map(({ body }) => JSON.stringify([body['messages'], body['tools'] ?? []]).length);
-  return { calls: asked.length, tokens: Math.ceil(chars.reduce((sum, one) => sum + one, 0) / 4) };
+  return { calls: asked.length, tokens: Math.round(chars.reduce((sum, one) => sum + one, 0) / 40) * 10 };
 }
 
 const running =
