@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -236,6 +236,23 @@ describe('what is there', () => {
       code: 1,
       out: expect.stringContaining('✗ settings'),
     });
+  });
+
+  it('calls one tool by hand, asks before effects, and refuses arguments that do not fit', async () => {
+    const sum = await cli('tools', 'test', 'calculator_tool', '--args', '{"math_question":"6 * 7"}');
+    expect([sum.code, json(sum.out)]).toEqual([0, 42]);
+    const file = ['tools', 'test', 'file_writer_tool', '--args', '{"filename":"a.txt","content":"{{ Input(\'x\') }}"}'];
+    const unasked = await cli(...file);
+    expect([unasked.code, existsSync('a.txt')]).toEqual([2, false]);
+    expect(unasked.err).toContain('has effects');
+    expect((await cli(...file, '--yes')).code).toBe(0);
+    expect(readFileSync('a.txt', 'utf8')).toBe("{{ Input('x') }}");
+    const wrong = await cli('tools', 'test', 'calculator_tool', '--args', '{"question":1}');
+    expect(wrong.code).toBe(2);
+    expect(wrong.err).toContain('math_question: is missing');
+    const failed = await cli('tools', 'test', 'calculator_tool', '--args', '{"math_question":"1 / 0"}', '--json');
+    expect([failed.code, json(failed.err).error.code]).toEqual([1, 'TOOL_FAILED']);
+    expect((await cli('tools', 'test', 'calculater_tool')).err).toContain('did you mean "calculator_tool"');
   });
 
   it('is told by tools list and version', async () => {

@@ -20,6 +20,7 @@ import { storageMigrateCommand } from './commands/storage-migrate.ts';
 import { storagePruneCommand } from './commands/storage-prune.ts';
 import { serveCommand } from './commands/serve.ts';
 import { toolsListCommand } from './commands/tools-list.ts';
+import { toolsTestCommand } from './commands/tools-test.ts';
 import { versionCommand } from './commands/version.ts';
 import { workCommand } from './commands/work.ts';
 
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   storageExportCommand,
   storageImportCommand,
   toolsListCommand,
+  toolsTestCommand,
   demoCommand,
   demoWorkerCommand,
   doctorCommand,

@@ -71,8 +71,25 @@ async function cachedPlan(runtime: Runtime, query: string, options: PlanOptions)
 }
 
 function toolsFor(runtime: Runtime, query: string, given: PlanOptions['tools']): readonly AnyTool[] {
-  if (!given || given.length === 0) return [...runtime.tools.matchTools(query)];
+  if (!given || given.length === 0) return matchedTools(runtime, query);
   return given.map((tool) => runtime.tools.getTool(typeof tool === 'string' ? tool : tool.id));
+}
+
+/** What the registry chooses for the query; that it left tools out, and why, is said in the log. */
+function matchedTools({ tools, logger }: Runtime, query: string): readonly AnyTool[] {
+  const chosen = tools.matchTools(query);
+  if (chosen.length < tools.size)
+    logger.debug('the planner sees only the tools that fit the query', {
+      registered: tools.size,
+      shown: chosen.map(({ id }) => id),
+      reasons: tools
+        .rankTools(query)
+        .slice(0, 20)
+        .map(
+          ({ tool, score, terms, neededBy }) => `${tool.id} ${score} ${neededBy ? `for ${neededBy}` : terms.join(' ')}`,
+        ),
+    });
+  return chosen;
 }
 
 async function exampleOf(plans: PlanShelf, example: Plan | PlanUUID): Promise<Plan> {

@@ -95,8 +95,13 @@ function checkOnce({ tools }: Runtime, plan: Plan): void {
   checkedPlans.set(tools, known);
   if (known.has(plan)) return;
   if (builderOf(plan)) checkToolIds(plan, tools);
-  else validatePlan(plan, tools.toolIds());
+  else validatePlan(plan, [...tools.toolIds(), ...aliasesIn(plan, tools)]);
   known.add(plan);
+}
+
+/** The tool ids of a plan that no tool has any more, but that stand for one. */
+function aliasesIn(plan: Plan, tools: ToolRegistry): string[] {
+  return plan.steps.flatMap(({ toolId }) => (toolId !== null && tools.has(toolId) ? [toolId] : []));
 }
 
 /** References of a builder plan were checked when it was built; its tools are known only here. */

@@ -2,13 +2,23 @@ import { PortiaError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { derive, type ToolOptions, withOptions } from './foreign.ts';
 import { nearest } from '../core/nearest.ts';
+import { ToolIndex, type ToolMatch } from './match-tools.ts';
 import { checkTool } from './tool.ts';
 
 /** How a registry chooses. */
 export interface ToolRegistryOptions {
-  /** Picks the tools worth showing to the planner for a query; all of them unless given. */
+  /** Picks the tools worth showing to the planner for a query, in the place of the registry's own choice. */
   readonly match?: ((query: string, tools: readonly AnyTool[]) => readonly AnyTool[]) | undefined;
+  /**
+   * How many tools are shown to the planner; 40 unless given. A registry of more gives those that fit the query best,
+   * by the words of their ids, names, descriptions and arguments. `Infinity`: always all.
+   */
+  readonly matchLimit?: number | undefined;
+  /** Ids of tools that are shown whatever the query. */
+  readonly alwaysMatch?: readonly string[] | undefined;
 }
+
+const defaultMatchLimit = 40;
 
 /** Whether a tool with the same id may be replaced. */
 export interface OverwriteOption {
@@ -22,11 +32,20 @@ export interface OverwriteOption {
 export class ToolRegistry {
   readonly #tools: ReadonlyMap<string, AnyTool>;
   readonly #options: ToolRegistryOptions;
+  readonly #aliases = new Map<string, string>();
+  #index: ToolIndex | undefined;
 
   /**
    * @throws PortiaError `TOOL_DUPLICATE` when two tools have the same id, `TOOL_INVALID` for a tool that cannot work.
    */
   constructor(tools: Iterable<AnyTool> = [], options: ToolRegistryOptions = {}) {
+    const { matchLimit } = options;
+    if (matchLimit !== undefined && !(matchLimit >= 1))
+      throw new PortiaError({
+        code: 'TOOL_INVALID',
+        message: `a registry has matchLimit ${matchLimit}`,
+        hint: 'give a number above 0',
+      });
     const byId = new Map<string, AnyTool>();
     for (const tool of tools) {
       if (!checked.has(tool)) checkTool(tool);
@@ -36,6 +55,7 @@ export class ToolRegistry {
     }
     this.#tools = byId;
     this.#options = options;
+    if (tools instanceof ToolRegistry) this.#takeAliases(tools.#aliases);
   }
 
   get size(): number {
@@ -47,23 +67,24 @@ export class ToolRegistry {
     return this.#tools.values();
   }
 
-  /** The ids, in order. */
+  /** The ids, in order; aliases are not among them. */
   toolIds(): string[] {
     return [...this.#tools.keys()];
   }
 
+  /** Whether there is a tool with this id, or an alias for one. */
   has(id: string): boolean {
-    return this.#tools.has(id);
+    return this.#tools.has(id) || this.#aliases.has(id);
   }
 
   /** The same as {@link has}. */
   hasTool(id: string): boolean {
-    return this.#tools.has(id);
+    return this.has(id);
   }
 
-  /** @throws PortiaError `TOOL_NOT_FOUND` with the ids that are known (`details.known`) and the nearest of them. */
+  /** The tool with this id or alias. @throws PortiaError `TOOL_NOT_FOUND` with the ids that are known (`details.known`) and the nearest of them. */
   getTool(id: string): AnyTool {
-    const found = this.#tools.get(id);
+    const found = this.#tools.get(id) ?? this.#tools.get(this.#aliases.get(id) ?? '');
     if (found) return found;
     const known = this.toolIds();
     const meant = nearest(id, known);
@@ -77,18 +98,49 @@ export class ToolRegistry {
   }
 
   /**
-   * The tools for a plan: those named, if any are, else those the registry's `match` picks for the query, else all.
+   * The tools for a plan: those named, if any are; else those the registry's `match` picks for the query; else all, or
+   * the best of them when there are more than `matchLimit`. A query that has no word in common with any tool gets all.
    * @throws PortiaError `TOOL_NOT_FOUND` for a named tool that is not there.
    */
   matchTools(query?: string, toolIds: readonly string[] = []): readonly AnyTool[] {
-    const tools = toolIds.length > 0 ? toolIds.map((id) => this.getTool(id)) : [...this];
-    const { match } = this.#options;
-    return toolIds.length === 0 && match && query !== undefined ? match(query, tools) : tools;
+    if (toolIds.length > 0) return toolIds.map((id) => this.getTool(id));
+    const { match, matchLimit = defaultMatchLimit } = this.#options;
+    if (query === undefined) return [...this];
+    if (match) return match(query, [...this]);
+    return this.size <= matchLimit ? [...this] : this.#best(query, matchLimit);
+  }
+
+  /**
+   * How well each tool fits a query and by which words, best first: the reasons for what {@link matchTools} chooses.
+   * Tools that have nothing in common with the query are left out.
+   */
+  rankTools(query: string): readonly ToolMatch[] {
+    this.#index ??= new ToolIndex(this);
+    return this.#index.rank(query);
+  }
+
+  #best(query: string, limit: number): readonly AnyTool[] {
+    const ranked = this.rankTools(query).map(({ tool }) => tool);
+    if (ranked.length === 0) return [...this];
+    const always = (this.#options.alwaysMatch ?? []).map((id) => this.getTool(id));
+    const chosen = new Set([...always, ...ranked].slice(0, Math.max(limit, always.length)));
+    // In the order of the registry, so that prompts of like queries begin alike.
+    return [...this].filter((tool) => chosen.has(tool));
+  }
+
+  /**
+   * With an old id that stands for a tool: stored plans and runs that name it go on. Lists and planners see the tool
+   * under its own id only.
+   * @throws PortiaError `TOOL_NOT_FOUND` when there is no tool `id`, `TOOL_DUPLICATE` when `old` is the id of one.
+   */
+  withAlias(old: string, id: string): ToolRegistry {
+    if (this.#tools.has(old)) throw duplicate(old);
+    return this.#with(this, new Map([...this.#aliases, [old, this.getTool(id).id]]));
   }
 
   /** With one more tool. @throws PortiaError `TOOL_DUPLICATE` when its id is taken, unless `overwrite` is set. */
   withTool(tool: AnyTool, { overwrite = false }: OverwriteOption = {}): ToolRegistry {
-    if (!overwrite && this.has(tool.id)) throw duplicate(tool.id);
+    if (!overwrite && this.#tools.has(tool.id)) throw duplicate(tool.id);
     return this.plus([tool]);
   }
 
@@ -125,11 +177,19 @@ export class ToolRegistry {
   plus(other: Iterable<AnyTool>): ToolRegistry {
     const byId = new Map(this.#tools);
     for (const tool of other) byId.set(tool.id, tool);
-    return this.#with(byId.values());
+    const theirs = other instanceof ToolRegistry ? other.#aliases : [];
+    return this.#with(byId.values(), new Map([...this.#aliases, ...theirs]));
   }
 
-  #with(tools: Iterable<AnyTool>): ToolRegistry {
-    return new ToolRegistry(tools, this.#options);
+  #with(tools: Iterable<AnyTool>, aliases: ReadonlyMap<string, string> = this.#aliases): ToolRegistry {
+    const made = new ToolRegistry(tools, this.#options);
+    made.#takeAliases(aliases);
+    return made;
+  }
+
+  /** Aliases whose tool is gone go, too; a tool of that very id comes before an alias. */
+  #takeAliases(aliases: ReadonlyMap<string, string>): void {
+    for (const [old, id] of aliases) if (!this.#tools.has(old) && this.#tools.has(id)) this.#aliases.set(old, id);
   }
 }
 

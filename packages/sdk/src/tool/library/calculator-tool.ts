@@ -1,6 +1,6 @@
 import type { Tool } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
-import { textArgs } from './args.ts';
+import { argsOf, text } from './args.ts';
 import { calculate } from './calculate.ts';
 
 /** A tool that works out arithmetic, written with signs or with the words for them. */
@@ -10,7 +10,7 @@ export function createCalculatorTool(): Tool<{ readonly math_question: string },
     name: 'Calculator Tool',
     description:
       'Works out one arithmetic expression: numbers, + - * / ** (power), % (remainder), parentheses, or the words plus, minus, times, and, divided by, multiplied by, to the power of, subtract … from …. For a percentage write it out: 20 / 100 * 50. It knows no units, variables or functions.',
-    argsSchema: textArgs({ math_question: 'The expression, such as "(3 + 4) * 2" or "10 divided by 4"' }),
+    argsSchema: argsOf({ math_question: text('The expression, such as "(3 + 4) * 2" or "10 divided by 4"') }),
     outputDescription: ['number', 'the result'],
     readOnly: true,
     run: ({ math_question }) => calculate(math_question),

@@ -10,7 +10,7 @@ import {
 import { ToolHardError } from '../../core/errors.ts';
 import type { Tool, ToolRunContext } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
-import { textArgs } from './args.ts';
+import { argsOf, text } from './args.ts';
 import { readers } from './file-text.ts';
 import { findFile } from './find-file.ts';
 import { lookUp, openRoot, pathInside, type RootFolder, systemCode } from './root-folder.ts';
@@ -37,7 +37,7 @@ export function createFileReaderTool(options: FileReaderToolOptions = {}): Tool<
     id,
     name: 'File Reader Tool',
     description: `Reads a file and gives its text. It reads ${kinds}. When there is no such file, it looks in the folders below and asks which one is meant.`,
-    argsSchema: textArgs({ filename: 'The file to read: its name, or its path within the folder' }),
+    argsSchema: argsOf({ filename: text('The file to read: its name, or its path within the folder') }),
     outputDescription: ['string', 'the text of the file'],
     readOnly: true,
     async run({ filename }, context) {

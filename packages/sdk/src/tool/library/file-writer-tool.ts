@@ -4,7 +4,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { ToolHardError } from '../../core/errors.ts';
 import type { Tool } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
-import { textArgs } from './args.ts';
+import { argsOf, text } from './args.ts';
 import { skippedFolders } from './find-file.ts';
 import { lookUp, openRoot, pathInside, systemCode } from './root-folder.ts';
 
@@ -34,9 +34,9 @@ export function createFileWriterTool(options: FileWriterToolOptions = {}): Tool<
     id: 'file_writer_tool',
     name: 'File Writer Tool',
     description: 'Writes a text to a file, replacing the file if there is one. It creates no folders.',
-    argsSchema: textArgs({
-      filename: 'The file to write: its name, or its path within the folder',
-      content: 'The whole text of the file',
+    argsSchema: argsOf({
+      filename: text('The file to write: its name, or its path within the folder'),
+      content: text('The whole text of the file'),
     }),
     outputDescription: ['string', 'a confirmation that the file was written'],
     async run({ filename, content }, { signal }) {

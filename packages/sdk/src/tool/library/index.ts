@@ -7,7 +7,28 @@ export {
   type FileWriterToolOptions,
   fileWriterTool,
 } from './file-writer-tool.ts';
+export {
+  createHttpRequestTool,
+  type HttpMethod,
+  type HttpRequestArgs,
+  type HttpRequestResult,
+  type HttpRequestToolOptions,
+  httpRequestTool,
+} from './http-request-tool.ts';
 export { createLlmTool, type LlmToolArgs, type LlmToolOptions, llmTool } from './llm-tool.ts';
 export { type DefaultToolOptions, defaultToolRegistry, exampleToolRegistry } from './registries.ts';
 export { createSearchTool, type SearchResult, type SearchToolOptions, searchTool } from './search-tool.ts';
+export {
+  type CrawlArgs,
+  createCrawlTool,
+  createExtractTool,
+  createMapTool,
+  crawlTool,
+  type ExtractArgs,
+  extractTool,
+  type MapArgs,
+  mapTool,
+} from './site-tools.ts';
+export type { NetworkRules } from './private-network.ts';
+export type { TavilyOptions } from './tavily.ts';
 export { createWeatherTool, type WeatherToolOptions, weatherTool } from './weather-tool.ts';

@@ -7,7 +7,7 @@ import { withRepair } from '../../model/repair.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from '../../run/agents/prompts/llm-tool.ts';
 import type { PromptValue } from '../../run/agents/prompts/prompt-data.ts';
 import { tool } from '../tool.ts';
-import { textArgs } from './args.ts';
+import { anyJson, argsOf, text } from './args.ts';
 
 /** The arguments of the LLM tool. */
 export type LlmToolArgs = { readonly task: string; readonly task_data?: JsonValue };
@@ -35,7 +35,7 @@ export function createLlmTool<Out = string>(options: LlmToolOptions<Out> = {}): 
     description:
       options.description ??
       'Does a task that needs only language and judgement: summarising, writing, comparing, extracting, classifying, using general knowledge. It sees only the task and the data it is given, and can neither look things up nor act.',
-    argsSchema: textArgs({ task: 'What to do, in full' }, { task_data: 'What to do it with: any JSON value' }),
+    argsSchema: argsOf({ task: text('What to do, in full'), task_data: anyJson('What to do it with: any JSON value') }),
     outputSchema,
     outputDescription: outputSchema ? ['object', 'the answer'] : ['string', 'the answer'],
     readOnly: true,

@@ -1,9 +1,11 @@
+import type { AnyTool } from '../../core/tool.ts';
 import { ToolRegistry } from '../registry.ts';
 import { calculatorTool } from './calculator-tool.ts';
 import { createFileReaderTool, fileReaderTool } from './file-reader-tool.ts';
 import { createFileWriterTool, fileWriterTool } from './file-writer-tool.ts';
 import { llmTool } from './llm-tool.ts';
 import { createSearchTool, searchTool } from './search-tool.ts';
+import { createCrawlTool, createExtractTool, createMapTool } from './site-tools.ts';
 import { createWeatherTool, weatherTool } from './weather-tool.ts';
 
 /**
@@ -31,7 +33,7 @@ export interface DefaultToolOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** The bundled tools that can work here: search and weather only when there is a key for them. */
+/** The bundled tools that can work here: search, map, extract, crawl and weather only when there is a key for them. */
 export function defaultToolRegistry(options: DefaultToolOptions = {}): ToolRegistry {
   const { root, env = process.env } = options;
   const tavily = options.tavilyApiKey || env['TAVILY_API_KEY'];
@@ -41,7 +43,11 @@ export function defaultToolRegistry(options: DefaultToolOptions = {}): ToolRegis
     llmTool,
     createFileWriterTool({ root }),
     createFileReaderTool({ root }),
-    ...(tavily ? [createSearchTool({ apiKey: tavily })] : []),
+    ...(tavily
+      ? [createSearchTool, createMapTool, createExtractTool, createCrawlTool].map(
+          (create) => create({ apiKey: tavily }) as AnyTool,
+        )
+      : []),
     ...(weather ? [createWeatherTool({ apiKey: weather })] : []),
   ]);
 }

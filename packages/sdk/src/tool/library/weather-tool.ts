@@ -2,7 +2,7 @@ import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import { isPlainObject, type JsonValue } from '../../core/json.ts';
 import type { Tool } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
-import { textArgs } from './args.ts';
+import { argsOf, text } from './args.ts';
 import { askService, endpoint, serviceKey } from './http.ts';
 
 /** Options of {@link createWeatherTool}. */
@@ -23,7 +23,7 @@ export function createWeatherTool(options: WeatherToolOptions = {}): Tool<{ read
     name: 'Weather Tool',
     description:
       'Gives the current weather of a city: what it is like and the temperature in °C. It knows no forecasts.',
-    argsSchema: textArgs({ city: 'The city, alone or with its country: "Paris" or "Paris,FR"' }),
+    argsSchema: argsOf({ city: text('The city, alone or with its country: "Paris" or "Paris,FR"') }),
     outputDescription: ['string', 'the weather and temperature in one sentence'],
     readOnly: true,
     async run({ city }, { signal }) {

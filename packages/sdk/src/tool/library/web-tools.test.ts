@@ -3,10 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type PortiaError, ToolHardError, ToolSoftError } from '../../core/errors.ts';
+import { type Schema, validate } from '../../core/schema.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { toolContext } from '../../testing/tool-context.ts';
 import { testTool } from '../../testing/tool-contract.ts';
 import { createSearchTool, searchTool } from './search-tool.ts';
+import { crawlTool, createCrawlTool, createExtractTool, createMapTool, extractTool, mapTool } from './site-tools.ts';
 import { createWeatherTool, weatherTool } from './weather-tool.ts';
 
 const apiKey = 'secret-key-123';
@@ -118,8 +120,8 @@ describe('search_tool', () => {
       name: 'ToolSoftError',
       message: 'Tavily did not answer within 0.05 s',
     });
-    reply(200, ' '.repeat(2 * 1024 * 1024 + 1));
-    expect((await errorOf(search(), args)).message).toBe('Tavily answered with more than 2097152 bytes');
+    reply(200, ' '.repeat(8 * 1024 * 1024 + 1));
+    expect((await errorOf(search(), args)).message).toBe('Tavily answered with more than 8388608 bytes');
     answer = (request) => request.socket.destroy();
     expect(await errorOf(search(), args)).toMatchObject({
       name: 'ToolSoftError',
@@ -207,4 +209,74 @@ describe('against a live service', () => {
     { valid: [{ city: 'Rome' }], invalid },
     { describe, it, expect },
   );
+});
+
+describe('the tools that read web sites', () => {
+  const args = { include_images: false, include_favicon: false, extract_depth: 'basic', format: 'markdown' };
+  const site = { url: 'https://example.org', max_depth: 1, max_breadth: 20, limit: 50, allow_external: false };
+  const sent = (): unknown => JSON.parse(requests.at(-1)?.body ?? '');
+
+  it('extracts the text of pages', async () => {
+    const results = [{ url: 'https://example.org', raw_content: 'words' }];
+    reply(200, { results });
+    const tool = createExtractTool({ apiKey, baseUrl });
+    expect(await tool.run({ urls: ['https://example.org'], ...args } as never, toolContext())).toEqual(results);
+    expect([requests[0]?.url, sent()]).toEqual(['/extract', { urls: ['https://example.org'], ...args }]);
+    reply(200, { results: [], failed_results: [{ url: 'x' }] });
+    expect(await errorOf(tool, { urls: ['x'], ...args })).toBeInstanceOf(ToolSoftError);
+  });
+
+  it('maps a site', async () => {
+    reply(200, { results: ['https://example.org/a'] });
+    const tool = createMapTool({ apiKey, baseUrl });
+    expect(await tool.run({ ...site, categories: ['Blog'] }, toolContext())).toEqual(['https://example.org/a']);
+    expect([requests[0]?.url, sent()]).toEqual(['/map', { ...site, categories: ['Blog'] }]);
+  });
+
+  it('crawls a site, sends only what is not the default, and tells the pages', async () => {
+    reply(200, { results: [{ url: 'u1', raw_content: 'one' }, { url: 'u2' }] });
+    const tool = createCrawlTool({ apiKey, baseUrl });
+    expect(await tool.run({ ...site, limit: 2, select_paths: [] }, toolContext())).toBe(
+      'Crawled 2 pages\n\nURL: u1\nContent: one\n\nURL: u2\nContent: (no text)',
+    );
+    expect([requests[0]?.url, sent()]).toEqual(['/crawl', { url: 'https://example.org', limit: 2 }]);
+    reply(504, '');
+    expect(await errorOf(tool, site)).toBeInstanceOf(ToolSoftError);
+    vi.stubEnv('TAVILY_API_KEY', '');
+    expect(await errorOf(createCrawlTool({ baseUrl }), site)).toBeInstanceOf(ToolHardError);
+  });
+
+  it('keep the limits of their arguments', async () => {
+    const check = async (tool: AnyTool, given: object): Promise<unknown> => {
+      const result = await validate(tool.argsSchema as Schema, given);
+      return result.ok ? result.value : result.issues;
+    };
+    expect(await check(crawlTool, { url: 'u', instructions: null })).toEqual({ ...site, url: 'u' });
+    expect(await check(mapTool, { url: 'u', max_depth: 6 })).toEqual(['max_depth: is not a whole number from 1 to 5']);
+    expect(await check(extractTool, { urls: [] })).toEqual(['urls: has 0 entries, not 1 to 20']);
+    expect(await check(extractTool, { urls: 'u' })).toEqual(['urls: is not a list of strings']);
+    expect(await check(extractTool, { urls: ['u'], format: 'html' })).toEqual(['format: is none of markdown, text']);
+    expect(await check(crawlTool, { url: 'u', allow_external: 'yes' })).toEqual([
+      'allow_external: is neither true nor false',
+    ]);
+  });
+
+  for (const [create, valid] of [
+    [createExtractTool, { urls: ['https://example.org'] }],
+    [createMapTool, { url: 'https://example.org' }],
+    [createCrawlTool, { url: 'https://example.org' }],
+  ] as const) {
+    const contract = create({ apiKey, baseUrl: 'http://127.0.0.1:1' }) as AnyTool;
+    testTool(
+      // The base URL is known only when the server listens.
+      {
+        ...contract,
+        run: (given, context) => (
+          reply(200, { results: [{ url: 'u' }] }), create({ apiKey, baseUrl }).run(given, context)
+        ),
+      },
+      { valid: [valid], invalid: [{}, { ...valid, more: 1 }] },
+      { describe, it, expect },
+    );
+  }
 });
