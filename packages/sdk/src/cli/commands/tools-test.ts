@@ -63,8 +63,8 @@ async function tryTool({ context, portia }: Session): Promise<number> {
 /** A plan of one call. Its arguments are inputs, so that a text in them that looks like a reference stays a text. */
 function planOf(tool: AnyTool, args: JsonObject): PlanV2<unknown> {
   const names = Object.keys(args);
-  let builder = new PlanBuilderV2(`Try ${tool.id}`) as PlanBuilderV2<{}, {}>;
-  for (const name of names) builder = builder.input({ name }) as typeof builder;
+  let builder: PlanBuilderV2 = new PlanBuilderV2(`Try ${tool.id}`);
+  for (const name of names) builder = builder.input({ name }) as unknown as PlanBuilderV2;
   const references = Object.fromEntries(names.map((name) => [name, Input(name)]));
   return builder.invokeToolStep({ tool, args: references as never }).build();
 }
