@@ -2,14 +2,15 @@
 // and of docs/ is type-checked as a module of its own (top-level await is fine) against the source of the packages; a
 // snippet keeps its line numbers, so an error names the line of the page. A snippet that begins with the name of a file,
 // such as `// app/refunds/route.ts`, stands under that name, and others of its page import it: by its path, or as
-// `@/<name>`, as Next.js has it. A fence opts out as ```ts no-check <reason>, and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes is
-// the one of the source, and the messages about wrong references are those of the compiler; the page on configuration
+// `@/<name>`, as Next.js has it. A fence opts out as ```ts no-check <reason>, and the reason is required. Relative links are checked in every *.md of the repository. The table of error codes and
+// the catalogue of tools are those of the source, and the messages about wrong references are those of the compiler; the page on configuration
 // names every option and environment variable there is, and the page on the command line every command.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import ts from 'typescript';
 import { compilerMessagesProblem } from './docs-compiler-messages.mjs';
 import { errorsPageProblem } from './docs-errors.mjs';
+import { toolsPageProblem } from './docs-tools.mjs';
 import { compilerOptions } from './lib/compiler-options.mjs';
 import { isSource, packages, root, walk } from './lib/workspace.mjs';
 
@@ -135,7 +136,8 @@ function checkCommands() {
 const readmes = [root, ...packages().map(({ dir }) => dir)].map((dir) => join(dir, 'README.md')).filter(existsSync);
 const snippets = checkSnippets([...readmes, ...walk(join(root, 'docs'), isPage)]);
 const links = checkLinks(walk(root, isPage));
-for (const stale of [errorsPageProblem(), compilerMessagesProblem()]) if (stale) problems.push(stale);
+for (const stale of [errorsPageProblem(), compilerMessagesProblem(), toolsPageProblem()])
+  if (stale) problems.push(stale);
 checkConfiguration();
 checkCommands();
 for (const problem of problems) console.error(problem);

@@ -83,7 +83,7 @@ export type {
 } from './core/tool.ts';
 export { ToolCallStatus, type ToolCall, type ToolCallRecord } from './core/tool-call.ts';
 export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
-export { defaultToolRegistry, exampleToolRegistry } from './tool/library/registries.ts';
+export { defaultToolRegistry, exampleToolRegistry, openSourceToolRegistry } from './tool/library/registries.ts';
 
 // Hooks
 export { BeforeStepExecutionOutcome } from './run/hooks.ts';

@@ -93,6 +93,15 @@ export function anyJson(description: string): Field<JsonValue | undefined> {
   return { schema: { description }, optional: true, problem: () => undefined };
 }
 
+/** A list of any JSON values; may be left out. */
+export function optionalValues(description: string): Field<readonly JsonValue[] | undefined> {
+  return {
+    schema: { type: 'array', items: {}, description },
+    optional: true,
+    problem: (value) => (Array.isArray(value) ? undefined : 'is not a list'),
+  };
+}
+
 /** An object of any members; may be left out. */
 export function optionalObject(description: string): Field<JsonObject | undefined> {
   return {

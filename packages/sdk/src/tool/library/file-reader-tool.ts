@@ -1,5 +1,3 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { extname, relative, sep, basename } from 'node:path';
 import {
   type Clarification,
@@ -11,9 +9,10 @@ import { ToolHardError } from '../../core/errors.ts';
 import type { Tool, ToolRunContext } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
 import { argsOf, text } from './args.ts';
-import { readers } from './file-text.ts';
+import { decodeText, readers } from './file-text.ts';
 import { findFile } from './find-file.ts';
-import { lookUp, openRoot, pathInside, type RootFolder, systemCode } from './root-folder.ts';
+import { readBytesInside } from './read-file-inside.ts';
+import { lookUp, openRoot, pathInside, type RootFolder } from './root-folder.ts';
 
 /** Options of {@link createFileReaderTool}. */
 export interface FileReaderToolOptions {
@@ -21,13 +20,15 @@ export interface FileReaderToolOptions {
   readonly root?: string | undefined;
   /** Largest file it reads; 5 MiB unless given. */
   readonly maxBytes?: number | undefined;
+  /** The encoding of text files that are not UTF-8 and do not say what they are, such as `windows-1252`. None unless given. */
+  readonly encoding?: string | undefined;
 }
 
 const id = 'file_reader_tool';
-const kinds = Object.keys(readers).join(', ');
+const kinds = [...Object.keys(readers), '.xlsx'].join(', ');
 
 /**
- * A tool that reads text files below a root folder: .txt, .log and .md as they are, .json indented, .csv as a table.
+ * A tool that reads files below a root folder: .txt, .log and .md as they are, .json indented, .csv and .xlsx as tables.
  * A name it does not find is looked for in the folders below; then a person confirms the one file found, or chooses
  * among several.
  */
@@ -43,50 +44,29 @@ export function createFileReaderTool(options: FileReaderToolOptions = {}): Tool<
     async run({ filename }, context) {
       const root = await openRoot(options.root ?? process.cwd());
       const path = pathInside(root, filename);
-      const show = readerFor(filename);
-      if (await lookUp(root, path, filename)) return show(await readText(root, path, filename, maxBytes));
+      const show = readerFor(filename, options.encoding);
+      if (await lookUp(root, path, filename)) return show(await readBytesInside(root, filename, maxBytes), filename);
       const meant = await askWhich(root, filename, context);
       if (typeof meant !== 'string') return meant;
-      return show(await readText(root, pathInside(root, meant), meant, maxBytes));
+      return show(await readBytesInside(root, meant, maxBytes), meant);
     },
   });
 }
 
-function readerFor(filename: string): (text: string) => string {
+/** How a kind of file becomes text. */
+type Reader = (bytes: Uint8Array, name: string) => string | Promise<string>;
+
+function readerFor(filename: string, encoding: string | undefined): Reader {
   const kind = extname(filename).toLowerCase();
+  if (kind === '.xlsx') return async (bytes) => (await import('./spreadsheet.ts')).workbookText(bytes);
   const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined;
-  if (!read) throw new ToolHardError(`${JSON.stringify(filename)} cannot be read: only ${kinds} are supported`);
-  return read;
-}
-
-async function readText(root: RootFolder, path: string, name: string, maxBytes: number): Promise<string> {
-  const found = await lookUp(root, path, name);
-  if (!found) throw new ToolHardError(`there is no file ${JSON.stringify(name)}`);
-  if (!found.stats.isFile()) throw new ToolHardError(`${JSON.stringify(name)} is not a file`);
-  const bytes = await readBytes(found.path, name, maxBytes);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new ToolHardError(`${JSON.stringify(name)} is not UTF-8 text`);
+  if (!read) {
+    const hint = kind === '.xls' ? 'save the workbook as .xlsx' : undefined;
+    throw new ToolHardError(`${JSON.stringify(filename)} cannot be read: only ${kinds} are supported`, {
+      ...(hint && { hint }),
+    });
   }
-}
-
-/** Reads at most `maxBytes`, through a handle that follows no link and does not wait for a pipe. */
-async function readBytes(path: string, name: string, maxBytes: number): Promise<Uint8Array> {
-  try {
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const { size } = await file.stat();
-      if (size > maxBytes)
-        throw new ToolHardError(`${JSON.stringify(name)} has ${size} bytes; at most ${maxBytes} are read`);
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof ToolHardError) throw error;
-    throw new ToolHardError(`${JSON.stringify(name)} cannot be read: ${systemCode(error)}`);
-  }
+  return (bytes, name) => read(decodeText(bytes, name, encoding));
 }
 
 /** The path a person said is meant, or the question. */

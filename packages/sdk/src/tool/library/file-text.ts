@@ -41,11 +41,16 @@ function indentJson(text: string): string {
   return out.join('');
 }
 
-/** Comma-separated values as a table: a line a row, cells between bars, a rule under the first row. */
+/** Comma-separated values as a table. */
 function csvTable(text: string): string {
-  const [head, ...rows] = csvRows(text);
+  return markdownTable(csvRows(text));
+}
+
+/** Rows as a table: a line a row, cells between bars, a rule under the first row. */
+export function markdownTable(table: readonly (readonly string[])[]): string {
+  const [head, ...rows] = table;
   if (!head) return '';
-  const width = Math.max(head.length, ...rows.map((row) => row.length));
+  const width = rows.reduce((widest, row) => Math.max(widest, row.length), head.length);
   const line = (cells: readonly string[]): string =>
     `| ${Array.from({ length: width }, (_, index) => cell(cells[index] ?? '')).join(' | ')} |`;
   return [line(head), `|${' --- |'.repeat(width)}`, ...rows.map(line)].join('\n');
@@ -74,4 +79,29 @@ function csvRows(text: string): string[][] {
     if (end === '') break;
   }
   return rows;
+}
+
+const byteOrderMarks: readonly (readonly [encoding: string, mark: readonly number[]])[] = [
+  ['utf-8', [0xef, 0xbb, 0xbf]],
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]],
+];
+
+/**
+ * The text of a file: in the encoding its first bytes name, else UTF-8, else `otherwise`.
+ * @throws ToolHardError when it is not text in any of them.
+ */
+export function decodeText(bytes: Uint8Array, name: string, otherwise: string | undefined): string {
+  const marked = byteOrderMarks.find(([, mark]) => mark.every((byte, index) => bytes[index] === byte));
+  for (const encoding of marked ? [marked[0]] : ['utf-8', ...(otherwise === undefined ? [] : [otherwise])]) {
+    try {
+      return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    } catch {
+      // The next one, if there is any.
+    }
+  }
+  const known = marked?.[0].toUpperCase() ?? ['UTF-8', otherwise].filter(Boolean).join(' or ');
+  throw new ToolHardError(`${JSON.stringify(name)} is not ${known} text`, {
+    hint: "for files in another encoding give the tool encoding, such as 'windows-1252'",
+  });
 }

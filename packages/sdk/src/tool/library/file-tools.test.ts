@@ -154,7 +154,7 @@ describe('file_reader_tool', () => {
   it('refuses other kinds, folders, sockets, large files and what is not UTF-8', async () => {
     put('a.exe', 'x');
     expect(await refusal(reader(), { filename: 'a.exe' })).toBe(
-      '"a.exe" cannot be read: only .txt, .log, .md, .json, .csv are supported',
+      '"a.exe" cannot be read: only .txt, .log, .md, .json, .csv, .xlsx are supported',
     );
     expect(await refusal(reader(), { filename: '.env' })).toContain('cannot be read: only');
     mkdirSync(join(root, 'folder.txt'));

@@ -7,7 +7,7 @@ import { scriptedModel } from '../../testing/scripted-model.ts';
 import { toolContext } from '../../testing/tool-context.ts';
 import { testTool } from '../../testing/tool-contract.ts';
 import { createLlmTool, llmTool } from './llm-tool.ts';
-import { defaultToolRegistry, exampleToolRegistry } from './registries.ts';
+import { defaultToolRegistry, exampleToolRegistry, openSourceToolRegistry } from './registries.ts';
 
 const invalid = [{}, { task: 1 }, { task: 'x', other: 1 }, { task: 'x', task_data: 1n }];
 const context = ({ signal }: { readonly signal: AbortSignal }) =>
@@ -80,7 +80,7 @@ describe('the registries', () => {
   });
 
   it('have search and weather by default only where there is a key', () => {
-    const always = ['calculator_tool', 'llm_tool', 'file_writer_tool', 'file_reader_tool'];
+    const always = ['calculator_tool', 'llm_tool', 'file_writer_tool', 'file_reader_tool', 'image_understanding_tool'];
     expect(defaultToolRegistry({ env: {} }).toolIds()).toEqual(always);
     expect(defaultToolRegistry({ env: { TAVILY_API_KEY: 'a', OPENWEATHERMAP_API_KEY: '' } }).toolIds()).toEqual([
       ...always,
@@ -89,7 +89,17 @@ describe('the registries', () => {
       'extract_tool',
       'crawl_tool',
     ]);
-    expect(defaultToolRegistry({ env: {}, tavilyApiKey: 'a', openWeatherMapApiKey: 'b' }).size).toBe(9);
+    expect(defaultToolRegistry({ env: {}, tavilyApiKey: 'a', openWeatherMapApiKey: 'b' }).size).toBe(10);
+  });
+
+  it('have every bundled tool in the open-source one, whatever keys there are', () => {
+    expect(openSourceToolRegistry().toolIds().sort()).toEqual(
+      [
+        ...['browser_tool', 'calculator_tool', 'check_sql', 'crawl_tool', 'extract_tool', 'file_reader_tool'],
+        ...['file_writer_tool', 'get_table_schemas', 'http_request_tool', 'image_understanding_tool', 'list_tables'],
+        ...['llm_tool', 'map_tool', 'pdf_reader_tool', 'run_sql', 'search_tool', 'weather_tool'],
+      ].sort(),
+    );
   });
 
   it('do nothing when they are imported: no environment is read, nothing is left running, zod is not loaded', () => {
@@ -99,7 +109,7 @@ describe('the registries', () => {
       const nodesOwn = ['WATCH_REPORT_DEPENDENCIES', 'NODE_V8_COVERAGE'];
       process.env = new Proxy(process.env, { get(target, key) { if (!nodesOwn.includes(key)) env.push(String(key)); return target[key]; } });
       const before = process.getActiveResourcesInfo().length;
-      const { exampleToolRegistry } = await import(process.argv[1]);
+      const { exampleToolRegistry, openSourceToolRegistry } = await import(process.argv[1]);
       console.log(JSON.stringify({ size: exampleToolRegistry.size, env, left: process.getActiveResourcesInfo().length - before }));
     `;
     const entry = new URL('./index.ts', import.meta.url).pathname;

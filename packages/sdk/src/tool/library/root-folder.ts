@@ -54,7 +54,7 @@ export async function lookUp(
 }
 
 /** Whether an absolute path is the root or below it. */
-function isInside(root: RootFolder, path: string): boolean {
+export function isInside(root: RootFolder, path: string): boolean {
   const way = relative(root.path, path);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

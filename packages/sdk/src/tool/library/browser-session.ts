@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EndUser } from '../../core/end-user.ts';
+import { ToolHardError } from '../../core/errors.ts';
+import { importOptional } from '../../model/import-optional.ts';
+import { type GuardedProxy, startGuardedProxy } from './guarded-proxy.ts';
+import type { NetworkRules } from './private-network.ts';
+
+/** Which browser is used, and whose sessions it keeps. */
+export interface BrowserOptions extends NetworkRules {
+  /** The Chromium or Chrome to start; `PORTIA_BROWSER_LOCAL_CHROME_EXEC` of the environment unless given. */
+  readonly executablePath?: string | undefined;
+  /** More arguments for it; `PORTIA_BROWSER_LOCAL_EXTRA_CHROMIUM_ARGS` of the environment unless given. */
+  readonly args?: readonly string[] | undefined;
+  /** Whether no window is shown; true unless given. */
+  readonly headless?: boolean | undefined;
+  /** A folder for what sites remember, one folder below it for each end user. Without it nothing is kept. */
+  readonly profiles?: string | undefined;
+  /**
+   * A browser elsewhere, by its CDP address, in place of one that is started here; a function is asked for each end
+   * user. What it may reach is that browser's own matter: the rules for hosts hold only for the pages it is sent to.
+   */
+  readonly cdpUrl?: string | ((endUser: EndUser) => string | Promise<string>) | undefined;
+  /** The address a person opens to log in, given the site's own; that one unless given. For live views of remote browsers. */
+  readonly loginUrl?: ((siteUrl: string, endUser: EndUser) => string) | undefined;
+}
+
+/** The parts of a Playwright page that are used. */
+export interface BrowserPage {
+  goto(url: string, options: { readonly waitUntil: 'domcontentloaded'; readonly timeout: number }): Promise<unknown>;
+  goBack(options: { readonly timeout: number }): Promise<unknown>;
+  url(): string;
+  title(): Promise<string>;
+  evaluate<T>(script: string): Promise<T>;
+  waitForTimeout(ms: number): Promise<void>;
+  waitForLoadState(state: 'domcontentloaded', options: { readonly timeout: number }): Promise<void>;
+  locator(selector: string): {
+    click(options: { readonly timeout: number }): Promise<void>;
+    fill(text: string, options: { readonly timeout: number }): Promise<void>;
+    press(key: string, options: { readonly timeout: number }): Promise<void>;
+    selectOption(value: { readonly label: string }, options: { readonly timeout: number }): Promise<unknown>;
+  };
+}
+
+interface Context {
+  newPage(): Promise<BrowserPage>;
+  pages(): readonly BrowserPage[];
+  close(): Promise<void>;
+}
+
+interface Chromium {
+  launch(options: object): Promise<{ newContext(options: object): Promise<Context>; close(): Promise<void> }>;
+  launchPersistentContext(folder: string, options: object): Promise<Context>;
+  connectOverCDP(
+    url: string,
+  ): Promise<{ contexts(): readonly Context[]; newContext(): Promise<Context>; close(): Promise<void> }>;
+}
+
+/** A page to work with, and how to leave it. */
+export interface BrowserSession {
+  readonly page: BrowserPage;
+  close(): Promise<void>;
+}
+
+/** Opens a page for an end user. @throws PortiaError `PACKAGE_MISSING`; ToolHardError when there is no browser. */
+export async function openBrowser(options: BrowserOptions, endUser: EndUser): Promise<BrowserSession> {
+  const module = await importOptional('the browser tool', 'playwright-core');
+  const { chromium } = (module['chromium'] ? module : module['default']) as { chromium: Chromium };
+  const { cdpUrl } = options;
+  if (cdpUrl !== undefined) return connect(chromium, typeof cdpUrl === 'string' ? cdpUrl : await cdpUrl(endUser));
+  const executablePath = options.executablePath ?? process.env['PORTIA_BROWSER_LOCAL_CHROME_EXEC'];
+  if (!executablePath)
+    throw new ToolHardError('no browser is configured', {
+      hint: 'set PORTIA_BROWSER_LOCAL_CHROME_EXEC to the path of Chromium or Chrome, or give the tool cdpUrl',
+    });
+  const proxy = await startGuardedProxy(options);
+  try {
+    return await start(chromium, options, endUser, executablePath, proxy);
+  } catch (error) {
+    await proxy.close();
+    if (error instanceof ToolHardError) throw error;
+    throw new ToolHardError('the browser could not be started', { cause: error, hint: `check ${executablePath}` });
+  }
+}
+
+async function connect(chromium: Chromium, url: string): Promise<BrowserSession> {
+  let browser: Awaited<ReturnType<Chromium['connectOverCDP']>>;
+  try {
+    browser = await chromium.connectOverCDP(url);
+  } catch {
+    // The address may hold a key.
+    throw new ToolHardError('the remote browser could not be reached');
+  }
+  const context = browser.contexts()[0] ?? (await browser.newContext());
+  const page = await context.newPage();
+  return { page, close: () => browser.close() };
+}
+
+async function start(
+  chromium: Chromium,
+  options: BrowserOptions,
+  endUser: EndUser,
+  executablePath: string,
+  proxy: GuardedProxy,
+): Promise<BrowserSession> {
+  const extra =
+    options.args ?? (process.env['PORTIA_BROWSER_LOCAL_EXTRA_CHROMIUM_ARGS'] ?? '').split(/\s+/).filter(Boolean);
+  const settings = {
+    executablePath,
+    headless: options.headless ?? true,
+    args: [
+      '--disable-quic',
+      // Calls between browsers would go past the proxy.
+      '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
+      ...extra,
+    ],
+    // Loopback, too, goes through the proxy, which refuses it.
+    proxy: { server: proxy.url, bypass: '<-loopback>' },
+    acceptDownloads: false,
+    serviceWorkers: 'block',
+  };
+  if (options.profiles !== undefined) {
+    const folder = join(options.profiles, createHash('sha256').update(endUser.externalId).digest('hex').slice(0, 32));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const context = await chromium.launchPersistentContext(folder, settings);
+    const close = (): Promise<void> => context.close().finally(() => proxy.close());
+    return { page: context.pages()[0] ?? (await context.newPage()), close };
+  }
+  const { acceptDownloads, serviceWorkers, ...launching } = settings;
+  const browser = await chromium.launch(launching);
+  const context = await browser.newContext({ acceptDownloads, serviceWorkers });
+  return { page: await context.newPage(), close: () => browser.close().finally(() => proxy.close()) };
+}
