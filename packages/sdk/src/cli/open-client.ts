@@ -70,11 +70,15 @@ export async function toolsOf(input: Input, config: Config): Promise<ToolRegistr
   if (which !== undefined && which !== 'default') return toolsOfModule(which);
   const { defaultToolRegistry } = await import('../tool/library/registries.ts');
   const { createSearchTool } = await import('../tool/library/search-tool.ts');
+  const { createCrawlTool, createExtractTool, createMapTool } = await import('../tool/library/site-tools.ts');
   const { createWeatherTool } = await import('../tool/library/weather-tool.ts');
   const { tavilyApiKey, openweathermapApiKey } = config;
   let tools = defaultToolRegistry({ tavilyApiKey, openWeatherMapApiKey: openweathermapApiKey, env: {} });
-  if (tavilyApiKey)
-    tools = tools.replaceTool(createSearchTool({ apiKey: tavilyApiKey, baseUrl: config.tavilyBaseUrl }));
+  if (tavilyApiKey) {
+    const tavily = { apiKey: tavilyApiKey, baseUrl: config.tavilyBaseUrl };
+    for (const create of [createSearchTool, createMapTool, createExtractTool, createCrawlTool])
+      tools = tools.replaceTool(create(tavily) as AnyTool);
+  }
   if (openweathermapApiKey) {
     tools = tools.replaceTool(
       createWeatherTool({ apiKey: openweathermapApiKey, baseUrl: config.openweathermapBaseUrl }),
