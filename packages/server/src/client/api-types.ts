@@ -1432,19 +1432,19 @@ export interface components {
             via: string | null;
         };
         RunError: {
-            code: components["schemas"]["PortiaErrorCode"];
+            /** @description One of the codes of docs/errors.md */
+            code: string;
             message: string;
             step: number;
             toolCallId: string;
         } | null;
-        /** @enum {string} */
-        PortiaErrorCode: "ID_INVALID" | "PLAN_INVALID" | "PLAN_NOT_FOUND" | "PLAN_CHANGED" | "PLAN_NOT_REGISTERED" | "PLANNING_FAILED" | "PLAN_RUN_INVALID" | "PLAN_RUN_NOT_FOUND" | "INPUT_MISSING" | "INPUT_INVALID" | "REFERENCE_MISSING" | "RUN_BUSY" | "RUN_CANCELLED" | "RUN_FILE_CHANGED" | "RUN_STATE_INVALID" | "RUN_KEY_CONFLICT" | "DRIVER_LOST" | "STEP_FAILED" | "HOOK_FAILED" | "TOOL_NOT_FOUND" | "TOOL_DUPLICATE" | "TOOL_INVALID" | "TOOL_NOT_READY" | "TOOL_ARGS_INVALID" | "TOOL_CALL_INVALID" | "BUDGET_EXCEEDED" | "PRICE_UNKNOWN" | "LOOP_LIMIT" | "RUN_EXITED" | "TOOL_FAILED" | "TOOL_RETRIES_EXHAUSTED" | "TOOL_TIMEOUT" | "MCP_FAILED" | "SIGN_IN_REQUIRED" | "SIGN_IN_FAILED" | "OUTPUT_NOT_JSON" | "OUTPUT_INVALID" | "CALL_STOPPED" | "APPROVAL_REFUSED" | "AGENT_FAILED" | "AGENT_LIMIT" | "MODEL_FAILED" | "MODEL_TIMEOUT" | "MODEL_ANSWER_INVALID" | "MODEL_KEY_MISSING" | "MODEL_UNKNOWN" | "PACKAGE_MISSING" | "CLARIFICATION_INVALID" | "CLARIFICATION_NOT_FOUND" | "CLARIFICATION_ALREADY_RESOLVED" | "CLARIFICATION_RESPONSE_INVALID" | "CLARIFICATION_FORBIDDEN" | "CLARIFICATION_EXPIRED" | "CLARIFICATION_FAILED" | "END_USER_INVALID" | "CONFIG_INVALID" | "CONFIG_NOT_FOUND" | "STORAGE_FAILED" | "STORAGE_CORRUPT" | "CONTENT_ERASED" | "UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND" | "REQUEST_INVALID" | "REQUEST_TOO_LARGE" | "RATE_LIMITED" | "IDEMPOTENCY_CONFLICT" | "USAGE" | "INTERRUPTED" | "INTERNAL";
         Problem: {
             type: string;
             title: string;
             status: number;
             detail: string;
-            code: components["schemas"]["PortiaErrorCode"];
+            /** @description One of the codes of docs/errors.md */
+            code: string;
             hint?: string;
             planRunId?: string;
             requestId?: string;
