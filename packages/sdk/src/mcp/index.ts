@@ -9,3 +9,6 @@ export type { OAuthOptions } from '../tool/mcp/oauth-options.ts';
 export type { CallbackOptions, CallbackResult, SignInClient } from '../tool/mcp/sign-in-callback.ts';
 export { type LoopbackOptions, type OAuthLoopback, oauthLoopback } from '../tool/mcp/loopback.ts';
 export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts';
+export type { SecretKeyOptions } from '../secrets/secret-keys.ts';
+export { type FileSecretOptions, fileSecretStore } from '../secrets/file-secret-store.ts';
+export { type SqliteSecretOptions, sqliteSecretStore } from '../secrets/sqlite-secret-store.ts';

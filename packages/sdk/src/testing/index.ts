@@ -21,6 +21,7 @@ export {
 } from './script.ts';
 export { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 export { type ScriptedModelServer, type ScriptedServerRequest, scriptedModelServer } from './scripted-model-server.ts';
+export { type SecretStoreSubject, testSecretStore } from './secret-store-contract.ts';
 export {
   type Expectation,
   type OpenedStorage,

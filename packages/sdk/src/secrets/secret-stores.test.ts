@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { PortiaError } from '../core/errors.ts';
+import { testSecretStore } from '../testing/secret-store-contract.ts';
+import { fileSecretStore } from './file-secret-store.ts';
+import { memorySecretStore } from './secret-store.ts';
+import { sqliteSecretStore } from './sqlite-secret-store.ts';
+
+const key = randomBytes(32).toString('base64');
+const temporary = (): string => mkdtempSync(join(tmpdir(), 'portia-secrets-'));
+
+const test = { describe, it: (name: string, body: () => Promise<void>) => it(name, body), expect };
+testSecretStore({ name: 'memory', open: async () => ({ store: memorySecretStore(), close: () => {} }) }, test);
+testSecretStore(
+  {
+    name: 'file',
+    async open() {
+      const dir = temporary();
+      const reopen = async (): Promise<ReturnType<typeof fileSecretStore>> => fileSecretStore({ dir, key });
+      return { store: await reopen(), reopen, close: () => rmSync(dir, { recursive: true }) };
+    },
+  },
+  test,
+);
+testSecretStore(
+  {
+    name: 'SQLite',
+    async open() {
+      const dir = temporary();
+      const reopen = (): ReturnType<typeof sqliteSecretStore> => sqliteSecretStore({ path: join(dir, 's.db'), key });
+      return { store: await reopen(), reopen, close: () => rmSync(dir, { recursive: true }) };
+    },
+  },
+  test,
+);
+
+function codeOf(action: () => unknown): unknown {
+  try {
+    return action();
+  } catch (error) {
+    return PortiaError.isInstance(error) ? error.code : error;
+  }
+}
+
+describe('the key of a store', () => {
+  it('comes from the environment, and has to be there', async () => {
+    expect(codeOf(() => fileSecretStore({ dir: 'nowhere', env: {} }))).toBe('CONFIG_NOT_FOUND');
+    expect(codeOf(() => fileSecretStore({ dir: 'nowhere', key: 'c2hvcnQ=' }))).toBe('CONFIG_INVALID');
+    const dir = temporary();
+    try {
+      await fileSecretStore({ dir, env: { PORTIA_SECRET_KEY: key } }).set('a', '1');
+      expect(await fileSecretStore({ dir, key }).get('a')).toBe('1');
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe('a folder of secrets', () => {
+  it('shows neither names nor values, is for its owner only, and does not take one file for another', async () => {
+    const dir = join(temporary(), 'secrets');
+    try {
+      const store = fileSecretStore({ dir, key });
+      await store.set('user/ada', 'tok_123');
+      await store.set('user/bob', 'tok_456');
+      const files = readdirSync(dir).map((name) => join(dir, name));
+      const all = files.map((file) => `${file}${readFileSync(file, 'utf8')}`).join();
+      expect(all).not.toMatch(/ada|bob|tok_/);
+      expect(statSync(dir).mode & 0o077).toBe(0);
+      expect(statSync(files[0] as string).mode & 0o077).toBe(0);
+      renameSync(files[0] as string, files[1] as string);
+      await expect(store.list('')).rejects.toMatchObject({ code: 'STORAGE_CORRUPT' });
+    } finally {
+      rmSync(join(dir, '..'), { recursive: true });
+    }
+  });
+});
