@@ -409,3 +409,25 @@ describe.skipIf(script === undefined)('in a terminal', () => {
     });
   });
 });
+
+describe('mcp', () => {
+  it('serves plans to a host that starts it, and takes the tools of MCP servers', async () => {
+    const { Client } = await import('@modelcontextprotocol/client');
+    const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
+    const { everything } = await import('./lib/mcp-servers.ts');
+    const { command, args } = everything();
+    writeFileSync(join(cwd, 'mcp.json'), JSON.stringify({ mcpServers: { everything: { command, args } } }));
+    const plan = `import { PlanBuilderV2 } from ${JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href)};
+      export default { sum: new PlanBuilderV2('Sum').invokeToolStep({ stepName: 'sum', tool: 'mcp:everything:get_sum', args: { a: 2, b: 3 } }).build() };`;
+    writeFileSync(join(cwd, 'plans.mjs'), plan);
+    const client = new Client({ name: 'host', version: '1' });
+    const options = ['--plans', 'plans.mjs', '--mcp-config', 'mcp.json', '--storage', 'memory', '--no-env'];
+    await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...options], cwd }));
+    try {
+      const { structuredContent } = await client.callTool({ name: 'run_sum', arguments: {} });
+      expect(structuredContent).toMatchObject({ state: 'COMPLETE', output: expect.stringContaining('5') });
+    } finally {
+      await client.close();
+    }
+  }, 60_000);
+});

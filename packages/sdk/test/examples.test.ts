@@ -26,6 +26,11 @@ const stories: Readonly<Record<string, readonly string[]>> = {
     'COMPLETE: "100000 is above the limit: please call us."\n  mails sent so far: 0',
     'COMPLETE: {"receipt":"50 ounces of gold"}\n  mails sent so far: 1',
   ],
+  'mcp-shop.mjs': [
+    'The shop gives: mcp:shop:find_order, mcp:shop:refund',
+    'MCP server shop: Why do you send A-7 back?\n  > too small',
+    'COMPLETE: refund 1: 4200 cents (too small)',
+  ],
   'refund-approval.mjs': [
     'CLARIFICATION_FORBIDDEN',
     'refunds made in all: 1',

@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { endUsersEraseCommand } from './commands/end-users-erase.ts';
 import { estimateCommand } from './commands/estimate.ts';
 import { keysCreateCommand, keysListCommand, keysRevokeCommand } from './commands/keys.ts';
+import { mcpCommand } from './commands/mcp.ts';
 import { planCommand } from './commands/plan.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { runCommand } from './commands/run.ts';
@@ -48,6 +49,7 @@ export const commands: readonly Command[] = [
   storageImportCommand,
   toolsListCommand,
   toolsTestCommand,
+  mcpCommand,
   demoCommand,
   demoWorkerCommand,
   doctorCommand,

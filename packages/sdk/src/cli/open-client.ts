@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Portia, PortiaOptions } from '../client.ts';
@@ -63,8 +63,29 @@ export async function configOf(input: Input, more: Readonly<Record<string, unkno
   return Config.fromDefault({ ...given, ...more });
 }
 
-/** The tools of a command: those whose keys are set, all example tools, or those of a module. */
+/** The tools of a command, with those of its MCP servers. Closing them is the caller's: `closeTools`, or the client's. */
 export async function toolsOf(input: Input, config: Config): Promise<ToolRegistry> {
+  const tools = await ownTools(input, config);
+  const file = input.text('mcp-config');
+  return file === undefined ? tools : tools.plus(await mcpTools(file));
+}
+
+async function mcpTools(file: string): Promise<ToolRegistry> {
+  let config: string;
+  try {
+    config = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw usageError(
+      `--mcp-config ${file}: ${ensureError(error).message}`,
+      'give a file such as { "mcpServers": { … } }',
+    );
+  }
+  const { McpToolRegistry } = await import('../tool/mcp/registry.ts');
+  return McpToolRegistry.fromConfig(config);
+}
+
+/** Those whose keys are set, all example tools, or those of a module. */
+async function ownTools(input: Input, config: Config): Promise<ToolRegistry> {
   const which = input.text('tools');
   if (which === 'example') return (await import('../tool/library/registries.ts')).exampleToolRegistry;
   if (which !== undefined && which !== 'default') return toolsOfModule(which);

@@ -19,6 +19,7 @@ export const storeOptions: OptionSpecs = {
 
 /** Which tools there are. */
 export const toolOptions: OptionSpecs = {
+  'mcp-config': { type: 'text', value: 'FILE', help: 'also the tools of these MCP servers: { "mcpServers": { … } }' },
   tools: {
     type: 'text',
     value: 'WHICH',

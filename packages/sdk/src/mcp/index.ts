@@ -12,3 +12,7 @@ export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts'
 export type { SecretKeyOptions } from '../secrets/secret-keys.ts';
 export { type FileSecretOptions, fileSecretStore } from '../secrets/file-secret-store.ts';
 export { type SqliteSecretOptions, sqliteSecretStore } from '../secrets/sqlite-secret-store.ts';
+
+// Plans for MCP hosts
+export { type PortiaMcpServer, portiaMcpServer } from '../mcp-server/portia-mcp-server.ts';
+export type { EndUserOf, PortiaMcpOptions } from '../mcp-server/options.ts';

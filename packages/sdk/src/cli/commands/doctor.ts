@@ -4,6 +4,7 @@ import { modelNames } from '../../config/model-settings.ts';
 import { ensureError } from '../../core/errors.ts';
 import { providers } from '../../model/providers.ts';
 import { openStorage } from '../../storage/open-storage.ts';
+import { closeTools } from '../../tool/close-tools.ts';
 import { version } from '../../version.ts';
 import type { Command, Sheet } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -129,6 +130,7 @@ function modelCheck({ models }: Config): Check {
 
 async function toolCheck(input: Input, config: Config): Promise<Check> {
   const tools = await toolsOf(input, config);
+  await closeTools(tools);
   return { name: 'tools', state: 'ok', says: tools.toolIds().join(', ') };
 }
 

@@ -2,6 +2,7 @@ import { plainLine } from '../../clarify/plain-text.ts';
 import { llmToolId } from '../../plan/compile.ts';
 import { llmTool } from '../../tool/library/llm-tool.ts';
 import { argsJsonSchemaOf } from '../../tool/tool.ts';
+import { closeTools } from '../../tool/close-tools.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
@@ -19,6 +20,7 @@ export const toolsListCommand: Command = {
   async run({ input, io, json }) {
     loadEnvironment(input);
     const registry = await toolsOf(input, await configOf(input));
+    await closeTools(registry);
     const tools = [...(registry.has(llmToolId) ? registry : registry.withTool(llmTool))];
     if (json) {
       const described = tools.map((tool) => ({
