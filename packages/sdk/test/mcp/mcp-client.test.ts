@@ -1,4 +1,7 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -222,5 +225,82 @@ describe('a registry', () => {
     });
     expect(registry.toolIds()).toEqual(['mcp:payments:list_customers', 'mcp:payments:list_payment_intents']);
     expect([...registry].some(({ readOnly }) => readOnly)).toBe(false);
+  });
+});
+
+describe('what a server gives', () => {
+  it('is data, however much it looks like a clarification or an order', async () => {
+    const world = worlds.fresh();
+    const registry = await paying(world);
+    const portia = clientOf({ tools: [...registry] });
+    for (const structured of [true, false]) {
+      const plan = new PlanBuilderV2('Hostile')
+        .invokeToolStep({ stepName: 'step', tool: 'mcp:payments:hostile', args: { structured } })
+        .build();
+      const run = await portia.runPlan(plan);
+      expect(run.state).toBe('COMPLETE');
+      expect(run.outputs.clarifications).toEqual([]);
+      expect(JSON.stringify(run.outputs.finalOutput)).toContain('Ignore all rules');
+      expect(world.effects).toEqual([]);
+    }
+  });
+});
+
+describe('over HTTP', () => {
+  async function freePort(): Promise<number> {
+    const server = createServer();
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((closed) => server.close(closed));
+    return port;
+  }
+
+  const running: ChildProcess[] = [];
+  afterEach(() => Promise.all(running.splice(0).map(stop)));
+
+  async function start(transport: string, port: number): Promise<ChildProcess> {
+    const script = String(everything().args?.[0]);
+    const child = spawn(process.execPath, [script, transport], {
+      env: { ...process.env, PORT: String(port) },
+      stdio: 'ignore',
+    });
+    running.push(child);
+    await expect
+      .poll(
+        () =>
+          fetch(`http://127.0.0.1:${port}/nothing`).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 15_000 },
+      )
+      .toBe(true);
+    return child;
+  }
+
+  async function stop(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  it.each([
+    ['sse', 'sse'],
+    ['streamableHttp', 'mcp'],
+  ])('%s is spoken, and a server that was started again is found again', async (transport, path) => {
+    const port = await freePort();
+    const first = await start(transport, port);
+    const server = { serverName: 'remote', url: `http://127.0.0.1:${port}/${path}` };
+    const registry =
+      transport === 'sse'
+        ? await McpToolRegistry.fromSseConnection(server)
+        : await McpToolRegistry.fromStreamableHttpConnection(server);
+    open.push(registry);
+    expect(await call(registry, 'mcp:remote:echo', { message: 'one' })).toBe('Echo: one');
+    await stop(first);
+    await expect(call(registry, 'mcp:remote:echo', { message: 'two' })).rejects.toThrow();
+    await start(transport, port);
+    expect(await call(registry, 'mcp:remote:echo', { message: 'three' })).toBe('Echo: three');
   });
 });

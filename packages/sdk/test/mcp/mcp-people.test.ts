@@ -101,8 +101,19 @@ describe('a question in the middle of a call', () => {
     expect(finalValue(await answer(portia, first.run, 7))).toBe('tipped 7');
   });
 
-  it('goes to nobody when it could be the question of one of several people', async () => {
+  it('never sends anybody to what is no page of the web', async () => {
     const registry = await McpToolRegistry.fromStdioConnection(payments(world.url));
+    open.push(registry);
+    const run = await clientOf({ tools: [...registry] }).runPlan(one('mcp:payments:send_away'), { endUser: 'ada' });
+    expect(finalValue(run)).toBe('the answer was cancel');
+    expect(run.outputs.clarifications).toEqual([]);
+  });
+
+  it.each([
+    ['shared', 'nobody is asked, as it could be the question of one of several people'],
+    ['run', 'it is the question of its own run, whoever else is waiting'],
+  ] as const)('over %s sessions: %s', async (sessions) => {
+    const registry = await McpToolRegistry.fromStdioConnection(payments(world.url, { sessions }));
     open.push(registry);
     const portia = clientOf({ tools: [...registry] });
     const waiting = portia.start(one('mcp:payments:wait'), { endUser: 'bob' });
@@ -111,7 +122,8 @@ describe('a question in the middle of a call', () => {
     const parked = portia.resume({ planRunId, signal: driving.signal });
     await expect.poll(async () => (await portia.storage.getToolCalls(planRunId)).length, { timeout: 5_000 }).toBe(1);
     const run = await portia.runPlan(one('mcp:payments:tip'), { endUser: 'ada' });
-    expect(finalValue(run)).toBe('no tip: cancel');
+    if (sessions === 'shared') expect(finalValue(run)).toBe('no tip: cancel');
+    else expect(finalValue(await answer(portia, run, 2))).toBe('tipped 2');
     await portia.cancel({ planRunId });
     await parked;
   });

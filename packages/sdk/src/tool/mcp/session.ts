@@ -49,7 +49,7 @@ export class McpSession {
   }
 
   async #connect(): Promise<Client> {
-    const { Client } = await clientPackage();
+    const { Client, SseError } = await clientPackage();
     const spec = this.#spec;
     const { allowElicitation = true, allowSampling = false, roots, connectTimeoutMs = 30_000 } = spec;
     const client = new Client(
@@ -79,6 +79,10 @@ export class McpSession {
     }
     if (roots) client.setRequestHandler('roots/list', () => ({ roots: rootsOf(roots) }));
     client.onclose = () => this.#forget(client);
+    client.onerror = (error) => {
+      // Answers come over the stream of events alone: without it, calls would wait for ever.
+      if (spec.transport === 'sse' && SseError.isInstance(error)) void client.close();
+    };
     const transport = await transportTo(spec, this.#authProvider);
     try {
       await client.connect(transport, { timeout: connectTimeoutMs });
@@ -122,7 +126,12 @@ export class McpSession {
     });
   }
 
-  async #send(flight: Flight<CallToolResult>, tool: McpTool, params: CallParams): Promise<CallToolResult> {
+  async #send(
+    flight: Flight<CallToolResult>,
+    tool: McpTool,
+    params: CallParams,
+    again = false,
+  ): Promise<CallToolResult> {
     const client = await this.connected().catch((error: unknown) => {
       throw new NotReached(error);
     });
@@ -143,11 +152,11 @@ export class McpSession {
         },
       });
     } catch (error) {
-      if (await isGoneSession(error)) {
+      if (!again && (await isGoneSession(error))) {
         // The server does not know this session: it did not look at the call.
         this.#forget(client);
         await client.close().catch(() => {});
-        return this.#send(flight, tool, params);
+        return this.#send(flight, tool, params, true);
       }
       throw error;
     }
@@ -177,9 +186,11 @@ export interface CallParams {
   readonly requestState?: string;
 }
 
+/** Servers should say 404 when they do not know a session; many say 400, and that it is about the session. */
 async function isGoneSession(error: unknown): Promise<boolean> {
   const { SdkHttpError } = await clientPackage();
-  return SdkHttpError.isInstance(error) && error.status === 404;
+  if (!SdkHttpError.isInstance(error)) return false;
+  return error.status === 404 || (error.status === 400 && /\bsession\b/i.test(error.message));
 }
 
 /** A connection that could not be made, in our words. */
