@@ -112,7 +112,7 @@ describe('a question in the middle of a call', () => {
   it.each([
     ['shared', 'nobody is asked, as it could be the question of one of several people'],
     ['run', 'it is the question of its own run, whoever else is waiting'],
-  ] as const)('over %s sessions: %s', async (sessions) => {
+  ] as const)('over %s sessions: %s', async (sessions, _what) => {
     const registry = await McpToolRegistry.fromStdioConnection(payments(world.url, { sessions }));
     open.push(registry);
     const portia = clientOf({ tools: [...registry] });
