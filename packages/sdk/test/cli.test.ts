@@ -417,15 +417,22 @@ describe('mcp', () => {
     const { everything } = await import('./lib/mcp-servers.ts');
     const { command, args } = everything();
     writeFileSync(join(cwd, 'mcp.json'), JSON.stringify({ mcpServers: { everything: { command, args } } }));
-    const plan = `import { PlanBuilderV2 } from ${JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href)};
-      export default { sum: new PlanBuilderV2('Sum').invokeToolStep({ stepName: 'sum', tool: 'mcp:everything:get_sum', args: { a: 2, b: 3 } }).build() };`;
+    const plan = `import { PlanBuilderV2, StepOutput } from ${JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href)};
+      export default { sum: new PlanBuilderV2('Sum')
+        .userInput({ stepName: 'a', message: 'Which number?', options: [2, 4] })
+        .invokeToolStep({ stepName: 'sum', tool: 'mcp:everything:get_sum', args: { a: StepOutput('a'), b: 3 } })
+        .build() };`;
     writeFileSync(join(cwd, 'plans.mjs'), plan);
-    const client = new Client({ name: 'host', version: '1' });
+    const client = new Client({ name: 'host', version: '1' }, { capabilities: { elicitation: {} } });
+    client.setRequestHandler('elicitation/create', ({ params }) => {
+      expect(params.message).toContain('Which number?');
+      return { action: 'accept', content: { answer: '4' } };
+    });
     const options = ['--plans', 'plans.mjs', '--mcp-config', 'mcp.json', '--storage', 'memory', '--no-env'];
     await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...options], cwd }));
     try {
       const { structuredContent } = await client.callTool({ name: 'run_sum', arguments: {} });
-      expect(structuredContent).toMatchObject({ state: 'COMPLETE', output: expect.stringContaining('5') });
+      expect(structuredContent).toMatchObject({ state: 'COMPLETE', output: expect.stringContaining('7') });
     } finally {
       await client.close();
     }
