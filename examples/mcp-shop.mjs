@@ -67,8 +67,7 @@ async function main() {
   console.log(`The shop gives: ${tools.toolIds().join(', ')}`);
   const portia = new Portia({ config: new Config({ storageClass: 'MEMORY' }), tools, plans: [plan] });
   let run = await portia.runPlan(plan, { planRunInputs: { order: 'A-7' }, endUser: 'ada' });
-  // The operator approves the call, the customer answers the shop, and as the answer makes a call of its own, the
-  // operator approves that one too.
+  // The operator approves the call; the customer answers the shop in the middle of it.
   const answers = { 'User Verification': true, 'Multiple Choice': 'too small' };
   while (run.state === 'NEED_CLARIFICATION') {
     const [question] = run.getOutstandingClarifications();
