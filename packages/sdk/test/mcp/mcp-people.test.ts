@@ -9,7 +9,7 @@ import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
 import { memoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import type { StorageBackend } from '../../src/storage/storage-backend.ts';
 import { scriptedModel } from '../../src/testing/scripted-model.ts';
-import { text } from '../../src/testing/script.ts';
+import { text, toolCall } from '../../src/testing/script.ts';
 import { serveFetch } from '../lib/fetch-server.ts';
 import { clientOf, questionOf } from '../lib/engine.ts';
 import { everything, payments } from '../lib/mcp-servers.ts';
@@ -65,6 +65,28 @@ describe('a question in the middle of a call', () => {
     expect(questionOf(again).userGuidance).toContain('did not fit');
     expect(finalValue(await answer(portia, again, 3))).toBe('tipped 3');
     expect(world.count('tip-begun')).toBe(1);
+  });
+
+  it('is asked anew for each call an agent makes', async () => {
+    const registry = await McpToolRegistry.fromStdioConnection(payments(world.url));
+    open.push(registry);
+    const model = scriptedModel(({ messages }) => {
+      const results = messages.filter(({ role }) => role === 'tool').length;
+      return results < 2 ? toolCall('mcp_payments_tip', {}) : text('both tipped');
+    });
+    const plan = new PlanBuilderV2('Two tips')
+      .reactAgentStep({ stepName: 'tips', task: 'Tip twice', tools: ['mcp:payments:tip'] })
+      .build();
+    const portia = clientOf({ tools: [...registry], model });
+    const first = await portia.runPlan(plan, { endUser: 'ada' });
+    const second = await answer(portia, first, 3);
+    const done = await answer(portia, second, 4);
+    expect(done.state).toBe('COMPLETE');
+    expect(world.effects.filter(({ kind }) => kind === 'tip').map(({ body }) => body)).toEqual([
+      { amount: 3 },
+      { amount: 4 },
+    ]);
+    expect(world.count('tip-begun')).toBe(2);
   });
 
   it('can be declined', async () => {

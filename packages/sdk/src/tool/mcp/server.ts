@@ -192,6 +192,11 @@ export class McpServer {
     this.#givenUp.set(flight, ids);
   }
 
+  /** A call that was parked goes on: its end is for whoever waits for it now. @internal */
+  unparked(flight: Flight<CallToolResult>): void {
+    this.#givenUp.delete(flight);
+  }
+
   /** A call that was parked for these questions and has ended meanwhile. @internal */
   takeGivenUp(clarifications: readonly Clarification[]): Flight<CallToolResult> | undefined {
     for (const [flight, ids] of this.#givenUp) {

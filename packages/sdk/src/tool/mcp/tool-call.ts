@@ -92,6 +92,7 @@ export class McpToolCall {
   /** A call that is parked gets its answer and goes on. */
   async #goOn(flight: Flight<CallToolResult>, live: LiveQuestion): Promise<Outcome> {
     flight.context = this.#context;
+    this.#server.unparked(flight);
     const answer = await this.#answers.take(live.question);
     if (answer && 'problem' in answer) return this.#ask(flight, live, answer.problem);
     this.#server.settle(this.#context.clarifications);
