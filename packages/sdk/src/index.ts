@@ -81,7 +81,7 @@ export type {
   ToolResult,
   ToolRunContext,
 } from './core/tool.ts';
-export { ToolCallStatus, type ToolCall, type ToolCallRecord } from './core/tool-call.ts';
+export { ToolCallStatus, type ToolCall, type ToolCallRecord, toolCallRecordFromWire } from './core/tool-call.ts';
 export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
 export { defaultToolRegistry, exampleToolRegistry, openSourceToolRegistry } from './tool/library/registries.ts';
 
@@ -120,6 +120,7 @@ export { memoryStorage } from './storage/memory/memory-storage.ts';
 export { diskStorage } from './storage/disk/disk-storage.ts';
 export { type CloudOptions, cloudStorage } from './storage/cloud/index.ts';
 export { storageDoor } from './storage/cloud/door.ts';
+export { PortiaDocuments, type RecordedRun } from './storage/portia-documents.ts';
 export {
   type EncryptionOptions,
   encryptedStorage,

@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { PortiaError, version } from 'portia-ts';
+import { v0 } from './api/v0/index.ts';
 import { v1 } from './api/v1/index.ts';
 import type { ControlStore } from './control/control-store.ts';
 import type { Env } from './http/context.ts';
@@ -42,6 +43,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.use('/metrics', door);
   app.route('/', metrics());
   app.use('/api/*', tooLarge(limits), door);
+  app.route('/api/v0', v0());
   app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',

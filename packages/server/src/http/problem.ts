@@ -9,6 +9,9 @@ const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   ID_INVALID: 400,
   CONFIG_INVALID: 400,
   PLAN_INVALID: 400,
+  PLAN_RUN_INVALID: 400,
+  OUTPUT_INVALID: 400,
+  TOOL_CALL_INVALID: 400,
   END_USER_INVALID: 400,
   INPUT_MISSING: 400,
   INPUT_INVALID: 400,
@@ -99,14 +102,19 @@ export function answerProblem(context: Context<Env>, thrown: unknown, log: Serve
   const requestId = context.get('requestId');
   const problem = problemOf(error, requestId);
   if (problem.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
-  return problemResponse(problem, error.details?.['retryAfter']);
+  return problemResponse(problem, error.details?.['retryAfter'], context.req.path.startsWith('/api/v0/'));
 }
 
-function problemResponse(problem: Problem, retryAfter: unknown): Response {
-  return new Response(JSON.stringify(problem), {
+/** As clients of `/api/v0` know errors: always JSON, and all of it in words. */
+function detailOf({ detail, hint }: Problem): { readonly detail: string } {
+  return { detail: hint === undefined ? detail : `${detail}; ${hint}` };
+}
+
+function problemResponse(problem: Problem, retryAfter: unknown, isV0: boolean): Response {
+  return new Response(JSON.stringify(isV0 ? detailOf(problem) : problem), {
     status: problem.status,
     headers: {
-      'content-type': 'application/problem+json',
+      'content-type': isV0 ? 'application/json' : 'application/problem+json',
       'cache-control': 'no-store',
       ...(problem.status === 401 && { 'www-authenticate': 'Bearer realm="portia-ts"' }),
       ...(typeof retryAfter === 'number' && { 'retry-after': String(retryAfter) }),

@@ -82,7 +82,7 @@ function sameQuestion(was: Clarification, is: Clarification): boolean {
 }
 
 /** Whether two values are the same for Portia 0.9, which writes every value of an output as a string. */
-function sameForPortia(ours: JsonValue, theirs: JsonValue): boolean {
+export function sameForPortia(ours: JsonValue, theirs: JsonValue): boolean {
   if (typeof theirs === 'string' && typeof ours !== 'string') {
     if (ours === null) return theirs === '';
     try {

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { fold } from '../../core/apply.ts';
 import { type Clarification, clarificationToWire } from '../../core/clarification.ts';
-import { type Commit, fromCommit, type RunEventBody, type StoredOutput, toCommit } from '../../core/event.ts';
+import {
+  type Commit,
+  fromCommit,
+  type Resolution,
+  type RunEventBody,
+  type StoredOutput,
+  toCommit,
+} from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import { isInMemory, isMarker, type Output, serializeValue } from '../../core/output.ts';
 import type { Plan } from '../../core/plan.ts';
@@ -58,7 +65,8 @@ export function journalOf(
   return { commits: [commit], status: { state, updatedAt: at, ...(error && { error }) } };
 }
 
-function eventsOf(run: PlanRun, plan: Plan): readonly RunEventBody[] {
+/** What must have happened for a run to stand as its document says. */
+export function eventsOf(run: PlanRun, plan: Plan, via: Resolution['via'] = 'file'): readonly RunEventBody[] {
   if (run.state === 'NOT_STARTED') return [];
   const { clarifications, finalOutput } = run.outputs;
   const events: RunEventBody[] = [{ type: 'run-start', epoch: 0, host: 'unknown', version: 'Portia 0.9' }];
@@ -66,8 +74,7 @@ function eventsOf(run: PlanRun, plan: Plan): readonly RunEventBody[] {
   for (const [index, clarification] of clarifications.entries())
     events.push(raised(clarification, index, run.currentStepIndex));
   for (const { id, response, resolved } of clarifications) {
-    if (resolved)
-      events.push({ type: 'clarification-resolved', id, response, resolvedBy: null, as: null, via: 'file' });
+    if (resolved) events.push({ type: 'clarification-resolved', id, response, resolvedBy: null, as: null, via });
   }
   if (run.state === 'COMPLETE') {
     events.push({ type: 'run-end', state: 'COMPLETE', ...(finalOutput && { finalOutput: stored(finalOutput) }) });
