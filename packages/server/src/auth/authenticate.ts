@@ -1,7 +1,7 @@
 import { PortiaError } from 'portia-ts';
 import { type ControlStore, defaultOrganisation } from '../control/control-store.ts';
 import { keyOfHeader } from './api-keys.ts';
-import type { Principal } from './principal.ts';
+import { forbidden, type Principal } from './principal.ts';
 
 /** A principal, and the organisation whose data it works with. */
 export interface Authenticated {
@@ -27,13 +27,38 @@ export function byApiKey(control: ControlStore): Authenticate {
   };
 }
 
-/** Everybody who reaches the server may do everything: for loopback only. */
+/**
+ * Every program of this machine may do everything: for loopback only. A browser is a program of this machine, too, and
+ * the pages in it are not: what another site has sent (also under a name of its own that it lets mean this machine) is
+ * refused, and so is what a proxy hands on from elsewhere.
+ */
 export function withoutAuth(): Authenticate {
   const authenticated: Authenticated = {
     principal: { id: 'local', scopes: ['admin'] },
     organisation: defaultOrganisation,
   };
-  return async () => authenticated;
+  return async ({ url, headers }) => {
+    const why = fromElsewhere(headers.get('host') ?? new URL(url).host, headers);
+    if (why === undefined) return authenticated;
+    throw forbidden(
+      `this server runs without auth, for programs of its own machine, and ${why}`,
+      'run it with keys: leave --no-auth out, and npx portia-ts keys create makes one',
+    );
+  };
+}
+
+const loopbackNames: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Why a request is not one of a program of this machine; `undefined`: it is. */
+function fromElsewhere(host: string, headers: Headers): string | undefined {
+  const own = URL.canParse(`http://${host}`) ? new URL(`http://${host}`) : undefined;
+  if (!own || !loopbackNames.has(own.hostname)) return `the request is for the host ${JSON.stringify(host)}`;
+  const origin = headers.get('origin');
+  if (origin !== null && origin !== own.origin) return `the request is from a page of ${JSON.stringify(origin)}`;
+  const site = headers.get('sec-fetch-site') ?? 'none';
+  if (site !== 'none' && site !== 'same-origin') return 'the request is from a page of another site';
+  const hop = ['forwarded', 'x-forwarded-for', 'x-real-ip'].find((name) => headers.has(name));
+  return hop && `the request came through a proxy (it has the header ${hop})`;
 }
 
 /** What a program says of a request in {@link HandlerOptions.authorize}; nothing means nobody. */
