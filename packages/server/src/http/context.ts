@@ -2,12 +2,14 @@ import type { Context } from 'hono';
 import type { Principal } from '../auth/principal.ts';
 import type { Tenant } from '../tenants.ts';
 
-/** What routes find in their context. `principal` and `tenant` are set below `/api`, by the guard. */
+/** What routes find in their context. All but `requestId` are set below `/api`, by the guard. */
 export interface Env {
   Variables: {
     requestId: string;
     principal: Principal;
     tenant: Tenant;
+    /** Whether the principal may still come in: for answers that last. */
+    holds: () => Promise<boolean>;
   };
 }
 

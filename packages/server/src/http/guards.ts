@@ -65,6 +65,7 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
     });
     byPrincipal.take(`${known.organisation}/${known.principal.id}`);
     context.set('principal', known.principal);
+    context.set('holds', known.holds ?? (async () => true));
     context.set('tenant', await tenantFor(known.organisation));
     await next();
   };

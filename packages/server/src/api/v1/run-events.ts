@@ -58,14 +58,23 @@ function stream(context: Context<Env>, id: PlanRunUUID, after: number, log: Serv
   const { portia, closing } = context.get('tenant');
   const requestId = context.get('requestId');
   const principal = context.get('principal');
+  const holds = context.get('holds');
   return streamSSE(context, async (out) => {
     const leaving = new AbortController();
     out.onAbort(() => leaving.abort());
-    const beat = setInterval(() => void out.write(': \n\n'), heartbeatMs);
+    const beat = setInterval(() => {
+      void out.write(': \n\n');
+      holds().then(
+        (still) => still || leaving.abort(),
+        () => undefined,
+      );
+    }, heartbeatMs);
     const shown = eventsFor(principal);
     try {
       for await (const event of portia.events(id, { after, signal: AbortSignal.any([leaving.signal, closing]) })) {
         if (!shown(event)) continue;
+        // A connection outlives the key it was opened with; what happens after that is not for it.
+        if (event.seq !== undefined && !(await holds())) break;
         await out.writeSSE({
           ...(event.seq !== undefined && { id: String(event.seq) }),
           event: event.type,

@@ -73,6 +73,24 @@ describe('a run on the server', () => {
     });
   });
 
+  it('is no longer followed with a token that was revoked or has expired', async () => {
+    const runId = await start();
+    const why = await question(carl);
+    const follow = async (token: string): Promise<Response> =>
+      server.send(
+        new Request(`http://server.test/api/v1/runs/${runId}/events`, { headers: { authorization: `Bearer ${token}` } }),
+      );
+    const brief = await server.tokenOf('carl', 'default', 300);
+    const followed = await Promise.all([follow(carl), follow(brief)]);
+    await server.control.revokeKey('default', carl.split('_')[1] ?? '');
+    await until(async () => (await server.control.findKey(brief)) === undefined, 'the end of the token');
+    await answer(runId, why.id, 'It broke', operator);
+    const approval = await question(operator, '?audience=operator');
+    await answer(runId, approval.id, true, operator);
+    await ended(runId);
+    for (const one of followed) expect(await one.text()).not.toMatch(/It broke|run-end/);
+  });
+
   it('lets a key that starts runs answer nothing', async () => {
     const runId = await start();
     const why = await question(carl);
