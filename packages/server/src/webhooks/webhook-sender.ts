@@ -8,7 +8,8 @@ import type { Delivery, WebhookStore } from './webhook-store.ts';
 
 /** Milliseconds until the next attempt, by how many there were. Three days in all; then it is given up. */
 const waits = [5_000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 40 * 3_600_000];
-const timeoutMs = 10_000;
+/** For all of one attempt: whoever answers a byte at a time must not hold up what is for others. */
+const usualTimeoutMs = 10_000;
 const pollMs = 1_000;
 
 /** Sends what is in the outbox, each message until it arrives: at least once, with the same id. */
@@ -16,15 +17,21 @@ export class WebhookSender {
   readonly #store: WebhookStore;
   readonly #log: ServerLog;
   readonly #allowPrivate: boolean;
+  readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
   #working = false;
   #rang = false;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(store: WebhookStore, log: ServerLog, { allowPrivate }: { readonly allowPrivate: boolean }) {
+  constructor(
+    store: WebhookStore,
+    log: ServerLog,
+    { allowPrivate, timeoutMs = usualTimeoutMs }: { readonly allowPrivate: boolean; readonly timeoutMs?: number },
+  ) {
     this.#store = store;
     this.#log = log;
     this.#allowPrivate = allowPrivate;
+    this.#timeoutMs = timeoutMs;
     this.#timer = setInterval(() => this.ring(), pollMs);
   }
 
@@ -59,7 +66,7 @@ export class WebhookSender {
   async #send(delivery: Delivery): Promise<void> {
     const { id, attempts } = delivery;
     try {
-      await post(delivery, this.#allowPrivate);
+      await post(delivery, this.#allowPrivate, this.#timeoutMs);
       await this.#store.delivered(id);
     } catch (error) {
       const wait = waits[attempts - 1];
@@ -70,7 +77,7 @@ export class WebhookSender {
 }
 
 /** Sends one message, signed as standardwebhooks.com says. Rejects unless the answer is 2xx. */
-function post({ id, url, body, secret }: Delivery, allowPrivate: boolean): Promise<void> {
+function post({ id, url, body, secret }: Delivery, allowPrivate: boolean, timeoutMs: number): Promise<void> {
   const target = new URL(url);
   const at = Math.floor(Date.now() / 1000);
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
@@ -83,7 +90,9 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean): Promi
       target,
       {
         method: 'POST',
-        timeout: timeoutMs,
+        signal: AbortSignal.timeout(timeoutMs),
+        // A connection that something else in this process has opened was not checked by the look-up.
+        agent: false,
         ...(!allowPrivate && { lookup: publicOnly }),
         headers: {
           'content-type': 'application/json',
@@ -94,14 +103,16 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean): Promi
         },
       },
       (answer) => {
-        answer.resume();
+        // What else it has to say is not read, and not for longer than the attempt may last.
+        answer.on('error', () => undefined).resume();
         const { statusCode = 0 } = answer;
         if (statusCode >= 200 && statusCode < 300) resolve();
         else reject(new Error(`it answered ${statusCode}`));
       },
     );
-    request.on('timeout', () => request.destroy(new Error('it did not answer in time')));
-    request.on('error', reject);
+    request.on('error', (error) =>
+      reject(error.name === 'AbortError' ? new Error('it did not answer in time') : error),
+    );
     request.end(body);
   });
 }

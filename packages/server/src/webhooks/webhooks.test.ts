@@ -1,12 +1,16 @@
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FetchServer, serveFetch } from '../../../sdk/test/lib/fetch-server.ts';
 import { until } from '../../test/lib/asking.ts';
 import { refunds } from '../../test/lib/refunds.ts';
 import { type TestServer, testServer } from '../../test/lib/server-for-tests.ts';
+import { ControlStore } from '../control/control-store.ts';
+import { sqliteSql } from '../control/sql.ts';
 import { serverLog } from '../server-log.ts';
 import { Tenants } from '../tenants.ts';
-import { isPrivate } from './webhook-sender.ts';
+import { isPrivate, WebhookSender } from './webhook-sender.ts';
 import { WebhookStore } from './webhook-store.ts';
 import { WebhookWatch } from './webhook-watch.ts';
 
@@ -107,6 +111,34 @@ describe('webhooks', () => {
     await start('lost');
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(told).toEqual([]);
+  });
+
+  it('are not held up by somebody who answers a byte at a time', async () => {
+    const dripping = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write('HTTP/1.1 200 OK\r\n');
+      const drip = setInterval(() => socket.write('x: y\r\n'), 20);
+      socket.on('close', () => clearInterval(drip));
+    });
+    await once(dripping.listen(0, '127.0.0.1'), 'listening');
+    const sql = await sqliteSql(':memory:');
+    const outbox = new WebhookStore((await ControlStore.open(sql)).sql, undefined);
+    const sender = new WebhookSender(outbox, serverLog('silent'), { allowPrivate: true, timeoutMs: 200 });
+    try {
+      const url = `http://127.0.0.1:${(dripping.address() as AddressInfo).port}/`;
+      const { webhook } = await outbox.add({ organisation: 'acme', url, events: ['run-failed'] });
+      await outbox.enqueue(webhook, 'a place', () => '{}');
+      sender.ring();
+      // Taken: nobody else's for a minute. Given up: again in five seconds.
+      await until(async () => {
+        const [row] = await sql.all('SELECT attempts, next_at FROM control.deliveries');
+        return row?.['attempts'] === 1 && Number(row['next_at']) < Date.now() + 30_000;
+      }, 'the end of the attempt');
+    } finally {
+      await sender.close();
+      await sql.close();
+      dripping.close();
+    }
   });
 
   it('tell after a restart what happened while nobody watched, once', async () => {
