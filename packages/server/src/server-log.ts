@@ -7,9 +7,28 @@ export type ServerLog = Pick<import('pino').Logger, 'info' | 'warn' | 'error' | 
 /** Where keys could stand in what is logged. They are cut out, wherever a line came from. */
 const secrets = ['authorization', '*.authorization', 'headers.authorization', 'key', 'secret', 'apiKey', '*.apiKey'];
 
+/** What is written of an error: of the fields that programs hang on theirs (requests, headers, bodies) only the code. */
+function errorForLog(thrown: unknown, depth = 0): unknown {
+  if (!(thrown instanceof Error)) return typeof thrown;
+  const { name, message, stack, code, cause } = thrown as NodeJS.ErrnoException;
+  return {
+    type: name,
+    message,
+    stack,
+    ...((typeof code === 'string' || typeof code === 'number') && { code }),
+    ...(cause !== undefined && depth < 5 && { cause: errorForLog(cause, depth + 1) }),
+  };
+}
+
 /** A log to stderr, so that stdout stays for results; `silent` writes nothing. */
-export function serverLog(level: string): ServerLog {
-  return pino({ level, redact: { paths: secrets, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+export function serverLog(
+  level: string,
+  to: { write(line: string): void } = pino.destination({ dest: 2, sync: true }),
+): ServerLog {
+  return pino(
+    { level, redact: { paths: secrets, censor: '[secret]' }, serializers: { err: (thrown) => errorForLog(thrown) } },
+    to,
+  );
 }
 
 /** The same log for the library. */

@@ -67,6 +67,9 @@ function statusOf(code: PortiaErrorCode): number {
   return statuses[code] ?? 500;
 }
 
+/** Codes whose messages name files and hosts of this machine, which are for its log and not for whoever asks. */
+const ofThisMachine: ReadonlySet<PortiaErrorCode> = new Set(['STORAGE_FAILED', 'STORAGE_CORRUPT']);
+
 /** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
 function asPortiaError(thrown: unknown): PortiaError {
   if (PortiaError.isInstance(thrown)) return thrown;
@@ -83,7 +86,10 @@ function asPortiaError(thrown: unknown): PortiaError {
 
 /** The problem document of an error. */
 function problemOf(error: PortiaError, requestId?: string): Problem {
-  const { code, message, hint, planRunId } = error;
+  const { code, planRunId } = error;
+  const { message, hint } = ofThisMachine.has(code)
+    ? { message: 'the store did not do what was asked; the log of the server says why', hint: undefined }
+    : error;
   return {
     type: 'about:blank',
     title: portiaErrorCodes[code],
@@ -101,7 +107,8 @@ export function answerProblem(context: Context<Env>, thrown: unknown, log: Serve
   const error = asPortiaError(thrown);
   const requestId = context.get('requestId');
   const problem = problemOf(error, requestId);
-  if (problem.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
+  if (problem.status >= 500 || ofThisMachine.has(error.code))
+    log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
   return problemResponse(problem, error.details?.['retryAfter'], context.req.path.startsWith('/api/v0/'));
 }
 

@@ -87,7 +87,8 @@ async function answerOne(context: AppContext, runId: string, id: string, respons
     planRunId: planRun.id,
     clarificationId: id as ClarificationUUID,
     response,
-    resolvedBy: as === 'endUser' ? principal.id : { id: principal.id, as },
+    // The library compares the id with whose run it is: it has to be the end user's, whatever the program calls it.
+    resolvedBy: { id: principal.endUserId ?? principal.id, as },
     via: 'api',
   });
 }
