@@ -42,7 +42,8 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   const door = guard(options);
   app.use('/metrics', door);
   app.route('/', metrics());
-  app.use('/api/*', tooLarge(limits), door);
+  // Nothing is read for somebody who is not known.
+  app.use('/api/*', door, tooLarge(limits));
   app.route('/api/v0', v0());
   app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {

@@ -46,6 +46,25 @@ describe('what cannot be taken', () => {
     expect((await server.ask('GET', '/api/v1/runs', { as })).body).toEqual({ items: [], cursor: null });
   });
 
+  it('is not read for somebody who is not known', async () => {
+    let read = 0;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          read += 1;
+          if (read > 8) controller.close();
+          else controller.enqueue(new Uint8Array(1_000).fill(0x20));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const answered = await server.send(
+      new Request('http://server.test/api/v1/runs', { method: 'POST', body, duplex: 'half' } as RequestInit),
+    );
+    expect(answered.status).toBe(401);
+    expect(read).toBe(0);
+  });
+
   it('names the field, and nothing of what surrounds it', async () => {
     const { body } = await post('{"plan":"refund","labels":{"a":7}}');
     expect(body.detail).toBe('the body labels.a: Invalid input: expected string, received number');

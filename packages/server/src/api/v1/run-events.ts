@@ -38,14 +38,15 @@ const heartbeatMs = 15_000;
 export function runEvents(log: ServerLog): OpenAPIHono<Env> {
   const app = router();
   app.openapi(events, async (context): Promise<never> => {
-    const { planRun } = await visibleRun(context, context.req.valid('param').runId);
+    const { planRun, clarifications } = await visibleRun(context, context.req.valid('param').runId);
     const after = lastSeen(context.req.header('last-event-id')) ?? context.req.valid('query').after ?? 0;
     const { portia } = context.get('tenant');
     if (isOver(planRun)) {
       const stored = await portia.storage.getEvents(planRun.id);
       if (!stored.some(({ seq }) => seq > after)) return context.body(null, 204) as never;
     }
-    return stream(context, planRun.id, after, log) as never;
+    const asked = clarifications.map(({ clarification }) => clarification.id);
+    return stream(context, { id: planRun.id, after, asked }, log) as never;
   });
   return app;
 }
@@ -54,7 +55,14 @@ function isOver({ state }: { readonly state: string }): boolean {
   return state === 'COMPLETE' || state === 'FAILED';
 }
 
-function stream(context: Context<Env>, id: PlanRunUUID, after: number, log: ServerLog): Response {
+interface Following {
+  readonly id: PlanRunUUID;
+  readonly after: number;
+  /** The questions that the principal has seen, or may have. */
+  readonly asked: readonly string[];
+}
+
+function stream(context: Context<Env>, { id, after, asked }: Following, log: ServerLog): Response {
   const { portia, closing } = context.get('tenant');
   const requestId = context.get('requestId');
   const principal = context.get('principal');
@@ -69,7 +77,7 @@ function stream(context: Context<Env>, id: PlanRunUUID, after: number, log: Serv
         () => undefined,
       );
     }, heartbeatMs);
-    const shown = eventsFor(principal);
+    const shown = eventsFor(principal, asked);
     try {
       for await (const event of portia.events(id, { after, signal: AbortSignal.any([leaving.signal, closing]) })) {
         if (!shown(event)) continue;
@@ -109,9 +117,9 @@ const outline: ReadonlySet<string> = new Set([
 ]);
 
 /** Which events a principal is shown. Prompts and arguments are for those who may read everything. */
-function eventsFor(principal: Principal): (event: RunEvent | RunNotice) => boolean {
+function eventsFor(principal: Principal, known: readonly string[]): (event: RunEvent | RunNotice) => boolean {
   if (may(principal, 'read-all')) return () => true;
-  const asked = new Set<string>();
+  const asked = new Set(known);
   return (event) => {
     if (event.type === 'clarification-raised') {
       if (!seesAudience(principal, event.audience)) return false;
