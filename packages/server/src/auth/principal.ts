@@ -10,7 +10,7 @@ export type Scope = 'admin' | 'operator' | 'client' | 'driver' | `role:${string}
 
 /** Who makes a request. */
 export interface Principal {
-  /** Stands as `resolvedBy` in the record of what they answer. */
+  /** Stands as `resolvedBy` in the record of what they answer; of an end user, `endUserId` does. */
   readonly id: string;
   readonly scopes: readonly Scope[];
   /** For a token of an end user: whose. Such a principal has no scopes. */
@@ -47,6 +47,11 @@ export function demand(principal: Principal, permission: Permission): void {
 /** The error for what a key does not allow. */
 export function forbidden(message: string, hint?: string): PortiaError {
   return new PortiaError({ code: 'FORBIDDEN', message, hint });
+}
+
+/** What a principal is counted under. Whoever names end users can name none like a key. */
+export function countedAs({ id, endUserId }: Principal): string {
+  return endUserId === undefined ? id : `end-user:${endUserId}`;
 }
 
 /** The roles of a principal. */

@@ -1,6 +1,7 @@
 import { PortiaError } from 'portia-ts';
 import { fitsHash, newKey, parseKey } from '../auth/api-keys.ts';
 import type { Scope } from '../auth/principal.ts';
+import { Sealer } from './sealer.ts';
 import { makeTables } from './schema.ts';
 import type { Row, Sql } from './sql.ts';
 
@@ -38,15 +39,18 @@ function isOrganisationName(name: string): boolean {
 /** What belongs to no organisation's own store: which organisations there are, and the keys to them. */
 export class ControlStore {
   readonly sql: Sql;
+  /** For the answers that are kept: they tell of runs, which may be encrypted. */
+  readonly answers: Sealer;
 
-  private constructor(sql: Sql) {
+  private constructor(sql: Sql, answers: Sealer) {
     this.sql = sql;
+    this.answers = answers;
   }
 
   /** Makes the tables that are missing. */
-  static async open(sql: Sql): Promise<ControlStore> {
+  static async open(sql: Sql, secretKey?: string): Promise<ControlStore> {
     await makeTables(sql);
-    const control = new ControlStore(sql);
+    const control = new ControlStore(sql, new Sealer(secretKey, 'answers'));
     await control.addOrganisation(defaultOrganisation);
     return control;
   }

@@ -9,11 +9,12 @@ export async function openControl(config: Config): Promise<ControlStore> {
   const { storage } = config;
   if (storage.class === 'POSTGRES') {
     const { postgresSql } = await import('./postgres-sql.ts');
-    return ControlStore.open(await postgresSql(storage.url()));
+    return ControlStore.open(await postgresSql(storage.url()), config.secretKey);
   }
   const inMemory = storage.class === 'MEMORY' || (storage.class === 'CUSTOM' && storage.name === 'memory');
   const control = await ControlStore.open(
     await sqliteSql(inMemory ? ':memory:' : join(dataFolder(config), 'control.db')),
+    config.secretKey,
   );
   return control;
 }

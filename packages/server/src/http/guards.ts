@@ -4,6 +4,7 @@ import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { PortiaError } from 'portia-ts';
 import type { Authenticate } from '../auth/authenticate.ts';
+import { countedAs } from '../auth/principal.ts';
 import type { ServerLog } from '../server-log.ts';
 import type { Tenant } from '../tenants.ts';
 import type { AppContext, Env } from './context.ts';
@@ -63,7 +64,7 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
       wrong.take(addressOf(context));
       throw error;
     });
-    byPrincipal.take(`${known.organisation}/${known.principal.id}`);
+    byPrincipal.take(`${known.organisation}/${countedAs(known.principal)}`);
     context.set('principal', known.principal);
     context.set('holds', known.holds ?? (async () => true));
     context.set('tenant', await tenantFor(known.organisation));

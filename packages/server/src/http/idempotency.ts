@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { PortiaError } from 'portia-ts';
-import type { Sql } from '../control/sql.ts';
+import { countedAs } from '../auth/principal.ts';
+import type { Sealer } from '../control/sealer.ts';
+import type { Row, Sql } from '../control/sql.ts';
 import type { Env } from './context.ts';
 
 /** How long an answer is kept for a request that comes again, in milliseconds. */
@@ -15,8 +17,11 @@ interface Place {
   readonly key: string;
 }
 
-/** Makes writes with an `Idempotency-Key` happen once: the same request again gets the answer of the first. */
-export function idempotency(sql: Sql): MiddlewareHandler<Env> {
+/**
+ * Makes writes with an `Idempotency-Key` happen once: the same request again gets the answer of the first. Answers are
+ * kept sealed where the server has a secret key, as the runs are that they tell of.
+ */
+export function idempotency(sql: Sql, answers: Sealer): MiddlewareHandler<Env> {
   return async (context, next) => {
     const { method, path } = context.req;
     const key = context.req.header('idempotency-key');
@@ -27,19 +32,23 @@ export function idempotency(sql: Sql): MiddlewareHandler<Env> {
         message: 'the header Idempotency-Key is not 1 to 255 letters, digits and signs',
       });
     }
-    const place = { organisation: context.get('tenant').organisation, principal: context.get('principal').id, key };
+    const place = {
+      organisation: context.get('tenant').organisation,
+      principal: countedAs(context.get('principal')),
+      key,
+    };
     const print = createHash('sha256')
       .update(`${method} ${path}\n${await context.req.text()}`)
       .digest('base64url');
     const before = await begin(sql, place, print);
-    if (before) return before;
+    if (before) return again(before, answers);
     await next();
-    await end(sql, place, context.res);
+    await end(sql, place, context.res, answers);
   };
 }
 
-/** Takes the key; gives the answer of the request that has it. */
-async function begin(sql: Sql, place: Place, print: string): Promise<Response | undefined> {
+/** Takes the key; gives the row with the answer of the request that has it. */
+async function begin(sql: Sql, place: Place, print: string): Promise<Row | undefined> {
   const now = Date.now();
   const at = [place.organisation, place.principal, place.key];
   await sql.all('DELETE FROM control.idempotency WHERE created_at < ?', [now - keepMs]);
@@ -56,7 +65,7 @@ async function begin(sql: Sql, place: Place, print: string): Promise<Response | 
   if (!row) return undefined;
   if (row['fingerprint'] !== print)
     throw conflict('the Idempotency-Key was used for another request', 'make a new key');
-  if (row['status'] !== null) return again(Number(row['status']), row);
+  if (row['status'] !== null) return row;
   const [renewed] = await sql.all(
     `UPDATE control.idempotency SET created_at = ? WHERE organisation = ? AND principal = ? AND idempotency_key = ?
      AND status IS NULL AND created_at = ? AND created_at < ? RETURNING created_at`,
@@ -66,18 +75,23 @@ async function begin(sql: Sql, place: Place, print: string): Promise<Response | 
   throw conflict('a request with this Idempotency-Key is still at work', 'wait for its answer, then ask again');
 }
 
-function again(status: number, row: Readonly<Record<string, unknown>>): Response {
+function again(row: Row, answers: Sealer): Response {
   if (row['body'] === null) {
     throw conflict('this was done already, and its answer held a secret that is shown once', 'make another one');
   }
-  return new Response(String(row['body']), {
-    status,
+  return new Response(answers.open(String(row['body'])), {
+    status: Number(row['status']),
     headers: { 'content-type': String(row['content_type']), 'idempotency-replayed': 'true' },
   });
 }
 
 /** Keeps the answer. What failed on our side is forgotten, so that it can be asked for again. */
-async function end(sql: Sql, { organisation, principal, key }: Place, answer: Response): Promise<void> {
+async function end(
+  sql: Sql,
+  { organisation, principal, key }: Place,
+  answer: Response,
+  answers: Sealer,
+): Promise<void> {
   const at = [organisation, principal, key];
   if (answer.status >= 500 || answer.status === 429) {
     await sql.all(
@@ -93,7 +107,7 @@ async function end(sql: Sql, { organisation, principal, key }: Place, answer: Re
     [
       answer.status,
       answer.headers.get('content-type') ?? 'application/json',
-      isSecret ? null : await answer.clone().text(),
+      isSecret ? null : answers.seal(await answer.clone().text()),
       ...at,
     ],
   );

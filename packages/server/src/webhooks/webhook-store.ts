@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { PortiaError } from 'portia-ts';
+import { Sealer } from '../control/sealer.ts';
 import type { Row, Sql } from '../control/sql.ts';
 
 /** What a webhook may be told of. */
@@ -35,11 +36,11 @@ const keepMs = 7 * 24 * 3_600_000;
 /** Webhooks and their outbox, in the control store. Signing secrets are sealed when the server has a secret key. */
 export class WebhookStore {
   readonly #sql: Sql;
-  readonly #key: Buffer | undefined;
+  readonly #secrets: Sealer;
 
   constructor(sql: Sql, secretKey: string | undefined) {
     this.#sql = sql;
-    this.#key = secretKey === undefined ? undefined : createHash('sha256').update(`webhooks\n${secretKey}`).digest();
+    this.#secrets = new Sealer(secretKey, 'webhooks');
   }
 
   /** Adds one. The secret its messages are signed with is given here and never again. */
@@ -53,7 +54,7 @@ export class WebhookStore {
         webhook.organisation,
         webhook.url,
         JSON.stringify(webhook.events),
-        this.#seal(secret),
+        this.#secrets.seal(secret),
         webhook.createdAt,
       ],
     );
@@ -108,7 +109,7 @@ export class WebhookStore {
         body: String(row['body']),
         attempts: Number(row['attempts']),
         url: String(webhook['url']),
-        secret: this.#open(String(webhook['secret'])),
+        secret: this.#secrets.open(String(webhook['secret'])),
       });
     }
     return deliveries;
@@ -141,29 +142,6 @@ export class WebhookStore {
        ON CONFLICT (organisation) DO UPDATE SET at = excluded.at`,
       [organisation, at],
     );
-  }
-
-  #seal(secret: string): string {
-    if (!this.#key) return secret;
-    const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
-    const sealed = Buffer.concat([cipher.update(secret), cipher.final()]);
-    return `sealed:${Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64')}`;
-  }
-
-  #open(stored: string): string {
-    if (!stored.startsWith('sealed:')) return stored;
-    if (!this.#key) {
-      throw new PortiaError({
-        code: 'CONFIG_NOT_FOUND',
-        message: 'the secrets of webhooks are sealed, and the setting secretKey is not set',
-        hint: 'set PORTIA_SECRET_KEY to what it was when they were made',
-      });
-    }
-    const bytes = Buffer.from(stored.slice('sealed:'.length), 'base64');
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, 12));
-    decipher.setAuthTag(bytes.subarray(12, 28));
-    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString();
   }
 }
 

@@ -37,7 +37,7 @@ export async function testServer(
     readonly work?: boolean;
   } = {},
 ): Promise<TestServer> {
-  const control = await ControlStore.open(await sqliteSql(':memory:'));
+  const control = await ControlStore.open(await sqliteSql(':memory:'), 'a secret of this test');
   const log = serverLog('silent');
   const outbox = new WebhookStore(control.sql, 'a secret of this test');
   const sender = new WebhookSender(outbox, log, { allowPrivate: true });

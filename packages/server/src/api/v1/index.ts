@@ -29,7 +29,7 @@ export function v1({ control, outbox, log }: V1Options): OpenAPIHono<Env> {
   const app = router();
   app.route('/storage', storageRoutes());
   app.use('*', checkedJson());
-  if (control) app.use('*', idempotency(control.sql));
+  if (control) app.use('*', idempotency(control.sql, control.answers));
   const routers = [
     runs(),
     runEvents(log),

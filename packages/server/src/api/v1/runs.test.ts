@@ -73,12 +73,56 @@ describe('a run on the server', () => {
     });
   });
 
+  it('tells whoever comes back to its events that the question they saw was answered', async () => {
+    const runId = await start();
+    const why = await question(carl);
+    await answer(runId, why.id, 'It broke', operator);
+    const approval = await question(operator, '?audience=operator');
+    await answer(runId, approval.id, true, operator);
+    await ended(runId);
+    const eventsOf = async (after: number): Promise<string> =>
+      (
+        await server.ask('GET', `/api/v1/runs/${runId}/events`, {
+          as: carl,
+          headers: { 'last-event-id': String(after) },
+        })
+      ).body;
+    const raised = /id: (\d+)\nevent: clarification-raised|event: clarification-raised\n.*\nid: (\d+)/.exec(
+      await eventsOf(0),
+    );
+    const later = await eventsOf(Number(raised?.[1] ?? raised?.[2]));
+    expect(later).toContain('clarification-resolved');
+    expect(later).toContain(why.id);
+    expect(later).not.toContain(approval.id);
+  });
+
+  it('is not mixed up by an end user who is named like a key', async () => {
+    const headers = { 'idempotency-key': 'request-1' };
+    const ask = (as: string) =>
+      server.ask('POST', '/api/v1/runs', { as, body: { plan: 'refund', planRunInputs: { amount: 1 } }, headers });
+    expect((await ask(client)).status).toBe(201);
+    const namedLikeIt = await server.tokenOf(`key:${client.split('_')[1]}`);
+    expect(await ask(namedLikeIt)).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
+  });
+
+  it('leaves nothing to read in the answers that are kept, where the server has a secret key', async () => {
+    const headers = { 'idempotency-key': 'request-1' };
+    const body = { plan: 'refund', planRunInputs: { amount: 987_654_321 }, endUser: 'carl' };
+    const first = await server.ask('POST', '/api/v1/runs', { as: client, body, headers });
+    expect(JSON.stringify(first.body)).toContain('987654321');
+    const stored = JSON.stringify(await server.control.sql.all('SELECT * FROM control.idempotency'));
+    expect(stored).not.toContain('987654321');
+    expect((await server.ask('POST', '/api/v1/runs', { as: client, body, headers })).body).toEqual(first.body);
+  });
+
   it('is no longer followed with a token that was revoked or has expired', async () => {
     const runId = await start();
     const why = await question(carl);
     const follow = async (token: string): Promise<Response> =>
       server.send(
-        new Request(`http://server.test/api/v1/runs/${runId}/events`, { headers: { authorization: `Bearer ${token}` } }),
+        new Request(`http://server.test/api/v1/runs/${runId}/events`, {
+          headers: { authorization: `Bearer ${token}` },
+        }),
       );
     const brief = await server.tokenOf('carl', 'default', 300);
     const followed = await Promise.all([follow(carl), follow(brief)]);
