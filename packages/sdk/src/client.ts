@@ -6,12 +6,12 @@ import type { EndUser } from './core/end-user.ts';
 import { PortiaError } from './core/errors.ts';
 import type { RunEvent, RunNotice } from './core/event.ts';
 import { type ClarificationUUID, PlanRunUUID, type PlanUUID } from './core/ids.ts';
-import type { JsonValue } from './core/json.ts';
+import type { JsonObject, JsonValue } from './core/json.ts';
 import type { Plan } from './core/plan.ts';
 import { type PlanRun, planRunView } from './core/plan-run.ts';
 import type { PlanV2 } from './core/plan-v2.ts';
 import type { Infer, Schema } from './core/schema.ts';
-import type { AnyTool } from './core/tool.ts';
+import type { AnyTool, ReadyResponse } from './core/tool.ts';
 import { openModelCache } from './model/cache/open-cache.ts';
 import { modelSet } from './model/models.ts';
 import { PriceBook } from './model/prices.ts';
@@ -26,6 +26,7 @@ import { cancelRun, type CancelOptions } from './run/cancel.ts';
 import { type AnyPlan, createRun, type RunOptions, startRun } from './run/create-run.ts';
 import { ClientBudget } from './run/budget.ts';
 import { DriverPool } from './run/driver-pool.ts';
+import { callOutside, type OutsideCall, type OutsideResult, readyOutside } from './run/call-outside.ts';
 import { type EndUserInit, initializeEndUser } from './run/end-users.ts';
 import { EventBus } from './run/event-bus.ts';
 import { follow, type FollowOptions } from './run/follow.ts';
@@ -292,6 +293,20 @@ export class Portia {
   async initializeEndUser(endUser?: string | EndUserInit): Promise<EndUser> {
     const { storage } = await this.#open();
     return initializeEndUser(storage, endUser);
+  }
+
+  /**
+   * Calls a tool once for a run that is driven elsewhere: without ledger and hooks, which are there.
+   * @throws PortiaError `TOOL_NOT_FOUND`, and what the tool fails with for good.
+   */
+  async callTool(id: string, args: JsonObject, call: OutsideCall): Promise<OutsideResult> {
+    const { runtime } = await this.#open();
+    return callOutside(runtime, this.tools.getTool(id), args, call);
+  }
+
+  /** Whether a tool can be called for a run that is driven elsewhere. @throws PortiaError `TOOL_NOT_FOUND`. */
+  async isToolReady(id: string, call: OutsideCall): Promise<ReadyResponse> {
+    return readyOutside(this.tools.getTool(id), call);
   }
 
   /**

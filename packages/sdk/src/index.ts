@@ -87,6 +87,7 @@ export { defaultToolRegistry, exampleToolRegistry, openSourceToolRegistry } from
 
 // Hooks
 export { BeforeStepExecutionOutcome } from './run/hooks.ts';
+export type { OutsideCall, OutsideResult } from './run/call-outside.ts';
 export type { ClarificationRequest, ExecutionHooks, ToolHookResult } from './run/hooks.ts';
 export {
   type ApprovalOptions,

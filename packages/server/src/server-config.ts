@@ -14,6 +14,11 @@ import {
 export interface ServerConfig {
   /** The tools that plans on this server may use. */
   readonly tools?: ToolRegistry | Iterable<AnyTool> | undefined;
+  /**
+   * Ids of the tools that clients of Portia 0.9, which drive runs elsewhere, may call here: nobody asks the hooks of this
+   * server before. Unless given, all of `tools` when there is no `beforeToolCall` hook, else none.
+   */
+  readonly remoteTools?: readonly string[] | undefined;
   /** Builder plans; those of an object can be started by their name in it. */
   readonly plans?: Readonly<Record<string, AnyPlan>> | Iterable<AnyPlan> | undefined;
   readonly executionHooks?: ExecutionHooks | undefined;
@@ -45,7 +50,7 @@ export async function readServerConfig(folder: string, path?: string): Promise<S
       hint: "write export default defineConfig({ tools, plans }), with defineConfig from 'portia-ts-server'",
     });
   }
-  const known = ['tools', 'plans', 'executionHooks', 'config'];
+  const known = ['tools', 'remoteTools', 'plans', 'executionHooks', 'config'];
   const unknown = Object.keys(config).find((key) => !known.includes(key));
   if (unknown !== undefined) {
     throw new PortiaError({

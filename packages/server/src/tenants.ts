@@ -11,7 +11,7 @@ import {
   Portia,
   PortiaError,
   type StorageBackend,
-  type ToolRegistry,
+  ToolRegistry,
   type WorkOptions,
 } from 'portia-ts';
 import { defaultOrganisation } from './control/control-store.ts';
@@ -27,6 +27,8 @@ export interface Tenant {
   readonly closing: AbortSignal;
   /** Registered plans, by the name they can be started by. */
   readonly plans: ReadonlyMap<string, AnyPlan>;
+  /** What may be called from elsewhere, past the hooks of this server. */
+  readonly remoteTools: ToolRegistry;
 }
 
 /** What tenants are made from. */
@@ -82,7 +84,14 @@ export class Tenants {
       plans: [...plans.values()].filter((plan) => plan instanceof PlanV2),
       logger: libraryLogger(log, organisation),
     });
-    const tenant: Tenant = { organisation, storage, portia, plans, closing: this.#stop.signal };
+    const tenant: Tenant = {
+      organisation,
+      storage,
+      portia,
+      plans,
+      remoteTools: remoteToolsOf(portia.tools, serverConfig),
+      closing: this.#stop.signal,
+    };
     const attendant = this.#init.attend?.(tenant);
     const worker = work ? this.#workFor(tenant, work) : Promise.resolve();
     return { tenant, worker, attendant };
@@ -115,13 +124,26 @@ function usualTools(): ToolRegistry {
   return defaultToolRegistry().filterTools(({ id }) => !id.startsWith('file_'));
 }
 
-/** The one tenant of a client that a host program made. */
+/** Fails closed: what a hook may have to stop is offered past it only where the config says so. */
+function remoteToolsOf(tools: ToolRegistry, config: ServerConfig): ToolRegistry {
+  const { remoteTools, executionHooks } = config;
+  if (remoteTools) return new ToolRegistry(remoteTools.map((id) => tools.getTool(id)));
+  // Clients have the bundled tools themselves, and an LLM tool with a model of their own.
+  if (executionHooks?.beforeToolCall || !config.tools) return new ToolRegistry();
+  return tools.filterTools(({ id }) => id !== 'llm_tool');
+}
+
+/**
+ * The one tenant of a client that a host program made. It offers no tools to runs elsewhere: the hooks of the program are
+ * not known here, and what they stop must stay stopped.
+ */
 export function tenantOf(portia: Portia, storage: StorageBackend): Tenant {
   return {
     organisation: defaultOrganisation,
     storage,
     portia,
     plans: new Map(),
+    remoteTools: new ToolRegistry(),
     closing: new AbortController().signal,
   };
 }

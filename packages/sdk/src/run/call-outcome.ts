@@ -96,7 +96,7 @@ async function fitted(tool: AnyTool, schema: Schema, value: unknown): Promise<Js
 }
 
 /** The questions a tool gave back; `undefined` when what it gave is a value. */
-function clarificationsIn(value: unknown): readonly Clarification[] | undefined {
+export function clarificationsIn(value: unknown): readonly Clarification[] | undefined {
   if (isClarification(value)) return [value];
   const found = Array.isArray(value) ? value.filter(isClarification) : [];
   return found.length > 0 ? found : undefined;
@@ -115,7 +115,7 @@ function settleError(visit: VisitRun, tool: AnyTool, callId: string, thrown: unk
 }
 
 /** Errors made by another copy of this package are no instances of these classes. */
-function isNamed(error: Error, name: string): boolean {
+export function isNamed(error: Error, name: string): boolean {
   return PortiaError.isInstance(error) && error.name === name;
 }
 

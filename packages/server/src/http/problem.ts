@@ -44,10 +44,12 @@ const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   PACKAGE_MISSING: 422,
   MODEL_KEY_MISSING: 422,
   RATE_LIMITED: 429,
+  TOOL_FAILED: 502,
   MODEL_FAILED: 502,
   MODEL_ANSWER_INVALID: 502,
   STORAGE_FAILED: 503,
   MODEL_TIMEOUT: 504,
+  TOOL_TIMEOUT: 504,
 };
 
 /** A problem document (RFC 9457), with our code beside its own members. */

@@ -5,6 +5,7 @@ import { agentMemory } from './agent-memory.ts';
 import { endUsers } from './end-users.ts';
 import { planRuns } from './plan-runs.ts';
 import { plans } from './plans.ts';
+import { remoteTools } from './remote-tools.ts';
 import { router } from './requests.ts';
 import { toolCalls } from './tool-calls.ts';
 
@@ -15,6 +16,6 @@ export function v0(): Hono<Env> {
     demand(context.get('principal'), 'store');
     await next();
   });
-  for (const one of [plans(), planRuns(), agentMemory(), endUsers(), toolCalls()]) app.route('/', one);
+  for (const one of [plans(), planRuns(), agentMemory(), endUsers(), toolCalls(), remoteTools()]) app.route('/', one);
   return app;
 }

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { AnyTool } from 'portia-ts';
+import { argsJsonSchemaOf } from '../../args-json-schema.ts';
 import { demand } from '../../auth/principal.ts';
 import type { Env } from '../../http/context.ts';
 import { answer, problems, router } from './routes.ts';
@@ -43,13 +44,4 @@ function toolJson(tool: AnyTool): z.infer<typeof ToolSchema> {
     readOnly: tool.readOnly ?? false,
     idempotent: tool.idempotent ?? false,
   };
-}
-
-/** As the schema's own library writes it; a schema without that door says nothing of itself. */
-function argsJsonSchemaOf({ argsJsonSchema, argsSchema }: AnyTool): Record<string, unknown> | null {
-  if (argsJsonSchema) return argsJsonSchema;
-  const standard = argsSchema?.['~standard'] as
-    | { readonly jsonSchema?: { readonly input?: (options: { readonly target: string }) => Record<string, unknown> } }
-    | undefined;
-  return standard?.jsonSchema?.input?.({ target: 'draft-2020-12' }) ?? null;
 }

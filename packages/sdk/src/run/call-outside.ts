@@ -1,0 +1,143 @@
+import type { Clarification } from '../core/clarification.ts';
+import { EndUser } from '../core/end-user.ts';
+import { ensureError, PortiaError, ToolSoftError } from '../core/errors.ts';
+import { hashText } from '../core/hash.ts';
+import type { PlanRunUUID } from '../core/ids.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import { validate } from '../core/schema.ts';
+import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
+import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed } from './call-outcome.ts';
+import type { Runtime } from './runtime.ts';
+
+/** For whom a tool is called that no run of this store calls. */
+export interface OutsideCall {
+  /** The run elsewhere. */
+  readonly planRunId: PlanRunUUID;
+  readonly endUser: EndUser;
+  /** Stops waiting for the tool. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of such a call: a value, questions, or a failure that the caller may try again after. */
+export type OutsideResult =
+  | { readonly kind: 'value'; readonly value: JsonValue }
+  | { readonly kind: 'clarifications'; readonly clarifications: readonly Clarification[] }
+  | { readonly kind: 'soft-error'; readonly message: string };
+
+/**
+ * Calls a tool once, outside any run: there is no ledger and nobody asks hooks, which is the affair of whoever drives the
+ * run that wants the call. A tool gets no model here: nothing would count what it costs.
+ * @throws PortiaError what a tool that fails for good throws; `TOOL_TIMEOUT`, `OUTPUT_INVALID`, `OUTPUT_NOT_JSON`.
+ */
+export async function callOutside(
+  runtime: Pick<Runtime, 'storage' | 'toolLimits' | 'logger'>,
+  tool: AnyTool,
+  args: JsonObject,
+  call: OutsideCall,
+): Promise<OutsideResult> {
+  const checked = tool.argsSchema ? await validate(tool.argsSchema, args) : { ok: true as const, value: args };
+  if (!checked.ok) return { kind: 'soft-error', message: `the arguments do not fit: ${checked.issues.join('; ')}` };
+  const changes: Record<string, string | null> = {};
+  return inTime(tool, call.signal, async (signal) => {
+    const leave = await runtime.toolLimits.enter(tool, signal);
+    try {
+      const given: unknown = await tool.run(checked.value, contextOf(tool, call, signal, changes));
+      const clarifications = typeof given === 'object' ? clarificationsIn(given) : undefined;
+      if (clarifications) return { kind: 'clarifications', clarifications };
+      return { kind: 'value', value: await checkedResult(tool, given) };
+    } catch (thrown) {
+      const error = ensureError(thrown);
+      if (!(error instanceof ToolSoftError) && !isNamed(error, 'ToolSoftError')) throw asFailure(tool, error);
+      return { kind: 'soft-error', message: error.message };
+    } finally {
+      leave();
+      await saveChanges(runtime, call, changes);
+    }
+  });
+}
+
+/** Asks a tool whether it can be called; one that cannot say is not ready. */
+export async function readyOutside(tool: AnyTool, call: OutsideCall): Promise<ReadyResponse> {
+  if (!tool.ready) return { ready: true };
+  try {
+    const { planRunId, endUser } = call;
+    return (
+      (await inTime(tool, call.signal, async (signal) => tool.ready?.({ planRunId, endUser, signal }))) ?? {
+        ready: true,
+      }
+    );
+  } catch (error) {
+    return { ready: false, reason: ensureError(error).message };
+  }
+}
+
+function contextOf(
+  tool: AnyTool,
+  { planRunId, endUser }: OutsideCall,
+  signal: AbortSignal,
+  changes: Record<string, string | null>,
+): ToolRunContext {
+  // Nobody says which call of the run this is: two that look alike are two.
+  const callId = globalThis.crypto.randomUUID();
+  return {
+    callId,
+    idempotencyKey: hashText(`${planRunId}/${callId}`),
+    attempt: 1,
+    planRunId,
+    endUser,
+    clarifications: [],
+    signal,
+    model() {
+      throw new PortiaError({
+        code: 'TOOL_FAILED',
+        message: `${tool.id} asks a model, which a tool that is called from elsewhere cannot`,
+        hint: 'use it in plans that this server runs',
+      });
+    },
+    progress() {},
+    updateEndUser(additionalData) {
+      Object.assign(changes, additionalData);
+    },
+  };
+}
+
+async function inTime<T>(
+  { id, timeoutMs = defaultTimeoutMs }: AnyTool,
+  given: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const timeout = new AbortController();
+  const signal = given ? AbortSignal.any([given, timeout.signal]) : timeout.signal;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new PortiaError({ code: 'TOOL_TIMEOUT', message: `${id} did not answer within ${timeoutMs} ms` });
+      timeout.abort(error);
+      reject(error);
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work(signal), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asFailure(tool: AnyTool, error: Error): PortiaError {
+  if (PortiaError.isInstance(error)) return error;
+  return new PortiaError({ code: 'TOOL_FAILED', message: `${tool.id} failed: ${error.message}`, cause: error });
+}
+
+/** What a call changed about the end user never decides whether the call succeeded. */
+async function saveChanges(
+  { storage, logger }: Pick<Runtime, 'storage' | 'logger'>,
+  { endUser, planRunId }: OutsideCall,
+  changes: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  if (Object.keys(changes).length === 0) return;
+  try {
+    await storage.saveEndUser(EndUser({ ...endUser, additionalData: changes }));
+  } catch (error) {
+    logger.warn('the end user could not be saved after a tool call', { planRunId, error: ensureError(error).message });
+  }
+}

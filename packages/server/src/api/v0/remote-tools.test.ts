@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto';
+import { ActionClarification, InputClarification, tool, ToolHardError, ToolSoftError } from 'portia-ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { overTheWire, type RawAnswer, type RawAsk } from '../../../test/lib/raw-http.ts';
+import { refunds } from '../../../test/lib/refunds.ts';
+import { type TestServer, testServer } from '../../../test/lib/server-for-tests.ts';
+
+const argsSchema = z.object({ email: z.string().describe('Customer mail') });
+const signedIn = new Set<string>();
+let calls = 0;
+const action = (what: string): ActionClarification =>
+  ActionClarification({ userGuidance: what, actionUrl: 'https://example.org/sign-in' });
+
+const tools = [
+  tool({
+    id: 'portia:acme::lookup',
+    name: 'Acme Lookup',
+    description: 'Finds a customer',
+    argsSchema,
+    outputDescription: ['JSON record', 'Customer fields'],
+    run: ({ email }, { endUser, updateEndUser }) => {
+      calls += 1;
+      updateEndUser({ last: email });
+      return { email, for: endUser.externalId, team: endUser.additionalData['team'] ?? null };
+    },
+  }),
+  tool({
+    id: 'soft',
+    description: 'Fails softly',
+    run: () => {
+      throw new ToolSoftError('try again');
+    },
+  }),
+  tool({
+    id: 'hard',
+    description: 'Fails',
+    run: () => {
+      throw new ToolHardError('never');
+    },
+  }),
+  tool({
+    id: 'odd',
+    description: 'Throws',
+    run: () => {
+      throw new TypeError('a bug');
+    },
+  }),
+  tool({ id: 'slow', description: 'Takes too long', timeoutMs: 20, run: () => new Promise(() => {}) }),
+  tool({
+    id: 'asks',
+    description: 'Asks',
+    run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }),
+  }),
+  tool({ id: 'thinks', description: 'Asks a model', run: (_args, { model }) => model().id }),
+  tool({
+    id: 'mailbox',
+    description: 'Needs a sign-in',
+    ready: ({ endUser }) =>
+      signedIn.has(endUser.externalId)
+        ? { ready: true }
+        : { ready: false, clarifications: [action('Connect your mailbox')] },
+    run: () => 'three mails',
+  }),
+  tool({
+    id: 'surprise',
+    description: 'Needs a click, and says so late',
+    run: () => action(`Click, for the ${(calls += 1)}th time`),
+  }),
+];
+
+let server: TestServer;
+let wire: Awaited<ReturnType<typeof overTheWire>>;
+let ask: RawAsk;
+beforeAll(async () => {
+  server = await testServer({ tools });
+  wire = await overTheWire(server.send);
+  ask = wire.as(await server.key('driver'));
+});
+afterAll(async () => {
+  await wire.close();
+  await server.close();
+});
+
+const prun = (): string => `prun-${randomUUID()}`;
+const run = (id: string, planRunId: string, args: object = {}, who = 'ada', more: object = {}): Promise<RawAnswer> =>
+  ask(
+    'POST',
+    `/api/v0/tools/${id}/run/`,
+    JSON.stringify({
+      arguments: args,
+      execution_context: { end_user_id: who, plan_run_id: planRunId, additional_data: more },
+    }),
+  );
+const ready = async (ids: readonly string[], planRunId: string, who = 'ada') => {
+  const body = { execution_context: { end_user_id: who, plan_run_id: planRunId }, tool_ids: ids };
+  const { status, json } = await ask('POST', '/api/v0/tools/batch/ready/', JSON.stringify(body));
+  expect(status).toBe(200);
+  return json;
+};
+
+it('are described, with the schema of their arguments', async () => {
+  const { json } = await ask('GET', '/api/v0/tools/descriptions-v2/');
+  expect(json.errors).toEqual([]);
+  expect(json.tools[0]).toMatchObject({
+    tool_id: 'portia:acme::lookup',
+    tool_name: 'Acme Lookup',
+    should_summarize: false,
+    description: {
+      overview_description: 'Finds a customer',
+      overview: 'JSON record',
+      output_description: 'Customer fields',
+    },
+    schema: {
+      type: 'object',
+      properties: { email: { type: 'string', description: 'Customer mail' } },
+      required: ['email'],
+    },
+  });
+  expect((await ask('GET', '/api/v0/tools/descriptions/')).json).toEqual(json.tools);
+  expect(json.tools.map(({ tool_id }: { tool_id: string }) => tool_id)).not.toContain('llm_tool');
+});
+
+describe('a call', () => {
+  it('gives the value, and knows for whom it is', async () => {
+    const answer = await run('portia:acme::lookup', prun(), { email: 'x@example.org' }, 'ada', { team: 'ops' });
+    expect([answer.status, answer.json]).toEqual([
+      200,
+      { output: { value: { email: 'x@example.org', for: 'ada', team: 'ops' } }, soft_error: false },
+    ]);
+    expect((await ask('GET', '/api/v0/end-user/ada/')).json.additional_data).toEqual({ last: 'x@example.org' });
+  });
+
+  it.each<[string, object, object]>([
+    ['soft', {}, { output: { value: 'try again' }, soft_error: true }],
+    ['portia:acme::lookup', { email: 7 }, { output: { value: expect.stringContaining('email') }, soft_error: true }],
+  ])('that may be tried again, of %s with %j, says so', async (id, args, wanted) => {
+    const answer = await run(id, prun(), args);
+    expect([answer.status, answer.json]).toEqual([200, wanted]);
+  });
+
+  it.each([
+    ['hard', 502, 'never'],
+    ['odd', 502, 'a bug'],
+    ['slow', 504, '20 ms'],
+    ['thinks', 502, 'asks a model'],
+    ['nowhere', 404, 'nowhere'],
+  ])('that failed for good, of %s, is an error in JSON', async (id, status, words) => {
+    const answer = await run(id, prun());
+    expect(answer.status).toBe(status);
+    expect(answer.json).toEqual({ detail: expect.stringContaining(words) });
+  });
+
+  it.each(['{}', '{"execution_context":[]}', '{"execution_context":{"end_user_id":"a","plan_run_id":"x"}}', 'nothing'])(
+    'that cannot be read is refused: %s',
+    async (body) => {
+      const before = calls;
+      expect((await ask('POST', '/api/v0/tools/portia:acme::lookup/run/', body)).status).toBe(400);
+      expect(calls).toBe(before);
+    },
+  );
+
+  it('hands on a question, and may be made again at once', async () => {
+    const id = prun();
+    const [question] = (await run('asks', id)).json.output.value;
+    expect(question).toMatchObject({ category: 'Input', argument_name: 'who', user_guidance: 'Who?', plan_run_id: id });
+    expect(await ready(['asks'], id)).toEqual({ ready: true, clarifications: [] });
+  });
+});
+
+describe('whether a tool is ready', () => {
+  it('is said with the same question until it is, and a call says the same', async () => {
+    const id = prun();
+    const first = await ready(['mailbox', 'soft'], id);
+    expect(first).toMatchObject({
+      ready: false,
+      clarifications: [{ category: 'Action', plan_run_id: id, resolved: false }],
+    });
+    expect(await ready(['mailbox'], id)).toEqual(first);
+    expect((await run('mailbox', id)).json).toEqual({ output: { value: first.clarifications }, soft_error: false });
+    const other = await ready(['mailbox'], prun());
+    expect(other.clarifications[0].id).not.toBe(first.clarifications[0].id);
+    signedIn.add('ada');
+    expect(await ready(['mailbox'], id)).toEqual({ ready: true, clarifications: [] });
+    expect((await run('mailbox', id)).json.output.value).toBe('three mails');
+    expect((await ready(['mailbox'], id, 'bob')).ready).toBe(false);
+  });
+
+  it('is denied after a call that asked for something, until the run says that it is done', async () => {
+    const id = prun();
+    const planId = `plan-${randomUUID()}`;
+    await ask('POST', '/api/v0/plans/', JSON.stringify({ id: planId, query: 'q', tool_ids: [], steps: [] }));
+    const save = (clarifications: readonly object[]): Promise<RawAnswer> =>
+      ask(
+        'PUT',
+        `/api/v0/plan-runs/${id}/`,
+        JSON.stringify({ state: 'NEED_CLARIFICATION', end_user: 'ada', plan_id: planId, outputs: { clarifications } }),
+      );
+    await save([]);
+    const { value } = (await run('surprise', id)).json.output;
+    const before = calls;
+    expect(await ready(['surprise'], id)).toEqual({ ready: false, clarifications: value });
+    expect((await run('surprise', id)).json.output.value).toEqual(value);
+    await save(value);
+    expect((await ready(['surprise'], id)).clarifications).toEqual(value);
+    expect(calls).toBe(before);
+    await save([{ ...value[0], resolved: true, response: 'done' }]);
+    expect(await ready(['surprise'], id)).toEqual({ ready: true, clarifications: [] });
+    const again = (await run('surprise', id)).json.output.value;
+    expect(again[0].id).not.toBe(value[0].id);
+    expect((await ready(['surprise'], id)).clarifications).toEqual(again);
+  });
+
+  it('can be asked for one tool', async () => {
+    const body = JSON.stringify({ execution_context: { end_user_id: '', plan_run_id: prun() } });
+    expect((await ask('POST', '/api/v0/tools/portia:acme::lookup/ready/', body)).json).toEqual({
+      ready: true,
+      clarifications: [],
+    });
+    expect((await ask('POST', '/api/v0/tools/nowhere/ready/', body)).status).toBe(404);
+  });
+});
+
+it('are not offered past a hook of the server, unless its config names them', async () => {
+  const { paid, ...config } = refunds();
+  for (const [remoteTools, offered] of [
+    [undefined, []],
+    [['refund'], ['refund']],
+  ] as const) {
+    const guarded = await testServer({ ...config, remoteTools }, { work: false });
+    const as = await guarded.key('driver');
+    const { body } = await guarded.ask('GET', '/api/v0/tools/descriptions-v2/', { as });
+    expect(body.tools.map(({ tool_id }: { tool_id: string }) => tool_id)).toEqual(offered);
+    const call = { arguments: { amount: 3 }, execution_context: { end_user_id: 'a', plan_run_id: prun() } };
+    const { status } = await guarded.ask('POST', '/api/v0/tools/refund/run/', { as, body: call });
+    expect(status).toBe(offered.length > 0 ? 200 : 404);
+    await guarded.close();
+  }
+  expect(paid).toEqual([3]);
+});

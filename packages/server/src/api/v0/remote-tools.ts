@@ -1,0 +1,159 @@
+import type { Hono } from 'hono';
+import {
+  type Clarification,
+  EndUser,
+  type JsonObject,
+  type JsonValue,
+  type OutsideCall,
+  type PlanRunUUID,
+  PortiaError,
+  type StorageBackend,
+} from 'portia-ts';
+import { argsJsonSchemaOf } from '../../args-json-schema.ts';
+import type { AppContext, Env } from '../../http/context.ts';
+import { type Asked, OpenQuestions } from './open-questions.ts';
+import { documentsOf, jsonBody, router, runId, textField, wrong } from './requests.ts';
+
+/** The tools of this server, for runs that are driven elsewhere. */
+export function remoteTools(): Hono<Env> {
+  const app = router();
+  const questions = new OpenQuestions();
+  app.get('/tools/descriptions-v2', (context) => context.json({ tools: described(context), errors: [] }, 200));
+  app.get('/tools/descriptions', (context) => context.json(described(context), 200));
+  app.post('/tools/batch/ready', async (context) => {
+    const body = await jsonBody(context);
+    const ids = body['tool_ids'];
+    if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string'))
+      throw wrong('tool_ids', 'a list of tool ids');
+    const call = await callOf(context, body);
+    const answers = await Promise.all((ids as string[]).map((id) => readiness(context, questions, id, call)));
+    return context.json(together(answers), 200);
+  });
+  app.post('/tools/:id/ready', async (context) => {
+    const call = await callOf(context, await jsonBody(context));
+    return context.json(together([await readiness(context, questions, context.req.param('id'), call)]), 200);
+  });
+  app.post('/tools/:id/run', async (context) => {
+    const body = await jsonBody(context);
+    const args = body['arguments'] ?? {};
+    if (!isObject(args)) throw wrong('arguments', 'a JSON object');
+    const call = await callOf(context, body);
+    const id = context.req.param('id');
+    const { portia } = context.get('tenant');
+    // Nobody is to call in vain what would not be ready.
+    const before = await readiness(context, questions, id, call);
+    if (!before.ready) {
+      if (before.clarifications.length > 0) return context.json(output(before.clarifications.map(wire)), 200);
+      return context.json(output(before.reason ?? `${id} is not ready`, true), 200);
+    }
+    const result = await portia.callTool(id, args, call);
+    if (result.kind === 'soft-error') return context.json(output(result.message, true), 200);
+    if (result.kind === 'value') return context.json(output(result.value), 200);
+    const asked = questions.ask(askedIn(context, id, call), result.clarifications, 'call');
+    return context.json(output(asked.map(wire)), 200);
+  });
+  return app;
+}
+
+function described(context: AppContext): JsonObject[] {
+  return [...context.get('tenant').remoteTools].map((tool) => ({
+    tool_id: tool.id,
+    tool_name: tool.name,
+    should_summarize: tool.shouldSummarize ?? false,
+    description: {
+      overview_description: tool.description,
+      overview: tool.outputDescription?.[0] ?? 'str',
+      output_description: tool.outputDescription?.[1] ?? '',
+    },
+    schema: (argsJsonSchemaOf(tool) ?? { type: 'object', properties: {} }) as JsonObject,
+  }));
+}
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly clarifications: readonly Clarification[];
+  readonly reason?: string | undefined;
+}
+
+/**
+ * Whether a tool can be called: what it says itself, and then whether what a call of it asked somebody to do is done. A
+ * call and this always say the same, else clients call for ever.
+ */
+async function readiness(
+  context: AppContext,
+  questions: OpenQuestions,
+  id: string,
+  call: OutsideCall,
+): Promise<Readiness> {
+  checkOffered(context, id);
+  const asked = askedIn(context, id, call);
+  const { portia, storage } = context.get('tenant');
+  const said = await portia.isToolReady(id, call);
+  if (!said.ready) {
+    const { clarifications = [], reason } = said;
+    const open = clarifications.length > 0 ? questions.ask(asked, clarifications, 'readiness') : questions.toDo(asked);
+    return { ready: false, clarifications: open, reason };
+  }
+  const left = await questions.stillToDo(asked, () => resolvedIn(context, call.planRunId, storage));
+  return { ready: left.length === 0, clarifications: left };
+}
+
+/** The clarifications that the run's client says are resolved, or that somebody answered here; `undefined` for no run of ours. */
+async function resolvedIn(
+  context: AppContext,
+  id: PlanRunUUID,
+  storage: StorageBackend,
+): Promise<readonly string[] | undefined> {
+  if (!(await storage.loadRun(id, Number.MAX_SAFE_INTEGER))) return undefined;
+  const { document } = await documentsOf(context).get(id);
+  const outputs = document['outputs'] as JsonObject | undefined;
+  const clarifications = (outputs?.['clarifications'] ?? []) as readonly JsonObject[];
+  return clarifications.filter(({ resolved }) => resolved === true).map((one) => String(one['id']));
+}
+
+/** @throws PortiaError `NOT_FOUND` for a tool that is not offered, or not there. */
+function checkOffered(context: AppContext, id: string): void {
+  const { remoteTools } = context.get('tenant');
+  if (remoteTools.has(id)) return;
+  throw new PortiaError({
+    code: 'NOT_FOUND',
+    message: `this server offers no tool ${JSON.stringify(id.slice(0, 200))}`,
+    hint: 'remoteTools in its config says which it offers',
+  });
+}
+
+/** For whom: from the execution context of the run. */
+async function callOf(context: AppContext, body: JsonObject): Promise<OutsideCall> {
+  const given = body['execution_context'];
+  if (!isObject(given)) throw wrong('execution_context', 'a JSON object');
+  const externalId = textField(given, 'end_user_id') || 'portia:default_user';
+  const planRunId = runId(textField(given, 'plan_run_id'));
+  const additional = given['additional_data'] ?? {};
+  if (!isObject(additional)) throw wrong('execution_context.additional_data', 'a JSON object');
+  const stored = await context.get('tenant').portia.storage.getEndUser(externalId);
+  const additionalData = { ...stored?.additionalData, ...additional } as Record<string, string | null>;
+  return { planRunId, endUser: EndUser({ ...stored, externalId, additionalData }), signal: context.req.raw.signal };
+}
+
+function askedIn(context: AppContext, tool: string, { planRunId, endUser }: OutsideCall): Asked {
+  return { organisation: context.get('tenant').organisation, planRunId, endUserId: endUser.externalId, tool };
+}
+
+function together(answers: readonly Readiness[]): JsonObject {
+  return {
+    ready: answers.every(({ ready }) => ready),
+    clarifications: answers.flatMap(({ clarifications }) => clarifications).map(wire),
+  };
+}
+
+function wire(clarification: Clarification): JsonObject {
+  return clarification.toJSON();
+}
+
+function output(value: JsonValue, softError = false): JsonObject {
+  return { output: { value }, soft_error: softError };
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
