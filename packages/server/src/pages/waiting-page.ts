@@ -2,12 +2,12 @@ import { type Page, page } from './page.ts';
 
 /**
  * What waits for a person, with buttons to answer it. It asks for a key and keeps it for the tab only; all it shows of
- * runs is put there as text, never as markup.
+ * runs is put there as text, never as markup, with what is hidden in it written out.
  */
 export function waitingPage(): Page {
   return page(
     'Waiting for a person',
-    '.answers { display: flex; gap: .5rem; flex-wrap: wrap; margin-top: .75rem; }',
+    'strong { white-space: pre-wrap; overflow-wrap: anywhere; } .answers { display: flex; gap: .5rem; flex-wrap: wrap; margin-top: .75rem; }',
     body,
     script,
   );
@@ -59,17 +59,22 @@ function ago(time) {
   return minutes < 2880 ? Math.floor(minutes / 60) + ' h ago' : Math.floor(minutes / 1440) + ' days ago';
 }
 
+// Questions come from models and tools, and people decide by what they see: what cannot be seen, or turns text around,
+// is written out.
+const hidden = /(?!\\n)[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\u{e0000}-\\u{e0fff}]/gu;
+const plain = (text) => text.replace(hidden, (found) => '\\\\u{' + found.codePointAt(0).toString(16) + '}');
+
 function show(question) {
   const card = element('article');
   card.dataset.clarification = question.id;
-  card.append(element('strong', question.userGuidance));
-  const facts = [question.category, 'for ' + question.audience, ago(question.raisedAt), question.planRunId];
+  card.append(element('strong', plain(question.userGuidance)));
+  const facts = [question.category, 'for ' + plain(question.audience), ago(question.raisedAt), question.planRunId];
   if (question.expiresAt) facts.push('until ' + new Date(question.expiresAt).toLocaleString());
   card.append(element('p', facts.join(' \\u00b7 '), { className: 'quiet' }));
-  if (question.data) card.append(element('pre', JSON.stringify(question.data, null, 2)));
+  if (question.data) card.append(element('pre', plain(JSON.stringify(question.data, null, 2))));
   if (question.actionUrl) card.append(element('a', question.actionUrl, { href: question.actionUrl, rel: 'noreferrer noopener', target: '_blank' }));
   const answers = element('div', undefined, { className: 'answers' });
-  const button = (text, response) => answers.append(element('button', text, { onclick: () => answer(card, question, response()) }));
+  const button = (text, response) => answers.append(element('button', plain(text), { onclick: () => answer(card, question, response()) }));
   if (question.category === 'User Verification') {
     button('Yes', () => true);
     button('No', () => false);
