@@ -34,9 +34,16 @@ const events = createRoute({
 /** Milliseconds between signs of life on a connection that has nothing to say: proxies cut silent ones. */
 const heartbeatMs = 15_000;
 
+/**
+ * How many runs one end user may follow at once, in this process. Each costs looks at the store for as long as it lasts,
+ * which no rate of requests counts; what a browser of theirs needs is a few.
+ */
+const mostFollowed = 50;
+
 /** The events of a run, live. */
 export function runEvents(log: ServerLog): OpenAPIHono<Env> {
   const app = router();
+  const following = new Counts();
   app.openapi(events, async (context): Promise<never> => {
     const { planRun, clarifications } = await visibleRun(context, context.req.valid('param').runId);
     const after = lastSeen(context.req.header('last-event-id')) ?? context.req.valid('query').after ?? 0;
@@ -46,7 +53,8 @@ export function runEvents(log: ServerLog): OpenAPIHono<Env> {
       if (!stored.some(({ seq }) => seq > after)) return context.body(null, 204) as never;
     }
     const asked = clarifications.map(({ clarification }) => clarification.id);
-    return stream(context, { id: planRun.id, after, asked }, log) as never;
+    const ended = following.begin(context.get('tenant').organisation, context.get('principal'));
+    return stream(context, { id: planRun.id, after, asked, ended }, log) as never;
   });
   return app;
 }
@@ -60,9 +68,36 @@ interface Following {
   readonly after: number;
   /** The questions that the principal has seen, or may have. */
   readonly asked: readonly string[];
+  readonly ended: () => void;
 }
 
-function stream(context: Context<Env>, { id, after, asked }: Following, log: ServerLog): Response {
+/** How many streams each end user has open. */
+class Counts {
+  readonly #open = new Map<string, number>();
+
+  /** Counts one more; gives the way to say that it has ended. @throws PortiaError `RATE_LIMITED` */
+  begin(organisation: string, { endUserId }: Principal): () => void {
+    if (endUserId === undefined) return () => undefined;
+    const name = `${organisation}/${endUserId}`;
+    const before = this.#open.get(name) ?? 0;
+    if (before >= mostFollowed) {
+      throw new PortiaError({
+        code: 'RATE_LIMITED',
+        message: `more than ${mostFollowed} runs are followed at once`,
+        hint: 'close the connections that nobody looks at',
+        details: { retryAfter: 5 },
+      });
+    }
+    this.#open.set(name, before + 1);
+    return () => {
+      const left = (this.#open.get(name) ?? 1) - 1;
+      if (left > 0) this.#open.set(name, left);
+      else this.#open.delete(name);
+    };
+  }
+}
+
+function stream(context: Context<Env>, { id, after, asked, ended }: Following, log: ServerLog): Response {
   const { portia, closing } = context.get('tenant');
   const requestId = context.get('requestId');
   const principal = context.get('principal');
@@ -94,6 +129,7 @@ function stream(context: Context<Env>, { id, after, asked }: Following, log: Ser
       if (!closing.aborted) log.error({ requestId, err }, 'a run can no longer be followed');
     } finally {
       clearInterval(beat);
+      ended();
     }
   });
 }

@@ -115,6 +115,27 @@ describe('a run on the server', () => {
     expect((await server.ask('POST', '/api/v1/runs', { as: client, body, headers })).body).toEqual(first.body);
   });
 
+  it('is followed by an end user so often at once, and again when a connection has ended', async () => {
+    const runId = await start();
+    await question(carl);
+    const followed: Response[] = [];
+    const follow = async (token: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answered = await server.send(new Request(`http://server.test/api/v1/runs/${runId}/events`, { headers }));
+      followed.push(answered);
+      return answered.status;
+    };
+    const another = await server.tokenOf('carl');
+    const statuses = [];
+    for (let n = 0; n < 51; n += 1) statuses.push(await follow(n % 2 ? carl : another));
+    expect(statuses.slice(0, 50)).toEqual(Array(50).fill(200));
+    expect(statuses[50]).toBe(429);
+    expect(await follow(client)).toBe(200);
+    await followed[0]?.body?.cancel();
+    await until(async () => (await follow(carl)) === 200, 'room for another one');
+    await Promise.all(followed.map(({ body }) => body?.cancel()));
+  });
+
   it('is no longer followed with a token that was revoked or has expired', async () => {
     const runId = await start();
     const why = await question(carl);
