@@ -4,7 +4,7 @@ import type { Scope } from '../core/program.ts';
 import { isReference, type Reference, referencesIn, resolveReferences } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { lastValueOf, type Thread, valuesOf } from '../core/thread.ts';
-import type { StorageBackend } from '../storage/storage-backend.ts';
+import type { Awaitable, StorageBackend } from '../storage/storage-backend.ts';
 import { fullValue } from './step-inputs.ts';
 
 /** Where references are resolved: as a thread sees the run, from a place in the program. */
@@ -15,11 +15,34 @@ export interface Place {
   readonly scope: Scope;
 }
 
-/** The value with every reference in it replaced, once. @throws PortiaError `REFERENCE_MISSING`. */
-export async function resolve(at: Place, value: unknown): Promise<JsonValue | undefined> {
+/** The references in a part of a plan, which never changes: looked for once. */
+const known = new WeakMap<object, readonly Reference[]>();
+
+function referencesOf(value: unknown): readonly Reference[] {
+  if (typeof value !== 'object' || value === null) return [];
+  let found = known.get(value);
+  if (!found) {
+    found = referencesIn(value);
+    known.set(value, found);
+  }
+  return found;
+}
+
+/**
+ * The value with every reference in it replaced, once: now, where all that is referred to is at hand.
+ * @throws PortiaError `REFERENCE_MISSING`.
+ */
+export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefined> {
+  const references = referencesOf(value);
   const found = new Map<Reference, JsonValue | undefined>();
-  for (const reference of referencesIn(value)) found.set(reference, await lookUp(at, reference));
-  return resolveReferences(value, (reference) => found.get(reference));
+  const fetched: Promise<void>[] = [];
+  for (const reference of references) {
+    const looked = lookUp(at, reference);
+    if (looked instanceof Promise) fetched.push(looked.then((made) => void found.set(reference, made)));
+    else found.set(reference, looked);
+  }
+  const replaced = (): JsonValue | undefined => resolveReferences(value, (reference) => found.get(reference));
+  return fetched.length === 0 ? replaced() : Promise.all(fetched).then(replaced);
 }
 
 /** The value as text. */
@@ -28,18 +51,18 @@ export async function resolveText(at: Place, value: unknown): Promise<string> {
 }
 
 /** Resolved arguments; those that are optional and missing are left out. */
-export async function resolveArgs(
-  at: Place,
-  args: Readonly<Record<string, unknown>>,
-): Promise<Record<string, JsonValue>> {
-  return ((await resolve(at, args)) ?? {}) as Record<string, JsonValue>;
+export function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>): Awaitable<Record<string, JsonValue>> {
+  return resolve(at, args) as Awaitable<Record<string, JsonValue>>;
 }
 
-async function lookUp(at: Place, reference: Reference): Promise<JsonValue | undefined> {
+function lookUp(at: Place, reference: Reference): Awaitable<JsonValue | undefined> {
   if (reference.reference === 'input') return inputOf(at, reference.name);
   const step = stepOf(at.scope, reference.name);
   if (step === undefined) return reference.full ? [] : undefined;
-  if (reference.full) return Promise.all(valuesOf(at.thread, step).map((output) => full(at, output)));
+  if (reference.full) {
+    const values = valuesOf(at.thread, step).map((output) => full(at, output));
+    return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as JsonValue[]);
+  }
   const output = lastValueOf(at.thread, step);
   return output && full(at, output);
 }

@@ -129,7 +129,8 @@ async function leftOutByHook(visit: VisitRun): Promise<StepEnd> {
 
 /** A step of a builder plan. */
 async function workStep(visit: VisitRun, started: number): Promise<StepEnd> {
-  if (await isSkippedByHook(visit)) return leftOutByHook(visit);
+  const { beforeStepExecution } = visit.run.runtime.hooks;
+  if (beforeStepExecution && (await isSkippedByHook(visit))) return leftOutByHook(visit);
   const performed = await performWork(visit);
   if (performed === waiting || performed.kind === 'failed') return performed;
   return finish(visit, performed.result, performed.raw, started);

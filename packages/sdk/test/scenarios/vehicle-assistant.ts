@@ -66,7 +66,8 @@ function vehicleModel(): Model {
   return scriptedModel(({ messages }) => {
     const prompt = contentText(messages.find(({ role }) => role === 'user')?.content);
     const last = messages.at(-1);
-    const told = last?.role === 'tool' ? contentText(last.content) : undefined;
+    // What tools and people say comes as a block of data.
+    const told = last?.role === 'tool' ? contentText(last.content).replace(/^<[^>]*>\n|\n<\/[^>]*>$/g, '') : undefined;
     const give = (result: JsonValue): ReturnType<typeof toolCall> => toolCall('final_result', { result });
     if (prompt.includes('Collect the'))
       return told === undefined

@@ -1,6 +1,7 @@
 import { PortiaError } from '../../core/errors.ts';
 import { hashJson } from '../../core/hash.ts';
-import type { JsonObject, JsonValue } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
+import type { RetryPolicy } from '../../core/plan-v2-steps.ts';
 import type { WorkInstruction, WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { shapeResult } from '../agents/step-result.ts';
@@ -14,7 +15,7 @@ import type { Performed } from './performed.ts';
 import { functionTool, toolOf, withTimeout } from './step-tools.ts';
 
 /** Does the work of a step of a builder plan. */
-export async function performWork(visit: VisitRun): Promise<Performed> {
+export function performWork(visit: VisitRun): Promise<Performed> {
   const { work } = visit.instruction as WorkInstruction;
   switch (work.kind) {
     case 'user-verify':
@@ -47,30 +48,39 @@ async function invoke(
   tool: AnyTool,
   given: Readonly<Record<string, unknown>>,
 ): Promise<Performed> {
-  const args = await resolveArgs(visit.at, given);
-  const approval = await askForStep(visit, work, args, hashJson(args as JsonObject));
-  if (approval) return approval;
-  const call = async (): Promise<Performed> => {
-    const result: CallResult = await callTool(visit, tool, args);
+  const resolved = resolveArgs(visit.at, given);
+  const args = resolved instanceof Promise ? await resolved : resolved;
+  const refused = work.approval && (await askForStep(visit, work, args, hashJson(args as JsonObject)));
+  if (refused) return refused;
+  return withRetry(visit, work, async () => {
+    const calling = callTool(visit, tool, args);
+    const result: CallResult = calling instanceof Promise ? await calling : calling;
     if (result === waiting) return waiting;
     if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
-    return shaped(visit, work, tool, result.value);
-  };
-  return withRetry(visit, work, call);
-}
-
-async function shaped(visit: VisitRun, work: CallStep, tool: AnyTool, value: JsonValue): Promise<Performed> {
-  const schema = 'outputSchema' in work ? work.outputSchema : undefined;
-  const task = `Give the result of ${tool.name} in the form asked for.`;
-  return { kind: 'output', raw: value, result: await shapeResult(visit, tool, value, { task, schema }) };
+    const { value } = result;
+    const schema = 'outputSchema' in work ? work.outputSchema : undefined;
+    const shaping = shapeResult(visit, tool, value, {
+      task: `Give the result of ${tool.name} in the form asked for.`,
+      schema,
+    });
+    return { kind: 'output', raw: value, result: shaping instanceof Promise ? await shaping : shaping };
+  });
 }
 
 /**
  * Tries again what failed without effect, as often as the step says. After a model failed, the work is gone through from
  * its beginning as after a crash: what is on record is given back, so that no call is made and no answer paid again.
  */
-async function withRetry(visit: VisitRun, work: WorkStep, perform: () => Promise<Performed>): Promise<Performed> {
-  const { maxAttempts = 1, delayMs = 1_000, backoff = 2 } = ('retry' in work && work.retry) || {};
+function withRetry(visit: VisitRun, work: WorkStep, perform: () => Promise<Performed>): Promise<Performed> {
+  const policy = 'retry' in work ? work.retry : undefined;
+  return policy ? tryAgain(visit, policy, perform) : attemptOnce(visit, perform);
+}
+
+async function tryAgain(
+  visit: VisitRun,
+  { maxAttempts = 1, delayMs = 1_000, backoff = 2 }: RetryPolicy,
+  perform: () => Promise<Performed>,
+): Promise<Performed> {
   let attempt = 1;
   for (let failures = 0, pause = delayMs; ; pause *= backoff) {
     const performed = await attemptOnce(visit, perform);
