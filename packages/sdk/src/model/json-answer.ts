@@ -4,11 +4,16 @@ import type { ModelAnswer } from '../core/model.ts';
 
 /**
  * The JSON value a model answered with; `undefined` when there is none. JSON in a code fence, or with a sentence
- * before and after it, is found too.
+ * before and after it, is found too. Of an answer that was cut off only an object or a list that is whole counts: `12`
+ * may be the beginning of `1234`.
  */
 export function jsonOf(answer: ModelAnswer): JsonValue | undefined {
-  if (answer.object !== undefined) return answer.object;
   const text = answer.text.trim();
+  if (whyNot(answer) !== '') {
+    const whole = answer.object ?? parsed(text);
+    return typeof whole === 'object' && whole !== null ? whole : undefined;
+  }
+  if (answer.object !== undefined) return answer.object;
   const begin = text.indexOf('{');
   return parsed(text) ?? (begin < 0 ? undefined : parsed(text.slice(begin, text.lastIndexOf('}') + 1)));
 }

@@ -4,12 +4,14 @@ import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.
 import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';
+import { whyNot } from '../../model/json-answer.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
 import type { StepInput } from '../step-inputs.ts';
 import { type CallResult, callTool } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
+import { refuseCutCalls } from './cut-calls.ts';
 import { executionPrompt } from './prompts/execution.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
 import { answerBlocks, toolBlock } from './prompts/prompt-data.ts';
@@ -50,10 +52,11 @@ function ask(visit: VisitRun, model: Model, talk: Conversation, tools: readonly 
 
 function noCall(visit: VisitRun, tool: AnyTool, answer: ModelAnswer): CallResult {
   const said = answer.text === '' ? '' : `: ${answer.text.slice(0, 500)}`;
-  return { ok: false, soft: false, error: visit.error('AGENT_FAILED', `the model did not call ${tool.id}${said}`) };
+  const message = `the model did not call ${tool.id}${whyNot(answer)}${said}`;
+  return { ok: false, soft: false, error: visit.error('AGENT_FAILED', message) };
 }
 
-/** `idle`: the model called nothing. `told`: it asked a person and has the answer. */
+/** `idle`: the model called nothing, or its calls were cut off. `told`: it asked a person and has the answer. */
 type Turn = CallResult | 'idle' | 'told';
 
 /** Makes the calls of one answer, in order. Several values become a list; the first call that fails ends the turn. */
@@ -72,6 +75,7 @@ async function takeTurn(
     });
     return 'idle';
   }
+  if (refuseCutCalls(talk, answer)) return 'idle';
   const values: JsonValue[] = [];
   let failed: Extract<CallResult, { ok: false }> | undefined;
   for (const call of calls) {

@@ -11,6 +11,7 @@ import { askModel, type Conversation, conversation } from '../model-call.ts';
 import { callAtOnce, callTool, type CallResult } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
+import { refuseCutCalls } from './cut-calls.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
 import { answerBlock, type PromptValue, toolBlock } from './prompts/prompt-data.ts';
 import { askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
@@ -58,16 +59,13 @@ export async function runReActAgent(visit: VisitRun, request: ReActRequest): Pro
       { tools: offered, toolChoice: 'auto' },
     );
     const wanted = answer.toolCalls ?? [];
-    if (wanted.length === 0) {
-      const result = await takeText(answer, request.outputSchema);
+    const isCut = refuseCutCalls(talk, answer);
+    if (wanted.length === 0 || isCut) {
+      const result = isCut ? undefined : await takeText(answer, request.outputSchema);
       if (result !== undefined) return { ok: true, value: result };
       idle += 1;
-      if (idle > 1)
-        return {
-          ok: false,
-          error: visit.error('AGENT_FAILED', 'the model gave no result in the form asked for, also when told to'),
-        };
-      talk.messages.push({ role: 'user', content: `Call ${finalResult} with the result.` });
+      if (idle > 1) return { ok: false, error: noResult(visit, answer) };
+      if (!isCut) talk.messages.push({ role: 'user', content: `Call ${finalResult} with the result.` });
       continue;
     }
     const turn = await takeTurn({ visit, request, byName, talk }, wanted, calls);
@@ -75,7 +73,13 @@ export async function runReActAgent(visit: VisitRun, request: ReActRequest): Pro
     if ('result' in turn) return { ok: true, value: turn.result };
     if ('error' in turn) return { ok: false, error: turn.error };
     calls = turn.calls;
+    idle = 0;
   }
+}
+
+function noResult(visit: VisitRun, answer: ModelAnswer): RunError {
+  const message = `the model gave no result in the form asked for, also when told to${whyNot(answer)}`;
+  return visit.error('AGENT_FAILED', message);
 }
 
 type Turn = Waiting | { readonly result: JsonValue } | { readonly error: RunError } | { readonly calls: number };

@@ -2,6 +2,7 @@ import type { ContentPart } from '../../core/content.ts';
 import { ToolHardError } from '../../core/errors.ts';
 import type { Tool } from '../../core/tool.ts';
 import { dataBlock } from '../../model/data-block.ts';
+import { whyNot } from '../../model/json-answer.ts';
 import { tool } from '../tool.ts';
 import { argsOf, optionalText, text } from './args.ts';
 import type { NetworkRules } from './private-network.ts';
@@ -69,6 +70,8 @@ export function createImageUnderstandingTool(
         .model(options.model)
         .generate({ messages: [{ role: 'user', content }], signal: context.signal });
       if (answer.text.trim() === '') throw new ToolHardError('the model said nothing about the image');
+      const why = whyNot(answer);
+      if (why !== '') throw new ToolHardError(`the model gave half an answer${why}`);
       return answer.text;
 
       async function fetchImage(address: string): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 import { isPlainObject, type JsonObject, type JsonValue } from '../../../core/json.ts';
 import type { ModelAnswer, ModelRequest } from '../../../core/model.ts';
-import { answerInvalid, jsonObjectOf, whyNot } from '../../../model/json-answer.ts';
+import { answerInvalid, jsonObjectOf, wordsOf } from '../../../model/json-answer.ts';
 
 /** A value in the form asked for (not yet validated), and its summary. */
 export interface ResultWithSummary {
@@ -55,9 +55,7 @@ export function parseResultWithSummary(answer: ModelAnswer, who: string): Result
   return { result, summary: summary.trim() };
 }
 
-/** Reads a summary that is plain text. @throws PortiaError `MODEL_ANSWER_INVALID` when there is none. */
+/** Reads a summary that is plain text. @throws PortiaError `MODEL_ANSWER_INVALID` when there is none, or half of one. */
 export function parseSummary(answer: ModelAnswer, who: string): string {
-  const text = answer.text.trim();
-  if (text === '') throw answerInvalid(who, `no text${whyNot(answer)}`);
-  return text;
+  return wordsOf(answer, who);
 }
