@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PortiaError } from 'portia-ts';
 
@@ -22,6 +22,8 @@ export async function sqliteSql(file: string): Promise<Sql> {
   const { default: Database } = await import('libsql');
   if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
   try {
+    // Secrets of webhooks stand in it: made now, it is for nobody else on this machine. SQLite's own files follow it.
+    if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
     const database = new Database(file);
     database.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; PRAGMA synchronous = NORMAL;');
     const prepared = new Map<string, ReturnType<typeof database.prepare>>();

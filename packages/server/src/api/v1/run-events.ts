@@ -121,7 +121,7 @@ function stream(context: Context<Env>, { id, after, asked, ended }: Following, l
         await out.writeSSE({
           ...(event.seq !== undefined && { id: String(event.seq) }),
           event: event.type,
-          data: JSON.stringify(event),
+          data: JSON.stringify(forWhom(principal, event)),
         });
       }
     } catch (err) {
@@ -151,6 +151,11 @@ const outline: ReadonlySet<string> = new Set([
   'step-start',
   'step-end',
 ]);
+
+/** Machines of the server are nobody's business who sees a run only because it is theirs. */
+function forWhom(principal: Principal, event: RunEvent | RunNotice): RunEvent | RunNotice {
+  return event.type === 'run-start' && !may(principal, 'read-all') ? { ...event, host: '' } : event;
+}
 
 /** Which events a principal is shown. Prompts and arguments are for those who may read everything. */
 function eventsFor(principal: Principal, known: readonly string[]): (event: RunEvent | RunNotice) => boolean {

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../../test/lib/asking.ts';
 import { type Refunds, refunds } from '../../../test/lib/refunds.ts';
@@ -271,7 +272,10 @@ describe('the events of a run', () => {
     await answer(runId, (await question(carl)).id, 'It broke', carl);
     await answer(runId, (await question(operator, '?audience=operator')).id, true, operator);
     await ended(runId);
-    const types = [...(await follow(runId, carl)).matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
+    const told = await follow(runId, carl);
+    expect(told).toContain('"host":""');
+    expect(told).not.toContain(JSON.stringify(hostname()));
+    const types = [...told.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
     expect(new Set(types)).toEqual(
       new Set(['run-start', 'clarification-raised', 'clarification-resolved', 'step-end', 'run-wait', 'run-end']),
     );
