@@ -65,7 +65,9 @@ const plan = new PlanBuilderV2('Vehicle assistant')
 function model() {
   return scriptedModel(({ tools, messages }) => {
     const task = messages.find(({ role }) => role === 'user').content;
-    const answers = messages.filter(({ role }) => role === 'tool').map(({ content }) => content);
+    // What people and tools say stands in a block of data.
+    const inBlock = ({ content }) => content.replace(/^<[^>]*>\n|\n<\/[^>]*>$/g, '');
+    const answers = messages.filter(({ role }) => role === 'tool').map(inBlock);
     const ask = (guidance) => toolCall('clarification_tool', { guidance });
     const give = (result) => toolCall('final_result', { result });
     if (tools.some(({ name }) => name === 'search_rules')) {
