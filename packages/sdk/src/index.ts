@@ -71,6 +71,7 @@ export type { EndUserInit } from './run/end-users.ts';
 export { tool, ToolBase, type ToolInit } from './tool/tool.ts';
 export type { ToolMatch } from './tool/match-tools.ts';
 export { type OverwriteOption, ToolRegistry, type ToolRegistryOptions } from './tool/registry.ts';
+export { type RemoteToolsOptions, remoteTools } from './tool/remote-tools.ts';
 export type { ToolOptions } from './tool/foreign.ts';
 export type {
   AnyTool,

@@ -65,6 +65,7 @@ export class PortiaDocuments {
    * Stores a run as its client says it stands; the first time it is made.
    * @throws PortiaError `PLAN_RUN_INVALID` for what is no run document, `PLAN_NOT_FOUND`, and `RUN_STATE_INVALID` for a
    * run that is driven here, or is of a builder plan: then nothing is changed, and only what says so is taken.
+   * `RUN_CANCELLED` when somebody cancelled the run meanwhile: it is ended then.
    */
   put(id: PlanRunUUID, given: JsonObject): Promise<void> {
     return this.#alone(id, () => this.#put(id, given));
@@ -99,6 +100,10 @@ export class PortiaDocuments {
       if (await changesNothing()) return;
       throw drivenHere(id, 'it is driven by this server');
     }
+    if (stored && before && (await this.#isCancelled(stored, before))) {
+      if (await changesNothing()) return;
+      throw cancelled(id);
+    }
     if (storedBuilder(record)) throw drivenHere(id, 'its plan was made with the builder, and runs here only');
     if (stored && (stored.header.planId !== run.planId || stored.header.endUserId !== run.endUserId))
       throw drivenHere(id, 'neither its plan nor its end user can become another');
@@ -118,6 +123,25 @@ export class PortiaDocuments {
     const stored = await this.#storage.loadRun(id);
     if (!stored) throw notFound(id);
     return stored;
+  }
+
+  /** Whether somebody cancelled the run; then its client hears of it now, and the run is ended. */
+  async #isCancelled(stored: StoredRun, before: JsonObject): Promise<boolean> {
+    const { state, error } = stored.status;
+    if (error?.code === 'RUN_CANCELLED') return true;
+    const { id } = stored.header;
+    const command = stored.commands.find(({ type }) => type === 'cancel');
+    if (command?.type !== 'cancel' || state === 'COMPLETE' || state === 'FAILED') return false;
+    const message = command.reason ?? 'the run was cancelled';
+    const value = { value: message, summary: null };
+    const outputs = { ...(before['outputs'] as JsonObject | undefined), final_output: value };
+    await this.#storage.saveOutput(id, documentName, LocalDataValue({ ...before, state: 'FAILED', outputs }));
+    await this.#append(
+      stored,
+      [{ type: 'run-end', state: 'FAILED', error: { code: 'RUN_CANCELLED', message } }],
+      'FAILED',
+    );
+    return true;
   }
 
   /** The run, with its client as driver: one that had ended is taken up again. */
@@ -260,6 +284,10 @@ function drivenHere(id: PlanRunUUID, why: string): PortiaError {
     hint: 'its clarifications are answered, and it is resumed, with the API of this server',
     planRunId: id,
   });
+}
+
+function cancelled(id: PlanRunUUID): PortiaError {
+  return new PortiaError({ code: 'RUN_CANCELLED', message: `run ${id} was cancelled`, planRunId: id });
 }
 
 function planNotFound(id: PlanUUID): PortiaError {

@@ -25,6 +25,7 @@ const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   PLAN_RUN_NOT_FOUND: 404,
   CLARIFICATION_NOT_FOUND: 404,
   RUN_BUSY: 409,
+  RUN_CANCELLED: 409,
   RUN_STATE_INVALID: 409,
   RUN_KEY_CONFLICT: 409,
   DRIVER_LOST: 409,

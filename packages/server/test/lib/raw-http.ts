@@ -23,11 +23,12 @@ export type RawAsk = (
 /** A server on a port, spoken to without a client that would tidy up what is sent. */
 export async function overTheWire(
   send: (request: Request) => Promise<Response>,
-): Promise<{ readonly as: (key: string | undefined) => RawAsk; close(): Promise<void> }> {
+): Promise<{ readonly url: string; readonly as: (key: string | undefined) => RawAsk; close(): Promise<void> }> {
   const server = serve({ fetch: send, port: 0, hostname: '127.0.0.1' });
   if (!server.listening) await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
+    url: `http://127.0.0.1:${port}`,
     as:
       (key) =>
       async (method, path, body = '', headers = {}) => {

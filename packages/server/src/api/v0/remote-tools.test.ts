@@ -1,5 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { ActionClarification, InputClarification, tool, ToolHardError, ToolSoftError } from 'portia-ts';
+import {
+  ActionClarification,
+  Config,
+  memoryStorage,
+  PlanBuilderV2,
+  type PlanRun,
+  Portia,
+  remoteTools,
+  type ToolRegistry,
+  InputClarification,
+  tool,
+  ToolHardError,
+  ToolSoftError,
+} from 'portia-ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { overTheWire, type RawAnswer, type RawAsk } from '../../../test/lib/raw-http.ts';
@@ -223,11 +236,11 @@ describe('whether a tool is ready', () => {
 
 it('are not offered past a hook of the server, unless its config names them', async () => {
   const { paid, ...config } = refunds();
-  for (const [remoteTools, offered] of [
+  for (const [named, offered] of [
     [undefined, []],
     [['refund'], ['refund']],
   ] as const) {
-    const guarded = await testServer({ ...config, remoteTools }, { work: false });
+    const guarded = await testServer({ ...config, remoteTools: named }, { work: false });
     const as = await guarded.key('driver');
     const { body } = await guarded.ask('GET', '/api/v0/tools/descriptions-v2/', { as });
     expect(body.tools.map(({ tool_id }: { tool_id: string }) => tool_id)).toEqual(offered);
@@ -237,4 +250,81 @@ it('are not offered past a hook of the server, unless its config names them', as
     await guarded.close();
   }
   expect(paid).toEqual([3]);
+});
+
+describe('the client of such tools', () => {
+  const at = async (url: string, skipped: object[] = []): Promise<ToolRegistry> =>
+    remoteTools({ endpoint: url, apiKey: await server.key('driver'), onSkipped: (one) => skipped.push(one) });
+  const runWith = async (
+    registry: ToolRegistry,
+    id: string,
+    args: object = {},
+  ): Promise<{ readonly portia: Portia; readonly planRun: PlanRun }> => {
+    const portia = new Portia({ config: Config.fromDefault({ storage: memoryStorage(), env: {} }), tools: registry });
+    const plan = new PlanBuilderV2('Use it').invokeToolStep({ tool: id, args: args as never }).build();
+    return { portia, planRun: await portia.runPlan(plan, { endUser: 'zoe' }) };
+  };
+
+  it('calls them, passes on what they ask, and goes on when it is done', async () => {
+    const skipped: object[] = [];
+    const registry = await at(wire.url, skipped);
+    expect(skipped).toEqual([]);
+    expect(registry.getTool('portia:acme::lookup').outputDescription).toEqual(['JSON record', 'Customer fields']);
+    const found = await runWith(registry, 'portia:acme::lookup', { email: 'z@example.org' });
+    expect(found.planRun.outputs.finalOutput?.value).toEqual({ email: 'z@example.org', for: 'zoe', team: null });
+    const { portia, planRun } = await runWith(registry, 'mailbox');
+    expect(planRun.state).toBe('NEED_CLARIFICATION');
+    expect(planRun.getOutstandingClarifications()).toMatchObject([
+      { category: 'Action', userGuidance: 'Connect your mailbox' },
+    ]);
+    signedIn.add('zoe');
+    const done = await portia.resume({ planRunId: planRun.id });
+    expect([done.state, done.outputs.finalOutput?.value]).toEqual(['COMPLETE', 'three mails']);
+    expect((await runWith(registry, 'hard')).planRun.error).toMatchObject({
+      code: 'TOOL_FAILED',
+      message: expect.stringContaining('never'),
+    });
+  });
+
+  it('does not know what became of a call whose answer is lost, and does not call again', async () => {
+    let asked = 0;
+    const broken = await overTheWire(async (request) => {
+      if (request.url.endsWith('/run/')) {
+        asked += 1;
+        return new Response('gateway', { status: 504 });
+      }
+      return server.send(request);
+    });
+    const { planRun } = await runWith(await at(broken.url), 'portia:acme::lookup', { email: 'z@example.org' });
+    expect([planRun.state, asked]).toEqual(['NEED_CLARIFICATION', 1]);
+    await broken.close();
+  });
+
+  it('leaves out what cannot work, and says what a server without tools said', async () => {
+    const described = {
+      tool_id: 'ok',
+      tool_name: 'Ok',
+      description: { overview_description: 'Works' },
+      schema: { type: 'object', properties: {} },
+    };
+    const tools = [
+      described,
+      described,
+      { ...described, tool_id: 'a,b' },
+      { ...described, tool_id: 'mute', description: {} },
+    ];
+    const odd = await overTheWire(async (request) => {
+      if (request.url.endsWith('-v2/')) return Response.json({ detail: 'Not found.' }, { status: 404 });
+      return Response.json(tools);
+    });
+    const skipped: { what?: string }[] = [];
+    expect((await at(odd.url, skipped)).toolIds()).toEqual(['ok']);
+    expect(skipped.map(({ what }) => what)).toEqual(['ok', 'a,b', 'mute']);
+    await odd.close();
+    await expect(remoteTools({ endpoint: wire.url, apiKey: 'wrong' })).rejects.toMatchObject({
+      code: 'TOOL_FAILED',
+      message: expect.not.stringContaining('wrong'),
+    });
+    await expect(at(odd.url)).rejects.toMatchObject({ code: 'TOOL_FAILED' });
+  });
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { cloudStorage, Config, Plan, Portia, tool } from 'portia-ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { overTheWire, type RawAsk } from '../../../test/lib/raw-http.ts';
 import { refunds } from '../../../test/lib/refunds.ts';
@@ -372,4 +373,26 @@ describe('what cannot be done', () => {
     expect(put.status).toBe(404);
     expect((await ask('GET', `/api/v0/plan-runs/${id}/`)).json.state).toBe('IN_PROGRESS');
   });
+});
+
+it("keeps the runs of this library's own client for a Portia cloud, as if it were one", async () => {
+  const cloud = await overTheWire(async (request) =>
+    request.url.includes('/api/v1/') ? Response.json({ detail: 'Not found.' }, { status: 404 }) : server.send(request),
+  );
+  const apiKey = await server.key('driver');
+  const storage = await cloudStorage({ endpoint: cloud.url, apiKey });
+  const go = tool({ id: 'go', description: 'goes', run: () => ({ a: [1, null] }) });
+  const portia = new Portia({ config: Config.fromDefault({ storage, env: {} }), tools: [go] });
+  const plan = new Plan({
+    planContext: { query: 'Go', toolIds: ['go'] },
+    steps: [{ task: 'go', toolId: 'go', output: '$a' }],
+  });
+  const { id, state } = await portia.runPlan(plan);
+  expect(state).toBe('COMPLETE');
+  await portia.close();
+  const { json } = await ask('GET', `/api/v0/plan-runs/${id}/`);
+  expect([json.state, json.outputs.final_output.value]).toEqual(['COMPLETE', { a: [1, null] }]);
+  const { body } = await server.ask('GET', `/api/v1/runs/${id}`, { as: await server.key('admin') });
+  expect(body).toMatchObject({ state: 'COMPLETE', finalOutput: { value: { a: [1, null] } } });
+  await cloud.close();
 });
