@@ -97,7 +97,8 @@ class RemoteServer {
     });
     const { status, body } = answer;
     // Something on the way, or a tool that did not answer in time: nobody knows whether the call happened.
-    if (status === 504 || (status >= 500 && !isPlainObject(body))) throw failed(`the answer of ${id} was lost: ${saidBy(answer)}`);
+    if (status === 504 || (status >= 500 && !isPlainObject(body)))
+      throw failed(`the answer of ${id} was lost: ${saidBy(answer)}`);
     if (status >= 400) throw new ToolHardError(saidBy(answer));
     const output = isPlainObject(body) ? body['output'] : undefined;
     if (!isPlainObject(output)) throw failed(`${id} was answered with what is no output: ${saidBy(answer)}`);
