@@ -180,6 +180,10 @@ describe('webhooks', () => {
     'fd00::1',
     '::ffff:127.0.0.1',
     '::ffff:7f00:1',
+    '::7f00:1',
+    '64:ff9b:1::a9fe:a9fe',
+    '2002:7f00:1::1',
+    'fec0::1',
     '0.0.0.0',
   ])('are not sent to %s, which is private', (address) => expect(isPrivate(address)).toBe(true));
   it.each(['1.1.1.1', '93.184.216.34', '2606:4700::1111'])('may be sent to %s', (address) =>
