@@ -113,3 +113,32 @@ it('a run that somebody cancelled is ended when its client writes it, and stays 
   expect((await documents.get(id)).document).toMatchObject({ state: 'FAILED' });
   await portia.close();
 });
+
+it('puts back the options of a choice that Portia 0.9 lost over an answer that is none of them', async () => {
+  const storage = memoryStorage();
+  const portia = clientOf({ storage });
+  const documents = new PortiaDocuments(storage);
+  const plan = planOf({ output: '$a' });
+  await portia.storage.savePlan(plan);
+  const id = PlanRunUUID.random();
+  const put = (state: string, question: JsonObject): Promise<void> =>
+    documents.put(id, { plan_id: plan.id, end_user_id: 'e', state, outputs: { clarifications: [question] } });
+  const asked = {
+    id: ClarificationUUID.random(),
+    category: 'Multiple Choice',
+    step: 0,
+    user_guidance: 'Which?',
+    resolved: false,
+    argument_name: 'size',
+  };
+  const options = ['S', 'M'];
+  await put('NEED_CLARIFICATION', { ...asked, options });
+  await put('READY_TO_RESUME', { ...asked, resolved: true, response: 'XL' });
+  const { outputs } = (await documents.get(id)).document as { readonly outputs: JsonObject };
+  expect(outputs['clarifications']).toEqual([{ ...asked, options, resolved: true, response: 'XL' }]);
+  const run = await portia.storage.getPlanRun(id);
+  expect(run.state).toBe('READY_TO_RESUME');
+  expect(run.outputs.clarifications).toMatchObject([{ options, resolved: true, response: 'XL' }]);
+  await put('READY_TO_RESUME', { ...asked, resolved: true, response: 'XL' });
+  await portia.close();
+});

@@ -4,12 +4,13 @@ import { type RunEventBody, toCommit } from '../core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import { isPlainObject, type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
-import { type PlanRun, planRunFromWire, planRunView } from '../core/plan-run.ts';
+import { type PlanRun, planRunView } from '../core/plan-run.ts';
 import type { ToolCallRecord } from '../core/tool-call.ts';
 import { planForReading, storedBuilder } from '../plan/plan-record.ts';
 import { eventsOf as storedEventsOf, foldStored, notFound, planIdOf } from '../run/drive.ts';
 import { sameForPortia } from './disk/edits.ts';
 import { eventsOf } from './disk/portia-run.ts';
+import { readDocument, withAnswers, withOptions, withTypes } from './portia-document.ts';
 import { missingEvents } from './portia-events.ts';
 import type { Claim, DriverRecord, StorageBackend, StoredRun } from './storage-backend.ts';
 
@@ -56,11 +57,6 @@ export class PortiaDocuments {
     return (await this.#storage.getOutput(id, documentName)) !== undefined;
   }
 
-  /** The names of a run's large outputs. */
-  isOutputName(name: string): boolean {
-    return name !== documentName;
-  }
-
   /**
    * Stores a run as its client says it stands; the first time it is made.
    * @throws PortiaError `PLAN_RUN_INVALID` for what is no run document, `PLAN_NOT_FOUND`, and `RUN_STATE_INVALID` for a
@@ -88,8 +84,9 @@ export class PortiaDocuments {
   }
 
   async #put(id: PlanRunUUID, given: JsonObject): Promise<void> {
-    const document = toJson({ ...given, id }) as JsonObject;
-    const run = planRunFromWire(document);
+    const known = await this.#storage.getOutput(id, documentName);
+    const document = withOptions(toJson({ ...given, id }) as JsonObject, known?.value as JsonObject | undefined);
+    const run = readDocument(document);
     const record = await this.#storage.getPlan(run.planId);
     if (!record) throw planNotFound(run.planId);
     const stored = (await this.#storage.loadRun(id)) ?? undefined;
@@ -111,7 +108,7 @@ export class PortiaDocuments {
     const kept = before ? (withTypes(before, document) as JsonObject) : document;
     await this.#storage.saveOutput(id, documentName, LocalDataValue(kept));
     const plan = planForReading(record);
-    const told = eventsOf(planRunFromWire(kept), plan, 'api');
+    const told = eventsOf(readDocument(kept), plan, 'api');
     const missing = missingEvents([...storedEventsOf(held)], told, foldStored(held, plan));
     const events = missing.length === 0 && held.status.state !== run.state ? told.slice(-1) : missing;
     await this.#append(held, events, run.state);
@@ -242,39 +239,6 @@ function idsIn(output: JsonValue): ReturnType<typeof clarificationFromWire>['id'
       return [];
     }
   });
-}
-
-/** The same as written, with the values that come back as strings in the type they had. */
-function withTypes(before: JsonValue, now: JsonValue): JsonValue {
-  if (typeof now === 'string') return typeof before !== 'string' && sameForPortia(before, now) ? before : now;
-  if (!isPlainObject(before) || !isPlainObject(now)) return now;
-  const known = before as JsonObject;
-  return Object.fromEntries(
-    Object.entries(now as JsonObject).map(([key, value]) => [
-      key,
-      Object.hasOwn(known, key) && !untyped.has(key) ? withTypes(known[key] as JsonValue, value) : value,
-    ]),
-  );
-}
-
-/** Fields in which a string is a string. */
-const untyped: ReadonlySet<string> = new Set(['clarifications', 'state', 'end_user_id', 'id', 'plan_id', 'summary']);
-
-/** The document with the answers that people gave here since it was written. */
-function withAnswers(document: JsonObject, { commands }: StoredRun): JsonObject {
-  const outputs = document['outputs'] as JsonObject | undefined;
-  const asked = (outputs?.['clarifications'] ?? []) as JsonObject[];
-  const answers = new Map(
-    commands.flatMap((one) => (one.type === 'answer' ? [[one.key as string, one.response]] : [])),
-  );
-  if (!asked.some(({ id, resolved }) => resolved !== true && answers.has(String(id)))) return document;
-  const clarifications = asked.map((one) => {
-    const response = answers.get(String(one['id']));
-    return one['resolved'] === true || response === undefined ? one : { ...one, response, resolved: true };
-  });
-  const waits = clarifications.some(({ resolved }) => resolved !== true);
-  const state = document['state'] === 'NEED_CLARIFICATION' && !waits ? 'READY_TO_RESUME' : document['state'];
-  return { ...document, state: state as JsonValue, outputs: { ...outputs, clarifications } };
 }
 
 function drivenHere(id: PlanRunUUID, why: string): PortiaError {

@@ -1,0 +1,71 @@
+import { isPlainObject, type JsonObject, type JsonValue, sameJson } from '../core/json.ts';
+import { type PlanRun, planRunFromWire } from '../core/plan-run.ts';
+import { sameForPortia } from './disk/edits.ts';
+import type { StoredRun } from './storage-backend.ts';
+
+/** The same as written, with the values that come back as strings in the type they had. */
+export function withTypes(before: JsonValue, now: JsonValue): JsonValue {
+  if (typeof now === 'string') return typeof before !== 'string' && sameForPortia(before, now) ? before : now;
+  if (!isPlainObject(before) || !isPlainObject(now)) return now;
+  const known = before as JsonObject;
+  return Object.fromEntries(
+    Object.entries(now as JsonObject).map(([key, value]) => [
+      key,
+      Object.hasOwn(known, key) && !untyped.has(key) ? withTypes(known[key] as JsonValue, value) : value,
+    ]),
+  );
+}
+
+function questionsIn(document: JsonObject | undefined): readonly JsonObject[] {
+  const outputs = document?.['outputs'];
+  const questions = isPlainObject(outputs) ? outputs['clarifications'] : undefined;
+  return Array.isArray(questions) ? questions.filter((one): one is JsonObject => isPlainObject(one)) : [];
+}
+
+function withQuestions(document: JsonObject, change: (question: JsonObject) => JsonObject): JsonObject {
+  const questions = questionsIn(document);
+  if (!questions.some(({ category }) => category === 'Multiple Choice')) return document;
+  const outputs = document['outputs'] as JsonObject;
+  const changed = questions.map((one) => (one['category'] === 'Multiple Choice' ? change(one) : one));
+  return { ...document, outputs: { ...outputs, clarifications: changed } };
+}
+
+/** Portia 0.9 loses the options of a choice whose answer is none of them: they are put back. */
+export function withOptions(document: JsonObject, before: JsonObject | undefined): JsonObject {
+  const known = new Map(questionsIn(before).map(({ id, options }) => [String(id), options]));
+  return withQuestions(document, (one) => {
+    const options = known.get(String(one['id']));
+    return one['options'] !== undefined || options === undefined ? one : { ...one, options };
+  });
+}
+
+/** Reads a document; an answer that is none of the options is taken as its client took it. */
+export function readDocument(document: JsonObject): PlanRun {
+  const readable = withQuestions(document, (one) => {
+    if (one['resolved'] !== true) return one;
+    const { options = [], response = null } = one;
+    if (!Array.isArray(options) || options.some((option) => sameJson(option as JsonValue, response))) return one;
+    return { ...one, options: [...options, response] };
+  });
+  return planRunFromWire(readable);
+}
+
+/** Fields in which a string is a string. */
+const untyped: ReadonlySet<string> = new Set(['clarifications', 'state', 'end_user_id', 'id', 'plan_id', 'summary']);
+
+/** The document with the answers that people gave here since it was written. */
+export function withAnswers(document: JsonObject, { commands }: StoredRun): JsonObject {
+  const outputs = document['outputs'] as JsonObject | undefined;
+  const asked = (outputs?.['clarifications'] ?? []) as JsonObject[];
+  const answers = new Map(
+    commands.flatMap((one) => (one.type === 'answer' ? [[one.key as string, one.response]] : [])),
+  );
+  if (!asked.some(({ id, resolved }) => resolved !== true && answers.has(String(id)))) return document;
+  const clarifications = asked.map((one) => {
+    const response = answers.get(String(one['id']));
+    return one['resolved'] === true || response === undefined ? one : { ...one, response, resolved: true };
+  });
+  const waits = clarifications.some(({ resolved }) => resolved !== true);
+  const state = document['state'] === 'NEED_CLARIFICATION' && !waits ? 'READY_TO_RESUME' : document['state'];
+  return { ...document, state: state as JsonValue, outputs: { ...outputs, clarifications } };
+}
