@@ -23,6 +23,9 @@ interface Report {
   readonly error: unknown;
   readonly writes: number;
   readonly asked: readonly string[];
+  /** Model answers: on record before, asked for by this process, on record at the end. */
+  readonly answers: { readonly known: number; readonly asked: number; readonly stored: number };
+  readonly calls: readonly string[];
 }
 type Message = { readonly ready?: true; readonly reached?: number; readonly done?: Report; readonly failed?: string };
 
@@ -103,6 +106,7 @@ interface Job {
   readonly path: string;
   readonly world: string;
   readonly planted?: boolean;
+  readonly react?: boolean;
 }
 
 /** Runs, or goes on with, a run in a process to its end. */
@@ -161,9 +165,9 @@ async function killAt(points: readonly Point[], make: () => Job & { readonly see
   return outcomes;
 }
 
-function fresh(store: Store, planted = false): Job & { readonly seen: World } {
+function fresh(store: Store, more: Pick<Job, 'planted' | 'react'> = {}): Job & { readonly seen: World } {
   const seen = newWorld();
-  return { store, path: newStore(store), world: seen.url, planted, seen };
+  return { store, path: newStore(store), world: seen.url, ...more, seen };
 }
 
 /**
@@ -204,10 +208,30 @@ describe('a run whose process is killed', () => {
     },
   );
 
+  it('in a ReAct step with six tool calls ends with these six, and asks for no answer that is on record', {
+    timeout: 60_000,
+  }, async () => {
+    const react = () => fresh('sqlite', { react: true });
+    const whole = await toEnd(react());
+    expect(whole).toMatchObject({ error: null, answers: { asked: 5, stored: 5 } });
+    const six = ['lookup', 'lookup', 'sender', 'sender', 'lookup', 'lookup'].map((id) => `${id} SUCCESS`);
+    expect(whole.calls).toEqual(six);
+
+    const outcomes = await killAt(pointsOf(whole.writes, 3), react);
+    for (const { where, report, effects } of outcomes) {
+      expect(comparable(report), where).toEqual(comparable(whole));
+      expect([report.calls, effects], where).toEqual([six, ['sender', 'sender']]);
+      const { known, asked, stored } = report.answers;
+      expect([known + asked, stored], where).toEqual([5, 5]);
+    }
+    // Points with answers on record, and without.
+    expect(new Set(outcomes.map(({ report }) => report.answers.known)).size).toBeGreaterThan(2);
+  });
+
   it('is caught when a tool says wrongly that it may be repeated', { timeout: 60_000 }, async () => {
     const outcomes = await killAt(
       pointsOf(10, 1).filter(({ write, when }) => when === 'before' && write > 3),
-      () => fresh('sqlite', true),
+      () => fresh('sqlite', { planted: true }),
     );
     const doubled = outcomes.filter(({ effects }) => effects.length > expectedEffects.length);
     expect(doubled.map(({ effects }) => effects)).toContainEqual([

@@ -50,7 +50,7 @@ function client(setting: Setting): Portia {
 const done = (result: string) => toolCall('final_result', { result });
 const said = (model: ScriptedModel): readonly string[] =>
   (model.requests.at(-1)?.messages ?? []).flatMap((message) =>
-    message.role === 'tool' ? [contentText(message.content).split('\n').slice(1, -1).join('\n')] : [],
+    message.role === 'tool' ? [/^<[^>]*>\n([\s\S]*?)\n<\//.exec(contentText(message.content))?.[1] ?? ''] : [],
   );
 
 /** A tool that looks something up, slower for lower numbers, and counts how many look at once. */
@@ -256,6 +256,9 @@ describe('a long input', () => {
     const run = await client(setting).runPlan(planWith(setting));
     expect([run.state, seen]).toEqual(['COMPLETE', [`Note: ${note}`]]);
     expect(said(model)[0]).toBe('nothing is named $other');
+    const [failed, worked] = (model.requests.at(-1)?.messages ?? []).filter(({ role }) => role === 'tool');
+    expect(contentText(failed?.content)).toContain('Change what this names, or use another way.');
+    expect(contentText(worked?.content)).not.toContain('Change what this names');
     const first = model.requests[0]?.messages.map(({ content }) => contentText(content)).join('\n');
     expect(first).toContain('write {{note}} (its name) in the argument');
   });

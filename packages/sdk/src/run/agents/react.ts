@@ -14,7 +14,7 @@ import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
 import { answerBlock, type PromptValue, toolBlock } from './prompts/prompt-data.ts';
-import { askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
+import { afterError, askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
 import { checked, fit } from './step-result.ts';
 
 /** What a ReAct step is given. */
@@ -178,7 +178,11 @@ function say(talk: Conversation, call: ModelToolCall, content: string, isError =
     role: 'tool',
     callId: call.id,
     toolName: call.name,
-    content: call.name === askPersonTool.name ? answerBlock(content) : toolBlock(call.name, content),
+    content: isError
+      ? `${toolBlock(call.name, content)}\n${afterError}`
+      : call.name === askPersonTool.name
+        ? answerBlock(content)
+        : toolBlock(call.name, content),
     ...(isError && { isError: true as const }),
   });
 }
@@ -187,7 +191,7 @@ function resultTool(schema: Schema | undefined): ModelTool {
   const result = schema ? jsonSchemaOf(schema, 'the result', 'input') : { type: 'string' };
   return {
     name: finalResult,
-    description: 'Gives the result of the task, and ends it.',
+    description: 'Gives the result and ends the task.',
     argsSchema: { type: 'object', properties: { result }, required: ['result'], additionalProperties: false },
   };
 }

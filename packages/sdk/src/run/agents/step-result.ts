@@ -1,6 +1,7 @@
 import { PortiaError } from '../../core/errors.ts';
 import { type JsonValue, toJson } from '../../core/json.ts';
 import { textOf } from '../../core/output.ts';
+import type { Model } from '../../core/model.ts';
 import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { cutText, exceedsThreshold } from '../../model/tokens.ts';
@@ -20,6 +21,8 @@ export interface ShapedResult {
 export interface ResultRequest {
   readonly task: string;
   readonly schema?: Schema | undefined;
+  /** The model of the step's agent, which also summarises; that for execution unless given. */
+  readonly model?: Model | undefined;
 }
 
 /**
@@ -32,9 +35,7 @@ export function shapeResult(
   raw: JsonValue,
   asked: ResultRequest,
 ): ShapedResult | Promise<ShapedResult> {
-  return asked.schema
-    ? inSchema(visit, tool, asked.schema, raw, asked.task)
-    : withSummary(visit, tool, raw, asked.task);
+  return asked.schema ? inSchema(visit, tool, asked.schema, raw, asked) : withSummary(visit, tool, raw, asked);
 }
 
 async function inSchema(
@@ -42,20 +43,20 @@ async function inSchema(
   tool: AnyTool,
   schema: Schema,
   raw: JsonValue,
-  task: string,
+  asked: ResultRequest,
 ): Promise<ShapedResult> {
   const fitting = await fit(schema, raw);
-  return fitting ? withSummary(visit, tool, fitting.value, task) : structured(visit, tool, schema, raw, task);
+  return fitting ? withSummary(visit, tool, fitting.value, asked) : structured(visit, tool, schema, raw, asked);
 }
 
 function withSummary(
   visit: VisitRun,
   tool: AnyTool,
   value: JsonValue,
-  task: string,
+  asked: ResultRequest,
 ): ShapedResult | Promise<ShapedResult> {
   if (tool.shouldSummarize !== true && !isLarge(visit, value)) return { value, summary: null };
-  return summarised(visit, tool, value, task).then((summary) => ({ value, summary }));
+  return summarised(visit, tool, value, asked).then((summary) => ({ value, summary }));
 }
 
 function isLarge(visit: VisitRun, value: JsonValue): boolean {
@@ -82,12 +83,12 @@ async function structured(
   tool: AnyTool,
   schema: Schema,
   raw: JsonValue,
-  task: string,
+  asked: ResultRequest,
 ): Promise<ShapedResult> {
   return askStructured(visit, {
-    model: visit.run.runtime.models.get('execution'),
+    model: modelFor(visit, asked),
     purpose: 'step-summary',
-    messages: prompt(visit, tool, raw, task, true),
+    messages: prompt(visit, tool, raw, asked, true),
     schema: resultSchema(jsonSchemaOf(schema, `step ${visit.step}`, 'output')),
     read: async (answer) => {
       const { result, summary } = parseStructuredStepSummary(answer);
@@ -107,12 +108,12 @@ export async function checked(schema: Schema, value: JsonValue): Promise<JsonVal
 }
 
 /** A summary that cannot be had fails nothing: the beginning of the value stands in for it. */
-async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue, task: string): Promise<string> {
+async function summarised(visit: VisitRun, tool: AnyTool, value: JsonValue, asked: ResultRequest): Promise<string> {
   try {
     return await askStructured(visit, {
-      model: visit.run.runtime.models.get('execution'),
+      model: modelFor(visit, asked),
       purpose: 'step-summary',
-      messages: prompt(visit, tool, value, task, false),
+      messages: prompt(visit, tool, value, asked, false),
       read: parseStepSummary,
     });
   } catch (error) {
@@ -131,16 +132,20 @@ export function isModelTrouble({ code }: PortiaError): boolean {
   return code.startsWith('MODEL_') || code === 'PACKAGE_MISSING' || code === 'CONFIG_NOT_FOUND';
 }
 
+function modelFor(visit: VisitRun, { model }: ResultRequest): Model {
+  return model ?? visit.run.runtime.models.get('execution');
+}
+
 function prompt(
   visit: VisitRun,
   tool: AnyTool,
   value: JsonValue,
-  task: string,
+  asked: ResultRequest,
   isStructured: boolean,
 ): ReturnType<typeof stepSummaryPrompt> {
   const args = visit.stored?.lastCall?.args;
   return stepSummaryPrompt({
-    task,
+    task: asked.task,
     outputs: [
       {
         name: tool.id,
@@ -150,6 +155,6 @@ function prompt(
     ],
     toolDescription: cutText(tool.description, 500),
     structured: isStructured,
-    contextWindow: visit.run.runtime.models.get('execution').contextWindow,
+    contextWindow: modelFor(visit, asked).contextWindow,
   });
 }

@@ -42,7 +42,11 @@ export async function performLlm(visit: VisitRun, work: Llm): Promise<Performed>
   return {
     kind: 'output',
     raw: result.value,
-    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }),
+    result: await shapeResult(visit, tool, result.value, {
+      task,
+      schema: work.outputSchema,
+      model: work.model === undefined ? undefined : visit.run.runtime.models.get(work.model),
+    }),
   };
 }
 
@@ -103,7 +107,7 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
   return {
     kind: 'output',
     raw: result.value,
-    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema }),
+    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema, model }),
   };
 }
 
