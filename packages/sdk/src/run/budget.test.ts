@@ -234,6 +234,34 @@ describe('the budget of a client', () => {
     expect(await starter.work({ untilIdle: true })).toMatchObject({ complete: 1, failed: 0 });
   });
 
+  it('keeps an answer that was paid for when a call beside it is stopped', async () => {
+    const plan = new PlanBuilderV2('q')
+      .parallel()
+      .branch()
+      .llmStep({ stepName: 'a', task: 't' })
+      .branch()
+      .llmStep({ stepName: 'b', task: 't' })
+      .endParallel()
+      .build();
+    const storage = memoryStorage();
+    let paid = 0;
+    const model: Model = {
+      id: 'scripted/paid',
+      contextWindow: 100_000,
+      // As a provider that has answered already when it is told to stop.
+      async generate() {
+        await Promise.resolve();
+        paid += 1;
+        return { text: 'thought', finishReason: 'stop', usage };
+      },
+    };
+    const portia = clientOf({ model, storage, config: { budget: { maxToolCalls: 1 } } });
+    expect(await failing(portia.runPlan(plan))).toMatchObject({ code: 'BUDGET_EXCEEDED' });
+    const [run] = (await storage.listRuns({})).items;
+    const done = await clientOf({ model, storage }).resume({ planRunId: run?.header.id });
+    expect([done.state, paid]).toEqual(['COMPLETE', 2]);
+  });
+
   it('asks nobody, and says so when it is told to', () => {
     expect(() => clientOf({ config: { budget: { maxUsd: 1, onBudget: 'ask' } as never } })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),

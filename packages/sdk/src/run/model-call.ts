@@ -2,7 +2,7 @@ import { ensureError, PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 import { messageOf } from '../model/repair.ts';
-import { visitKey } from '../core/run-state.ts';
+import { isFinished, visitKey } from '../core/run-state.ts';
 import { type Bill, breakOff } from './budget.ts';
 import { type Driver, visitField } from './driver.ts';
 import { checkHeard, type Heard, ModelQuestion } from './model-hooks.ts';
@@ -74,8 +74,8 @@ export async function askModel(
       ...(driver.followed && { onText: textNotices(at) }),
       signal,
     });
-    // Whoever asked has been given up: the run may be over by now.
-    if (signal !== driver.signal) signal.throwIfAborted();
+    // Whoever asked has been given up, or the run is over. One that is only being stopped keeps what it has paid for.
+    if (!driver.ending || isFinished(driver.state) || driver.released) signal.throwIfAborted();
     const bill = driver.purse.bill(model, asked, given);
     const heard: Heard = (await driver.guard?.after(at, model, asked, given)) ?? { answer: given };
     const { answer } = heard;
