@@ -532,6 +532,13 @@ describe('a retry', () => {
     expect(state.questions.get('k')?.[0]).toBe(state.clarifications[0]);
   });
 
+  it('keeps the place of a call that was only proposed, before one that was made', () => {
+    const proposal: RunEventBody = { type: 'tool-call-propose', step: 0, call: '0.0.1', tool: 'mailer', args: {} };
+    const events = [start, proposal, intent('0.0.2'), receipt('0.0.2', success('sent')), failed(0), retry];
+    const { calls } = visitOf(after(...events), '0.1');
+    expect([calls.length, calls[0], calls[1]?.status]).toEqual([2, undefined, 'ended']);
+  });
+
   it('lets it be asked again what became of a call that a person had stopped', () => {
     const unknown: RunEventBody = { type: 'tool-call-unknown', step: 0, call: '0.0.1', reason: 'crash' };
     const [call] = visitOf(after(start, intent('0.0.1'), unknown, failed(0), retry), '0.1').calls;
