@@ -1,7 +1,5 @@
-import { z } from 'zod';
 import { PortiaError, type PortiaErrorCode } from '../../core/errors.ts';
 import type { StorageBackend } from '../storage-backend.ts';
-import { operations } from './operations.ts';
 
 /** The version of the protocol, which `GET <base>` tells. */
 export const doorVersion = 1;
@@ -17,6 +15,8 @@ export const doorVersion = 1;
 export function storageDoor(storage: StorageBackend): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
+      // With the first request: whoever only imports the package needs no schemas.
+      const [{ operations }, { prettifyError }] = await Promise.all([import('./operations.ts'), import('zod')]);
       const name = /([^/]*)\/?$/.exec(new URL(request.url).pathname)?.[1] ?? '';
       if (request.method === 'GET' && !operations.has(name)) return answer(200, { storage: doorVersion });
       const operation = operations.get(name);
@@ -24,7 +24,7 @@ export function storageDoor(storage: StorageBackend): (request: Request) => Prom
       if (request.method !== 'POST') return problem(405, 'USAGE', `${name} is done by POST`, { allow: 'POST' });
       const given = operation.takes.safeParse(await bodyOf(request));
       if (!given.success)
-        return problem(400, 'CONFIG_INVALID', `${name} cannot be done: ${z.prettifyError(given.error)}`);
+        return problem(400, 'CONFIG_INVALID', `${name} cannot be done: ${prettifyError(given.error)}`);
       return answer(200, { result: await operation.does(storage, given.data as never) });
     } catch (error) {
       return problemOf(error);
