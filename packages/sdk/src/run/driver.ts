@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
 import {
   type CallOutcome,
+  type Commit,
   type RunEvent,
   type RunEventBody,
   type RunNotice,
@@ -19,6 +20,13 @@ import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
 import { startGrace } from './guard.ts';
 import type { ModelGuard } from './model-hooks.ts';
 
+/** Events on their way into the record, and the status that is true with them. */
+interface Batch {
+  readonly commit: Commit;
+  readonly bodies: readonly RunEventBody[];
+  readonly status: RunStatus | undefined;
+}
+
 /**
  * The one writer of a run. Events change the state at once and are written together at the next {@link commit};
  * what it writes is refused once another driver has taken over.
@@ -32,14 +40,15 @@ export class Driver {
   stopped = false;
   /** The hooks around its model calls. */
   guard: ModelGuard | undefined;
-  /** When the oldest event not yet written became true. Epoch milliseconds; 0 when all is written. */
-  pendingSince = 0;
   /** What its calls are charged to. */
   readonly purse: Purse;
   readonly #storage: StorageBackend;
   readonly #clock: Clock;
   readonly #bus: EventBus;
   #pending: RunEventBody[] = [];
+  #since = 0;
+  /** What the store did not take: it is written again as it was, with its own time, before anything else. */
+  #kept: Batch | undefined;
   #writing: Promise<void> | undefined;
   #status: RunStatus;
   #controller: AbortController | undefined;
@@ -107,8 +116,8 @@ export class Driver {
   /** Makes something true. It is on record after the next {@link commit}. */
   emit(body: RunEventBody): void {
     // All events of one commit carry one time, so that folding the stored ones gives this very state.
-    if (this.#pending.length === 0) this.pendingSince = this.#clock.now();
-    apply(this.state, body, this.pendingSince);
+    if (this.#pending.length === 0) this.#since = this.#clock.now();
+    apply(this.state, body, this.#since);
     this.#pending.push(body);
   }
 
@@ -134,7 +143,12 @@ export class Driver {
 
   /** Whether there are events that are not on record yet. */
   get dirty(): boolean {
-    return this.#pending.length > 0;
+    return this.#pending.length > 0 || this.#kept !== undefined;
+  }
+
+  /** When the oldest event not yet written became true. Epoch milliseconds; 0 when all is written. */
+  get pendingSince(): number {
+    return this.#kept?.commit.at ?? (this.#pending.length > 0 ? this.#since : 0);
   }
 
   /**
@@ -143,56 +157,53 @@ export class Driver {
    */
   commit(release = false): void | Promise<void> {
     if (this.#writing) return this.#writing.then(() => this.commit(release));
+    const kept = this.#kept;
+    if (kept) {
+      this.#kept = undefined;
+      if (this.#pending.length === 0) return this.#write(kept, release);
+      const written = this.#write(kept, false);
+      return written ? written.then(() => this.commit(release)) : this.commit(release);
+    }
     if (this.#pending.length === 0) {
       if (this.lost) throw this.#lostError();
       return;
     }
     const bodies = this.#pending;
-    const { state } = this;
-    const commit = toCommit(state.seq + 1, this.pendingSince, bodies);
     this.#pending = [];
-    this.pendingSince = 0;
-    const status = this.#changedStatus();
+    const commit = toCommit(this.state.seq + 1, this.#since, bodies);
+    return this.#write({ commit, bodies, status: this.#changedStatus() }, release);
+  }
+
+  #write(batch: Batch, release: boolean): void | Promise<void> {
+    const keep = (error: unknown): never => {
+      this.#kept = batch;
+      this.released = false;
+      throw error;
+    };
     this.released = release;
     let written: boolean | Promise<boolean>;
     try {
-      written = this.#storage.append(this.id, this.record.epoch, commit, status, release);
+      written = this.#storage.append(this.id, this.record.epoch, batch.commit, batch.status, release);
     } catch (error) {
-      throw this.#keep(bodies, commit.at, error);
+      return keep(error);
     }
-    if (!(written instanceof Promise)) return this.#written(written, commit.at, bodies, status);
+    if (!(written instanceof Promise)) return this.#written(written, batch);
     this.#writing = written
-      .catch((error: unknown) => {
-        throw this.#keep(bodies, commit.at, error);
-      })
-      .then((ok) => this.#written(ok, commit.at, bodies, status))
+      .catch(keep)
+      .then((ok) => this.#written(ok, batch))
       .finally(() => {
         this.#writing = undefined;
       });
     return this.#writing;
   }
 
-  /** What could not be written stays to be written. */
-  #keep(bodies: readonly RunEventBody[], at: number, error: unknown): unknown {
-    this.#pending = [...bodies, ...this.#pending];
-    this.pendingSince = at;
-    this.released = false;
-    return error;
-  }
-
-  #written(
-    ok: boolean,
-    at: number,
-    bodies: readonly RunEventBody[],
-    status: RunStatus | undefined,
-  ): void | Promise<void> {
-    if (!ok) return this.#handOver(bodies);
-    const first = this.state.seq + 1;
+  #written(ok: boolean, { commit, bodies, status }: Batch): void | Promise<void> {
+    if (!ok) return this.#handOver([...bodies, ...this.#pending]);
     this.state.seq += bodies.length;
     if (status) this.#status = status;
     if (!this.watched) return;
     for (const [index, body] of bodies.entries()) {
-      this.#bus.publish(this.id, { ...body, v: eventVersion, seq: first + index, at } as RunEvent);
+      this.#bus.publish(this.id, { ...body, v: eventVersion, seq: commit.seq + index, at: commit.at } as RunEvent);
     }
   }
 

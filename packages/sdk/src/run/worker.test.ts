@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, planOf, questionOf } from '../../test/lib/engine.ts';
 import { InputClarification } from '../core/clarification.ts';
+import { ToolHardError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { type LogFields, type Logger, silentLogger } from '../observe/logger.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
@@ -100,7 +101,30 @@ describe('workers', () => {
     await portia.resolveClarification({ planRunId, clarification: questionOf(waiting), response: 'x' });
     await expect.poll(async () => (await portia.storage.getPlanRun(planRunId)).state).toBe('COMPLETE');
     controller.abort();
-    expect(await working).toMatchObject({ complete: 1, waiting: 1 });
+    expect(await working).toEqual({ complete: 1, failed: 0, waiting: 0, refused: 0 });
+  });
+
+  it('count a run once, as they left it last, also one that failed and was retried', async () => {
+    let attempts = 0;
+    const unsteady = tool({
+      id: 'one',
+      description: 'works the second time',
+      readOnly: true,
+      run: () => {
+        attempts += 1;
+        if (attempts === 1) throw new ToolHardError('not yet');
+        return 1;
+      },
+    });
+    const portia = clientOf({ tools: [unsteady] });
+    const { planRunId } = await portia.start(plan);
+    const controller = new AbortController();
+    const working = portia.work({ signal: controller.signal, pollMs: 60_000 });
+    await expect.poll(async () => (await portia.storage.getPlanRun(planRunId)).state).toBe('FAILED');
+    await portia.retry({ planRunId, drive: false });
+    await expect.poll(async () => (await portia.storage.getPlanRun(planRunId)).state).toBe('COMPLETE');
+    controller.abort();
+    expect(await working).toEqual({ complete: 1, failed: 0, waiting: 0, refused: 0 });
   });
 
   it('on one SQLite file share the runs: none is driven twice', async () => {

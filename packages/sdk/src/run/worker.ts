@@ -1,6 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
-import { isFinished } from '../core/run-state.ts';
+import type { PlanRunState } from '../core/run-state.ts';
 import type { RunQuery, RunSummary } from '../storage/storage-backend.ts';
 import { BudgetBreak } from './budget.ts';
 import { drive } from './drive.ts';
@@ -21,7 +21,7 @@ export interface WorkOptions {
   readonly untilIdle?: boolean | undefined;
 }
 
-/** What a worker did. */
+/** What became of the runs that a worker drove: each counts once, as the worker last left it. */
 export interface WorkCounts {
   complete: number;
   failed: number;
@@ -43,7 +43,7 @@ const retryMs = 1_000;
  */
 export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOptions = {}): Promise<WorkCounts> {
   const { concurrency = 10, signal, pollMs = 1_000, untilIdle = false } = options;
-  const counts: WorkCounts = { complete: 0, failed: 0, waiting: 0, refused: 0 };
+  const report = new Report();
   const inFlight = new Map<PlanRunUUID, Promise<void>>();
   const refused = new Set<PlanRunUUID>();
   const bell = new Bell(runtime);
@@ -58,7 +58,7 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
         untilIdle,
       );
       for (const { header } of ready) {
-        const driven = driveOne(runtime, plans, header.id, counts, refused, signal)
+        const driven = driveOne(runtime, plans, header.id, report, refused, signal)
           .catch((error: unknown) => {
             broken ??= { by: error };
           })
@@ -77,7 +77,29 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
     bell.close();
   }
   if (broken) throw broken.by;
-  return counts;
+  return report.counts;
+}
+
+/** How many runs that are not complete are remembered, so that they are not counted again: the last so many. */
+const remembered = 100_000;
+
+/** Counts runs by what became of them last. A complete run comes never again; the others may. */
+class Report {
+  readonly counts: WorkCounts = { complete: 0, failed: 0, waiting: 0, refused: 0 };
+  readonly #open = new Map<PlanRunUUID, keyof WorkCounts>();
+
+  /** `undefined`: the run goes on later, by itself. */
+  count(id: PlanRunUUID, became: keyof WorkCounts | undefined): void {
+    const before = this.#open.get(id);
+    if (before) this.counts[before] -= 1;
+    this.#open.delete(id);
+    if (became === undefined) return;
+    this.counts[became] += 1;
+    if (became === 'complete') return;
+    this.#open.set(id, became);
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined && this.#open.size > remembered) this.#open.delete(oldest);
+  }
 }
 
 /** What is ready. A worker that is to stay outlives a store that is away for a while. */
@@ -144,28 +166,32 @@ async function driveOne(
   runtime: Runtime,
   plans: PlanShelf,
   id: PlanRunUUID,
-  counts: WorkCounts,
+  report: Report,
   refused: Set<PlanRunUUID>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
     const state = await drive(runtime, plans, id, advance, { signal, again: advance });
-    if (state.state === 'COMPLETE') counts.complete += 1;
-    else if (isFinished(state)) counts.failed += 1;
-    else if (state.state === 'NEED_CLARIFICATION') counts.waiting += 1;
+    report.count(id, becameOf(state.state));
   } catch (error) {
     if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return;
     // No run can go on here any more: the worker ends, and its runs are left to others.
     if (error instanceof BudgetBreak) throw error;
     refused.add(id);
     if (isPassing(error)) setTimeout(() => refused.delete(id), retryMs).unref();
-    counts.refused += 1;
+    report.count(id, 'refused');
     runtime.logger.error('a run could not be driven; it stays as it is', {
       planRunId: id,
       error: error instanceof Error ? error.message : String(error),
       ...(PortiaError.isInstance(error) && { code: error.code }),
     });
   }
+}
+
+function becameOf(state: PlanRunState): keyof WorkCounts | undefined {
+  if (state === 'COMPLETE') return 'complete';
+  if (state === 'FAILED') return 'failed';
+  return state === 'NEED_CLARIFICATION' ? 'waiting' : undefined;
 }
 
 /** Wakes a worker when something may have become ready. */

@@ -14,7 +14,7 @@ const mostUnsettled = 10_000;
 export type WriteCommit = (commit: Commit, again: boolean) => Promise<boolean>;
 
 /**
- * Commits whose writer never heard of their end, because the connection was lost. Their driver writes them again, perhaps
+ * Commits whose writer never heard of their end, because the connection was lost. It writes them again, perhaps
  * together with what happened since; then the part that may be there already goes first, as it was, and the rest follows
  * as a commit of its own. So a commit is never there twice, and one that others have read never changes.
  */
