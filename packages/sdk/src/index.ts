@@ -134,6 +134,7 @@ export type { Page, RunQuery, RunStatus, RunSummary, StorageBackend } from './st
 export type { Skipped } from './storage/transfer/export.ts';
 export type { ImportReport } from './storage/transfer/import.ts';
 export type { Clock } from './core/clock.ts';
+export { readTraceparent, type Traced, traceIdIn, traceIdOf, traceparentFor } from './core/trace.ts';
 export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
 
 // Errors

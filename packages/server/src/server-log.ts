@@ -23,7 +23,7 @@ function errorForLog(thrown: unknown, depth = 0): unknown {
 /** A log to stderr, so that stdout stays for results; `silent` writes nothing. */
 export function serverLog(
   level: string,
-  to: { write(line: string): void } = pino.destination({ dest: 2, sync: true }),
+  to: { write(line: string): unknown } = pino.destination({ dest: 2, sync: true }),
 ): ServerLog {
   return pino(
     { level, redact: { paths: secrets, censor: '[secret]' }, serializers: { err: (thrown) => errorForLog(thrown) } },

@@ -43,7 +43,14 @@ export type VisitId = number | string;
 /** What happened to a run: the only thing that changes its state. Stored in order, once, for ever. */
 export type RunEventBody =
   /** A driver took over; `resumed` when another one had begun. */
-  | { readonly type: 'run-start'; readonly epoch: number; readonly host: string; readonly version: string }
+  | {
+      readonly type: 'run-start';
+      readonly epoch: number;
+      readonly host: string;
+      readonly version: string;
+      /** The trace of whoever started the run; absent: one made from the run's id. */
+      readonly traceId?: string;
+    }
   | { readonly type: 'step-start'; readonly step: number; readonly visit?: VisitId }
   /** A model answered. `messages` are those sent that no earlier event of the same conversation holds. */
   | {

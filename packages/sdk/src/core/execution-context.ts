@@ -1,5 +1,6 @@
 import { activeMs } from './budget.ts';
 import { noUsage, type RunState, wholeRun } from './run-state.ts';
+import { traceIdOf } from './trace.ts';
 import { inDollars, type ModelTotals } from './usage.ts';
 
 /** What a step, or a run, took. */
@@ -38,6 +39,8 @@ export interface ExecutionContext {
   readonly version: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly runKey: string | null;
+  /** The trace that its calls belong to, 32 hexadecimal digits: that of whoever started it, or one of its own. */
+  readonly traceId: string | null;
   /** By step, in order; steps that took nothing are left out. */
   readonly steps: readonly StepContext[];
   /** By model, in the order they were first asked. */
@@ -55,6 +58,7 @@ export const emptyExecutionContext: ExecutionContext = Object.freeze({
   version: null,
   labels: Object.freeze({}),
   runKey: null,
+  traceId: null,
   steps: Object.freeze([]),
   models: Object.freeze([]),
   totals: inDollars(noUsage()),
@@ -76,6 +80,7 @@ export function executionContextOf(state: RunState): ExecutionContext {
     version: state.version ?? null,
     labels: Object.freeze({ ...header.labels }),
     runKey: header.runKey ?? null,
+    traceId: traceIdOf(header),
     steps: Object.freeze(steps),
     models: Object.freeze(models),
     totals: inDollars(state.totals),

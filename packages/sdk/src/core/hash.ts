@@ -6,6 +6,11 @@ export function hashText(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
 }
 
+/** SHA-256 of a text in 64 hexadecimal digits. */
+export function hexHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 /** SHA-256 over the canonical JSON (RFC 8785) of a value, base64url: the one hash of plans, arguments and keys. */
 export function hashJson(value: JsonValue): string {
   return hashText(canonicalJson(value));

@@ -56,6 +56,8 @@ export interface ModelRequest {
    * first words of a new attempt: what was heard before them is void. Answers in a schema are not streamed.
    */
   readonly onText?: (text: string, again: boolean) => void;
+  /** The W3C trace context of the call, sent as the header `traceparent`. Never part of what answers are cached by. */
+  readonly traceparent?: string;
   readonly signal?: AbortSignal;
 }
 

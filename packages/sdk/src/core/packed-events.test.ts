@@ -31,6 +31,7 @@ function readBack(...bodies: RunEventBody[]): unknown[] {
 
 const every: readonly (readonly [name: string, RunEventBody])[] = [
   ['a start', { type: 'run-start', epoch: 2, host: 'here', version: '0.1.0' }],
+  ['a start of a trace', { type: 'run-start', epoch: 1, host: 'here', version: '0.1.0', traceId: 'ab'.repeat(16) }],
   ['a step that begins', { type: 'step-start', step: 3 }],
   ['an intent', { type: 'tool-call-start', step: 0, call: '0.0.1', tool: 'mailer', args: { to: ['a', null] } }],
   [

@@ -18,7 +18,7 @@ interface Form {
 }
 
 const forms = [
-  { letter: 'r', type: 'run-start', fields: ['epoch', 'host', 'version'] },
+  { letter: 'r', type: 'run-start', fields: ['epoch', 'host', 'version', 'traceId?'] },
   { letter: 'b', type: 'tool-call-start', fields: ['step', 'call', 'tool', 'args', 'visit?'] },
   {
     letter: 'e',
@@ -65,7 +65,7 @@ export function packEvents(bodies: readonly RunEventBody[]): string {
 function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]): unknown {
   switch (body.type) {
     case 'run-start':
-      return ['r', body.epoch, body.host, body.version];
+      return cut(['r', body.epoch, body.host, body.version, body.traceId]);
     case 'tool-call-start':
       return cut(['b', body.step, body.call, body.tool, body.args, body.visit]);
     case 'tool-call-end':

@@ -37,6 +37,8 @@ export interface RunHeader {
   readonly outputSchema?: JsonObject | undefined;
   /** What the run may spend. */
   readonly budget?: RunBudget | undefined;
+  /** The W3C trace context of whoever started it. */
+  readonly traceparent?: string | undefined;
 }
 
 /** A clarification with what stands beside it. */

@@ -14,6 +14,8 @@ export interface ToolRunContext {
   /** 1, or more when this very call is made again with the same key, as after a crash. */
   readonly attempt: number;
   readonly planRunId: PlanRunUUID;
+  /** The W3C trace context of this call: give it to the other side as the header `traceparent`. */
+  readonly traceparent: string;
   readonly endUser: EndUser;
   /** The clarifications of this step visit, answered ones included. */
   readonly clarifications: readonly Clarification[];

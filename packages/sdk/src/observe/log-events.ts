@@ -1,5 +1,6 @@
 import type { RunEvent, RunNotice } from '../core/event.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
+import { traceIdOf } from '../core/trace.ts';
 import type { Logger } from './logger.ts';
 
 /** Writes what happens to runs into a log: state changes at DEBUG, failures at WARN, texts and progress at TRACE. */
@@ -11,7 +12,7 @@ export function logEvent(logger: Logger, planRunId: PlanRunUUID, event: RunEvent
         return logger.warn('run failed', { planRunId, code: event.error?.code, error: event.error?.message });
       return logger.info('run complete', { planRunId });
     case 'run-start':
-      return logger.info('run in progress', { planRunId });
+      return logger.info('run in progress', { planRunId, traceId: event.traceId ?? traceIdOf({ id: planRunId }) });
     case 'run-wait':
       return logger.info('run waits for a person', { planRunId });
     case 'text-delta':

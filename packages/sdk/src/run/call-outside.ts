@@ -6,6 +6,7 @@ import type { PlanRunUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
+import { readTraceparent, traceparentFor } from '../core/trace.ts';
 import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed } from './call-outcome.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -14,6 +15,8 @@ export interface OutsideCall {
   /** The run elsewhere. */
   readonly planRunId: PlanRunUUID;
   readonly endUser: EndUser;
+  /** The W3C trace context of whoever asks; the call gets one of its own without. */
+  readonly traceparent?: string | undefined;
   /** Stops waiting for the tool. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -73,7 +76,7 @@ export async function readyOutside(tool: AnyTool, call: OutsideCall): Promise<Re
 
 function contextOf(
   tool: AnyTool,
-  { planRunId, endUser }: OutsideCall,
+  { planRunId, endUser, traceparent }: OutsideCall,
   signal: AbortSignal,
   changes: Record<string, string | null>,
 ): ToolRunContext {
@@ -84,6 +87,7 @@ function contextOf(
     idempotencyKey: hashText(`${planRunId}/${callId}`),
     attempt: 1,
     planRunId,
+    traceparent: traceparentFor({ id: planRunId, traceparent: readTraceparent(traceparent) }, callId),
     endUser,
     clarifications: [],
     signal,

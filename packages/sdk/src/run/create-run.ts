@@ -5,6 +5,7 @@ import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts'
 import type { Plan } from '../core/plan.ts';
 import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import { jsonSchemaOf, type Schema } from '../core/schema.ts';
+import { readTraceparent } from '../core/trace.ts';
 import { PlanV2 } from '../core/plan-v2.ts';
 import { type AnyPlanV2, builderOf, legacyOf } from '../plan/builder-programs.ts';
 import { compile } from '../plan/compile.ts';
@@ -36,6 +37,8 @@ export interface RunOptions<Out extends Schema = Schema> {
   readonly budget?: RunBudget | undefined;
   /** For `start`: not before this time. Epoch milliseconds. */
   readonly startAt?: number | undefined;
+  /** The W3C trace context of whoever starts it, which its calls go on with; what is none is as if it were not given. */
+  readonly traceparent?: string | undefined;
   /** Stops driving when aborted; the run stays resumable. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -134,6 +137,7 @@ async function beginning(
     runKey,
     labels,
     startAt,
+    traceparent: readTraceparent(options.traceparent),
     budget: mergedBudget(readBudget(options.budget, 'budget'), builderOf(plan)?.budget),
     outputSchema: structuredOutputSchema && jsonSchemaOf(structuredOutputSchema, 'the final output', 'output'),
   };

@@ -1,6 +1,7 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
+import { traceparentFor } from '../core/trace.ts';
 import { messageOf } from '../model/repair.ts';
 import { isFinished, visitKey } from '../core/run-state.ts';
 import { type Bill, breakOff } from './budget.ts';
@@ -36,7 +37,7 @@ export async function askModel(
   at: Asker,
   model: Model,
   talk: Conversation,
-  request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText'> = {},
+  request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText' | 'traceparent'> = {},
   signal: AbortSignal = at.driver.signal,
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
@@ -69,6 +70,7 @@ export async function askModel(
       ...asked,
       ...allowed,
       tenant: driver.state.header.endUserId,
+      traceparent: traceparentFor(driver.state.header, `${step}.${visit}.${slot}`),
       // A failed run that is tried again would be given the very answers that it failed with.
       ...(driver.state.retries > 0 && { fresh: true }),
       ...(driver.followed && { onText: textNotices(at) }),

@@ -3,6 +3,7 @@ import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
 import { isBlocked, isFinished, nextWake, type RunState, sleepsUntil } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
+import { traceIdOf } from '../core/trace.ts';
 import { version } from '../version.ts';
 import { makeFinalOutput } from './agents/final-output.ts';
 import { expireClarifications } from './expiry.ts';
@@ -31,7 +32,7 @@ export async function advance(run: DrivenRun): Promise<void> {
   }
   const tools = resolveTools(run);
   if (!(await passGate(run, tools))) return;
-  driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
+  emitStart(run);
   return interpret(run, tools).catch((thrown: unknown) => {
     if (!(thrown instanceof HookFailure)) throw thrown;
     return fail(run, { code: thrown.code, message: thrown.message });
@@ -39,6 +40,12 @@ export async function advance(run: DrivenRun): Promise<void> {
 }
 
 /** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
+function emitStart({ driver, runtime }: DrivenRun): void {
+  const { header } = driver.state;
+  const trace = header.traceparent !== undefined && { traceId: traceIdOf(header) };
+  driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: runtime.host, version, ...trace });
+}
+
 function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
   if (root.next > 0 || root.frames.length > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0)
     return true;
@@ -115,9 +122,7 @@ async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>
     return false;
   }
   if (!canMove(driver)) return false;
-  if (driver.state.state !== 'IN_PROGRESS') {
-    driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: run.runtime.host, version });
-  }
+  if (driver.state.state !== 'IN_PROGRESS') emitStart(run);
   return true;
 }
 

@@ -5,6 +5,7 @@ import type { PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, toJson } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
 import type { ToolRunContext } from '../core/tool.ts';
+import { traceparentFor } from '../core/trace.ts';
 import { askModel, conversation } from './model-call.ts';
 import type { VisitRun } from './visit-run.ts';
 
@@ -32,6 +33,10 @@ export class CallContext implements ToolRunContext {
   get idempotencyKey(): string {
     this.#key ??= idempotencyKey(this.planRunId, this.callId);
     return this.#key;
+  }
+
+  get traceparent(): string {
+    return traceparentFor(this.#visit.driver.state.header, this.callId);
   }
 
   get attempt(): number {

@@ -5,6 +5,7 @@ import { PlanRunUUID } from '../core/ids.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
 import type { ToolRunContext } from '../core/tool.ts';
+import { traceparentFor } from '../core/trace.ts';
 
 /** What can be said about the call a tool is tested in. */
 export interface ToolContextInit extends Partial<Omit<ToolRunContext, 'model' | 'progress' | 'updateEndUser'>> {
@@ -19,6 +20,7 @@ export function toolContext(init: ToolContextInit = {}): ToolRunContext {
   const { model, onProgress, onUpdateEndUser, planRunId = PlanRunUUID.random(), callId = '0.0.1', ...rest } = init;
   return {
     idempotencyKey: idempotencyKey(planRunId, callId),
+    traceparent: traceparentFor({ id: planRunId }, callId),
     endUser: EndUser({ externalId: defaultEndUserId }),
     attempt: 1,
     clarifications: [],

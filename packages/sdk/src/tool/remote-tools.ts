@@ -86,15 +86,16 @@ class RemoteServer {
   }
 
   async run(id: string, args: JsonObject, context: ToolRunContext): Promise<JsonValue | readonly Clarification[]> {
-    const { planRunId, endUser, signal } = context;
-    const answer = await this.#ask('POST', `/tools/${inPath(id)}/run/`, signal, {
+    const { planRunId, endUser, signal, traceparent } = context;
+    const asked = {
       arguments: args,
       execution_context: {
         end_user_id: endUser.externalId,
         plan_run_id: planRunId,
         additional_data: endUser.additionalData,
       },
-    });
+    };
+    const answer = await this.#ask('POST', `/tools/${inPath(id)}/run/`, signal, asked, { traceparent });
     const { status, body } = answer;
     // Something on the way, or a tool that did not answer in time: nobody knows whether the call happened.
     if (status === 504 || (status >= 500 && !isPlainObject(body)))
@@ -125,6 +126,7 @@ class RemoteServer {
     path: string,
     signal: AbortSignal,
     json?: unknown,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<{ readonly status: number; readonly body: unknown }> {
     const { apiKey } = this.#options;
     let response: Response;
@@ -133,6 +135,7 @@ class RemoteServer {
       response = await fetch(`${this.#endpoint}/api/v0${path}`, {
         method,
         headers: {
+          ...headers,
           'content-type': 'application/json',
           ...(apiKey !== undefined && { authorization: `Api-Key ${apiKey}` }),
         },

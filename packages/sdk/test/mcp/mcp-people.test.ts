@@ -153,9 +153,13 @@ describe('a question in the middle of a call', () => {
 
 describe('a question that is an answer of its own', () => {
   let http: { readonly url: string; close(): Promise<void> };
+  const asked: string[] = [];
   beforeAll(async () => {
     const handler = createMcpHandler(() => paymentsServer());
-    http = await serveFetch((request) => handler.fetch(request));
+    http = await serveFetch(async (request) => {
+      asked.push(await request.clone().text());
+      return handler.fetch(request);
+    });
   });
   afterAll(() => http.close());
 
@@ -175,6 +179,8 @@ describe('a question that is an answer of its own', () => {
     const run = await (await giving(secrets, storage)).runPlan(one('mcp:shop:gift'), { endUser: 'ada' });
     expect(questionOf(run).userGuidance).toContain('Whom is it for?');
     expect(JSON.stringify(run)).not.toContain('the shop is chosen');
+    const call = JSON.parse(asked.find((body) => body.includes('"tools/call"')) ?? '');
+    expect(call.params._meta.traceparent).toContain(`00-${run.executionContext.traceId}-`);
     await open.splice(0)[0]?.close();
     const done = await answer(await giving(secrets, storage), run, 'Bea');
     expect(finalValue(done)).toBe('for Bea; the shop is chosen');

@@ -1381,6 +1381,8 @@ export interface components {
                 [key: string]: string;
             };
             runKey: string | null;
+            /** @description The trace its calls belong to: that of the request that started it, or its own. */
+            traceId: string | null;
             planRunInputs: {
                 [key: string]: components["schemas"]["Output"];
             };

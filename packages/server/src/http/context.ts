@@ -2,10 +2,12 @@ import type { Context } from 'hono';
 import type { Principal } from '../auth/principal.ts';
 import type { Tenant } from '../tenants.ts';
 
-/** What routes find in their context. All but `requestId` are set below `/api`, by the guard. */
+/** What routes find in their context. All but the first two are set below `/api`, by the guard. */
 export interface Env {
   Variables: {
     requestId: string;
+    /** The W3C trace context of the request, where it brought one that is valid. */
+    traceparent: string | undefined;
     principal: Principal;
     tenant: Tenant;
     /** Whether the principal may still come in: for answers that last. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
-import { PortiaError } from 'portia-ts';
+import { PortiaError, readTraceparent, traceIdIn } from 'portia-ts';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { countedAs } from '../auth/principal.ts';
 import type { ServerLog } from '../server-log.ts';
@@ -16,6 +16,8 @@ export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
     const given = context.req.header('x-request-id');
     const requestId = given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
     context.set('requestId', requestId);
+    const traceparent = readTraceparent(context.req.header('traceparent'));
+    context.set('traceparent', traceparent);
     const begun = performance.now();
     await next();
     context.header('x-request-id', requestId);
@@ -23,6 +25,7 @@ export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
     log.info(
       {
         requestId,
+        ...(traceparent !== undefined && { traceId: traceIdIn(traceparent) }),
         method: context.req.method,
         route: routePath(context, -1),
         status: context.res.status,

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { readTraceparent } from 'portia-ts';
 import type { ServerLog } from '../server-log.ts';
 import type { Delivery, WebhookStore } from './webhook-store.ts';
 
@@ -100,6 +101,7 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean, timeou
           'webhook-id': id,
           'webhook-timestamp': String(at),
           'webhook-signature': `v1,${signature}`,
+          ...traceOf(body),
         },
       },
       (answer) => {
@@ -115,6 +117,13 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean, timeou
     );
     request.end(body);
   });
+}
+
+/** A message says in itself to which trace it belongs. */
+function traceOf(body: string): { readonly traceparent?: string } {
+  const { data } = JSON.parse(body) as { readonly data?: { readonly traceparent?: unknown } };
+  const traceparent = readTraceparent(data?.traceparent);
+  return traceparent === undefined ? {} : { traceparent };
 }
 
 const privateRanges = new BlockList();

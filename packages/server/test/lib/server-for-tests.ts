@@ -31,14 +31,17 @@ export async function testServer(
     rate = { perSecond: 1e6, burst: 1e6 },
     maxBodyBytes = 1_000_000,
     work = true,
+    log: lines,
   }: {
     readonly rate?: Rate;
     readonly maxBodyBytes?: number;
     readonly work?: boolean;
+    /** Gets the lines of the log. */
+    readonly log?: string[];
   } = {},
 ): Promise<TestServer> {
   const control = await ControlStore.open(await sqliteSql(':memory:'), 'a secret of this test');
-  const log = serverLog('silent');
+  const log = lines ? serverLog('info', { write: (line) => lines.push(line) }) : serverLog('silent');
   const outbox = new WebhookStore(control.sql, 'a secret of this test');
   const sender = new WebhookSender(outbox, log, { allowPrivate: true });
   const tenants = new Tenants({

@@ -47,6 +47,7 @@ export interface CallOptions {
   tools?: { type: 'function'; name: string; description: string; inputSchema: JsonObject }[];
   toolChoice?: { type: 'auto' | 'required' | 'none' };
   abortSignal: AbortSignal;
+  headers?: Readonly<Record<string, string>>;
   providerOptions?: ProviderData;
 }
 

@@ -35,6 +35,7 @@ export function toCallOptions(
 ): CallOptions {
   const options: CallOptions = { prompt: toPrompt(model, taker, request.messages), abortSignal };
   if (request.maxOutputTokens !== undefined) options.maxOutputTokens = request.maxOutputTokens;
+  if (request.traceparent !== undefined) options.headers = { traceparent: request.traceparent };
   if (defaults.temperature !== undefined) options.temperature = defaults.temperature;
   if (defaults.providerOptions) options.providerOptions = defaults.providerOptions;
   if (request.tools && request.tools.length > 0) {

@@ -138,7 +138,8 @@ export class McpSession {
     flight.signal.throwIfAborted();
     const { outputSchema: _checkedByUs, ...definition } = tool;
     try {
-      return await client.callTool({ name: tool.name, ...params } as Parameters<Client['callTool']>[0], {
+      const traced = { ...params, _meta: { ...params._meta, traceparent: flight.context.traceparent } };
+      return await client.callTool({ name: tool.name, ...traced } as Parameters<Client['callTool']>[0], {
         toolDefinition: definition,
         signal: flight.signal,
         timeout: forEver,
@@ -184,6 +185,7 @@ export interface CallParams {
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly inputResponses?: Readonly<Record<string, unknown>>;
   readonly requestState?: string;
+  readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
 /** Servers should say 404 when they do not know a session; many say 400, and that it is about the session. */

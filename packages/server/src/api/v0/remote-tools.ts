@@ -132,7 +132,12 @@ async function callOf(context: AppContext, body: JsonObject): Promise<OutsideCal
   if (!isObject(additional)) throw wrong('execution_context.additional_data', 'a JSON object');
   const stored = await context.get('tenant').portia.storage.getEndUser(externalId);
   const additionalData = { ...stored?.additionalData, ...additional } as Record<string, string | null>;
-  return { planRunId, endUser: EndUser({ ...stored, externalId, additionalData }), signal: context.req.raw.signal };
+  return {
+    planRunId,
+    endUser: EndUser({ ...stored, externalId, additionalData }),
+    traceparent: context.get('traceparent'),
+    signal: context.req.raw.signal,
+  };
 }
 
 function askedIn(context: AppContext, tool: string, { planRunId, endUser }: OutsideCall): Asked {

@@ -168,8 +168,16 @@ async function startRun(context: AppContext, given: Start): Promise<PlanRunUUID>
     });
   }
   const { planRunInputs, labels, startAt } = given;
+  const traceparent = context.get('traceparent');
   const endUser = given.endUser as RunOptions['endUser'];
-  const options: RunOptions = { planRunInputs, endUser, labels, startAt, runKey: runKeyOf(context, given) };
+  const options: RunOptions = {
+    planRunInputs,
+    endUser,
+    labels,
+    startAt,
+    traceparent,
+    runKey: runKeyOf(context, given),
+  };
   const plan = await planOf(tenant, given);
   try {
     return (await tenant.portia.start(plan, options)).planRunId;

@@ -59,6 +59,7 @@ export interface RunJson {
   createdAt: number | null;
   labels: Record<string, string>;
   runKey: string | null;
+  traceId: string | null;
   planRunInputs: Record<string, OutputJson>;
   stepOutputs: Record<string, OutputJson>;
   finalOutput: OutputJson | null;
@@ -198,6 +199,10 @@ export const RunSchema: z.ZodType<RunJson> = z
     createdAt: z.int().nullable(),
     labels: z.record(z.string(), z.string()),
     runKey: z.string().nullable(),
+    traceId: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The trace its calls belong to: that of the request that started it, or its own.' }),
     planRunInputs: z.record(z.string(), OutputSchema),
     stepOutputs: z.record(z.string(), OutputSchema),
     finalOutput: OutputSchema.nullable(),

@@ -78,6 +78,7 @@ export function runJson({ planRun, clarifications }: VisibleRun): RunJson {
     createdAt: executionContext.createdAt,
     labels: { ...executionContext.labels },
     runKey: executionContext.runKey,
+    traceId: executionContext.traceId,
     planRunInputs: byName(planRun.planRunInputs),
     stepOutputs: byName(outputs.stepOutputs),
     finalOutput: outputs.finalOutput ? outputJson(outputs.finalOutput) : null,
