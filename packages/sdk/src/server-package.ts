@@ -47,6 +47,8 @@ export interface ServedKey {
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
   readonly key?: string;
+  /** Tokens of end users made with it, which end with it. */
+  readonly tokens?: number;
 }
 
 /** Who makes a request, as the host program says. */

@@ -17,7 +17,7 @@ export type KeyRequest =
   | { readonly do: 'revoke'; readonly organisation?: string | undefined; readonly id: string };
 
 /** The keys that were asked for; of one that was just made, with the secret, which is never shown again. */
-export type KeyAnswer = readonly (ApiKey & { readonly key?: string })[];
+export type KeyAnswer = readonly (ApiKey & { readonly key?: string; readonly tokens?: number })[];
 
 /**
  * Makes, lists and revokes the keys of an organisation, beside the store that `settings` name. An organisation is made
@@ -35,7 +35,10 @@ export async function manageKeys(settings: ConfigOptions, request: KeyRequest): 
 
 async function answer(control: ControlStore, request: KeyRequest): Promise<KeyAnswer> {
   const { organisation = defaultOrganisation } = request;
-  if (request.do === 'list') return control.listKeys(organisation);
+  if (request.do === 'list') {
+    const tokens = await control.countTokens(organisation);
+    return (await control.listKeys(organisation)).map((key) => ({ ...key, tokens: tokens.get(key.id) ?? 0 }));
+  }
   if (request.do === 'revoke') return [await control.revokeKey(organisation, request.id)];
   const scopes = scopesOf(request.scopes);
   await control.addOrganisation(organisation);

@@ -11,6 +11,7 @@ import { Step } from './plan.ts';
 import { type PlanRun, planRunFromWire, planRunView, ReadOnlyPlanRun } from './plan-run.ts';
 import { inDollars } from './usage.ts';
 import { initialState, noModelUsage, noUsage, PlanRunState, type RunHeader, type RunState } from './run-state.ts';
+import { traceIdOf } from './trace.ts';
 
 const fixture = JSON.parse(
   readFileSync(new URL('../../fixtures/portia-0.9/plan-run.json', import.meta.url), 'utf8'),
@@ -295,6 +296,7 @@ describe('the execution context', () => {
       version: '0.1.0',
       labels: { batch: 'nightly' },
       runKey: 'order-17',
+      traceId: traceIdOf(header),
       activeMs: 5,
       steps: [
         { ...none, step: 0, ms: 7 },
@@ -321,7 +323,7 @@ describe('the execution context', () => {
       labels: {},
       steps: [],
     });
-    expect(planRunFromWire(fixture).executionContext).toEqual({ ...context, createdAt: null });
+    expect(planRunFromWire(fixture).executionContext).toEqual({ ...context, createdAt: null, traceId: null });
   });
 });
 

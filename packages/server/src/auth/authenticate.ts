@@ -7,6 +7,8 @@ import { forbidden, type Principal } from './principal.ts';
 export interface Authenticated {
   readonly principal: Principal;
   readonly organisation: string;
+  /** The id of the key of the request, where the server has keys of its own. */
+  readonly keyId?: string;
   /** Whether it may still come in, for what goes on after the request was let in; absent: it may. */
   readonly holds?: () => Promise<boolean>;
 }
@@ -25,7 +27,7 @@ export function byApiKey(control: ControlStore): Authenticate {
     const { endUserId, scopes, organisation, id } = apiKey;
     const principal: Principal =
       endUserId === null ? { id: `key:${id}`, scopes } : { id: endUserId, scopes, endUserId };
-    return { principal, organisation, holds: async () => (await control.findKey(text)) !== undefined };
+    return { principal, organisation, keyId: id, holds: async () => (await control.findKey(text)) !== undefined };
   };
 }
 

@@ -1007,7 +1007,7 @@ export interface paths {
         put?: never;
         /**
          * Make a token for an end user
-         * @description For the person's own browser or app: it sees that person's runs and answers what that person is asked, and nothing else. It is shown once.
+         * @description For the person's own browser or app: it sees that person's runs and answers what that person is asked, and nothing else. It is shown once, and ends with the key it was made with.
          */
         post: {
             parameters: {
@@ -1051,7 +1051,40 @@ export interface paths {
                 };
             };
         };
-        delete?: never;
+        /** Revoke all tokens of an end user */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    endUserId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description How many there were. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            revoked: number;
+                        };
+                    };
+                };
+                /** @description What went wrong, as a problem document. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1199,7 +1232,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke a key, or a token of an end user */
+        /**
+         * Revoke a key, or a token of an end user
+         * @description The tokens that were made with a key are refused with it.
+         */
         delete: {
             parameters: {
                 query?: never;
@@ -1584,6 +1620,8 @@ export interface components {
             createdAt: number;
             expiresAt: number | null;
             revokedAt: number | null;
+            /** @description Tokens of end users made with it that are valid now; they end with it. */
+            tokens: number;
         };
         NewApiKey: {
             name: string;

@@ -13,6 +13,8 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
   /** Whose token it is, for a token of an end user. */
   readonly endUserId: string | null;
+  /** Of a token: the key it was made with, and with which it ends. */
+  readonly madeWith: string | null;
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
@@ -24,6 +26,8 @@ export interface ApiKeyInit {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly endUserId?: string | undefined;
+  /** Of a token: the id of the key it is made with. */
+  readonly madeWith?: string | undefined;
   /** Epoch milliseconds; it never expires unless given. */
   readonly expiresAt?: number | undefined;
 }
@@ -84,19 +88,21 @@ export class ControlStore {
       name: init.name,
       scopes: init.scopes,
       endUserId: init.endUserId ?? null,
+      madeWith: init.madeWith ?? null,
       createdAt: Date.now(),
       expiresAt: init.expiresAt ?? null,
       revokedAt: null,
     };
     await this.sql.all(
-      `INSERT INTO control.api_keys (id, organisation, name, scopes, end_user, hash, created_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO control.api_keys (id, organisation, name, scopes, end_user, made_with, hash, created_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         id,
         apiKey.organisation,
         apiKey.name,
         JSON.stringify(apiKey.scopes),
         apiKey.endUserId,
+        apiKey.madeWith,
         hash,
         apiKey.createdAt,
         apiKey.expiresAt,
@@ -112,8 +118,36 @@ export class ControlStore {
     const [row] = await this.sql.all('SELECT * FROM control.api_keys WHERE id = ?', [parsed.id]);
     if (!row || !fitsHash(parsed.secret, String(row['hash']))) return undefined;
     const apiKey = apiKeyOf(row);
-    if (apiKey.revokedAt !== null) return undefined;
-    return apiKey.expiresAt !== null && apiKey.expiresAt <= Date.now() ? undefined : apiKey;
+    return (await this.#isOver(apiKey)) ? undefined : apiKey;
+  }
+
+  /** A token is over with the key it was made with: whoever has stolen that key may have made tokens for anybody. */
+  async #isOver({ revokedAt, expiresAt, madeWith }: ApiKey): Promise<boolean> {
+    if (revokedAt !== null || (expiresAt !== null && expiresAt <= Date.now())) return true;
+    if (madeWith === null) return false;
+    const [row] = await this.sql.all('SELECT * FROM control.api_keys WHERE id = ?', [madeWith]);
+    return row === undefined || this.#isOver(apiKeyOf(row));
+  }
+
+  /** How many tokens of end users are valid now, by the id of the key they were made with. */
+  async countTokens(organisation: string): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.sql.all(
+      `SELECT made_with, COUNT(*) AS tokens FROM control.api_keys
+       WHERE organisation = ? AND made_with IS NOT NULL AND revoked_at IS NULL AND expires_at > ? GROUP BY made_with`,
+      [organisation, Date.now()],
+    );
+    return new Map(rows.map((row) => [String(row['made_with']), Number(row['tokens'])]));
+  }
+
+  /** Revokes all tokens of an end user, at once; gives how many there were. */
+  async revokeTokensOf(organisation: string, endUserId: string): Promise<number> {
+    const now = Date.now();
+    const rows = await this.sql.all(
+      `UPDATE control.api_keys SET revoked_at = ?
+       WHERE organisation = ? AND end_user = ? AND revoked_at IS NULL AND expires_at > ? RETURNING id`,
+      [now, organisation, endUserId, now],
+    );
+    return rows.length;
   }
 
   /** The keys of an organisation, oldest first, those that are over included; without the tokens of end users. */
@@ -152,6 +186,7 @@ function apiKeyOf(row: Row): ApiKey {
     name: String(row['name']),
     scopes: JSON.parse(String(row['scopes'])) as Scope[],
     endUserId: row['end_user'] === null ? null : String(row['end_user']),
+    madeWith: row['made_with'] === null ? null : String(row['made_with']),
     createdAt: Number(row['created_at']),
     expiresAt: time(row['expires_at']),
     revokedAt: time(row['revoked_at']),

@@ -52,7 +52,26 @@ const tables = [
   )`,
 ];
 
-/** Makes the tables that are missing. */
+/** Columns that came later, each with its index. */
+const later = [
+  {
+    table: 'api_keys',
+    column: 'made_with',
+    type: 'TEXT',
+    index: 'CREATE INDEX IF NOT EXISTS api_keys_made_with ON control.api_keys (made_with, revoked_at)',
+  },
+] as const;
+
+/** Makes the tables and columns that are missing. */
 export async function makeTables(sql: Sql): Promise<void> {
   for (const table of tables) await sql.all(table);
+  for (const { table, column, type, index } of later) {
+    const look = (): Promise<unknown> => sql.all(`SELECT ${column} FROM control.${table} WHERE 1 = 0`);
+    await look().catch(async () => {
+      // Another process may be quicker; then it is there.
+      await sql.all(`ALTER TABLE control.${table} ADD COLUMN ${column} ${type}`).catch(() => undefined);
+      await look();
+    });
+    await sql.all(index);
+  }
 }

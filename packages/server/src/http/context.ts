@@ -9,6 +9,7 @@ export interface Env {
     /** The W3C trace context of the request, where it brought one that is valid. */
     traceparent: string | undefined;
     principal: Principal;
+    keyId: string | undefined;
     tenant: Tenant;
     /** Whether the principal may still come in: for answers that last. */
     holds: () => Promise<boolean>;

@@ -69,6 +69,7 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
     });
     byPrincipal.take(`${known.organisation}/${countedAs(known.principal)}`);
     context.set('principal', known.principal);
+    context.set('keyId', known.keyId);
     context.set('holds', known.holds ?? (async () => true));
     context.set('tenant', await tenantFor(known.organisation));
     await next();

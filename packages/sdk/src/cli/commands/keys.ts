@@ -61,8 +61,14 @@ export const keysListCommand: Command = {
       writeLines(
         io.out,
         table(
-          [{ title: 'key' }, { title: 'state' }, { title: 'scopes' }, { title: 'name', fills: true }],
-          keys.map((key) => [key.id, stateOf(key), key.scopes.join(', '), key.name]),
+          [
+            { title: 'key' },
+            { title: 'state' },
+            { title: 'scopes' },
+            { title: 'tokens' },
+            { title: 'name', fills: true },
+          ],
+          keys.map((key) => [key.id, stateOf(key), key.scopes.join(', '), tokensOf(key), key.name]),
           io.out,
         ),
       );
@@ -81,7 +87,8 @@ export const keysRevokeCommand: Command = {
     const { input, io, json } = context;
     const [revoked] = await ask(context, { do: 'revoke', id: String(input.positionals[0]) });
     if (json) writeJson(io.out, revoked);
-    else writeLines(io.err, [`key ${revoked?.id} is revoked`]);
+    else
+      writeLines(io.err, [`key ${revoked?.id} is revoked, and with it all tokens of end users that were made with it`]);
     return exitCodes.complete;
   },
 };
@@ -96,6 +103,12 @@ async function ask({ input }: Context, request: Asked): Promise<readonly ServedK
     throw usageError(`a server on ${where} keeps no keys`, 'name the store of the server with --storage');
   const { manageKeys } = await loadServer();
   return manageKeys(settings, { ...request, organisation: input.text('organisation') } as KeyRequest);
+}
+
+/** Valid tokens of end users that were made with it. */
+function tokensOf(key: ServedKey): string {
+  const isOver = stateOf(key) === 'revoked' || stateOf(key) === 'expired';
+  return isOver || !key.tokens ? '' : String(key.tokens);
 }
 
 function stateOf({ revokedAt, expiresAt }: ServedKey): string {

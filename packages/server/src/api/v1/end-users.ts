@@ -43,7 +43,7 @@ const token = createRoute({
   summary: 'Make a token for an end user',
   description:
     "For the person's own browser or app: it sees that person's runs and answers what that person is asked, and " +
-    'nothing else. It is shown once.',
+    'nothing else. It is shown once, and ends with the key it was made with.',
   request: {
     params: EndUserParams,
     body: optionalBody(
@@ -56,6 +56,14 @@ const token = createRoute({
     201: answer(z.object({ id: z.string(), token: z.string(), expiresAt: z.int() }), 'The token.'),
     ...problems,
   },
+});
+
+const revokeTokens = createRoute({
+  method: 'delete',
+  path: '/end-users/{endUserId}/tokens',
+  summary: 'Revoke all tokens of an end user',
+  request: { params: EndUserParams },
+  responses: { 200: answer(z.object({ revoked: z.int() }), 'How many there were.'), ...problems },
 });
 
 /** End users, and their tokens where the server has keys of its own. */
@@ -96,10 +104,16 @@ function tokens(app: OpenAPIHono<Env>, control: ControlStore): void {
       name: 'token of an end user',
       scopes: [],
       endUserId,
+      madeWith: context.get('keyId'),
       expiresAt,
     });
     context.header('cache-control', 'no-store');
     return context.json({ id: apiKey.id, token: key, expiresAt }, 201);
+  });
+  app.openapi(revokeTokens, async (context) => {
+    demand(context.get('principal'), 'start');
+    const { endUserId } = context.req.valid('param');
+    return context.json({ revoked: await control.revokeTokensOf(context.get('tenant').organisation, endUserId) }, 200);
   });
 }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../../../test/lib/asking.ts';
 import { refunds } from '../../../test/lib/refunds.ts';
 import { type TestServer, testServer } from '../../../test/lib/server-for-tests.ts';
 
@@ -87,6 +88,50 @@ describe('tokens of end users', () => {
     expect((await server.ask('POST', '/api/v1/end-users/dora/tokens', { as: token })).status).toBe(403);
     await server.ask('DELETE', `/api/v1/keys/${id}`, { as: admin });
     expect((await server.ask('GET', '/api/v1/me', { as: token })).status).toBe(401);
+  });
+
+  it('end with the key they were made with, also in the middle of what they follow', async () => {
+    const made = await server.ask('POST', '/api/v1/keys', { as: admin, body: { name: 'shop', scopes: ['client'] } });
+    const { key, id } = made.body;
+    const tokens: string[] = [];
+    for (const person of ['carl', 'dora'])
+      tokens.push((await server.ask('POST', `/api/v1/end-users/${person}/tokens`, { as: key })).body.token);
+    const others = (await server.ask('POST', '/api/v1/end-users/carl/tokens', { as: admin })).body.token;
+    const counted = async (): Promise<number> =>
+      (await server.ask('GET', '/api/v1/keys', { as: admin })).body.items.find((one: { id: string }) => one.id === id)
+        .tokens;
+    expect(await counted()).toBe(2);
+    for (const token of tokens) expect((await server.ask('GET', '/api/v1/runs', { as: token })).status).toBe(200);
+
+    await server.ask('DELETE', `/api/v1/keys/${id}`, { as: admin });
+    for (const token of tokens) expect((await server.ask('GET', '/api/v1/runs', { as: token })).status).toBe(401);
+    expect((await server.ask('GET', '/api/v1/runs', { as: others })).status).toBe(200);
+    expect(await counted()).toBe(0);
+  });
+
+  it('end when the key they were made with expires', async () => {
+    const expiresAt = Date.now() + 400;
+    const { key } = (
+      await server.ask('POST', '/api/v1/keys', { as: admin, body: { name: 'short', scopes: ['client'], expiresAt } })
+    ).body;
+    const { token } = (await server.ask('POST', '/api/v1/end-users/carl/tokens', { as: key })).body;
+    expect((await server.ask('GET', '/api/v1/runs', { as: token })).status).toBe(200);
+    await until(async () => (await server.ask('GET', '/api/v1/runs', { as: key })).status === 401, 'the key expires');
+    expect((await server.ask('GET', '/api/v1/runs', { as: token })).status).toBe(401);
+  });
+
+  it('are revoked together, those of one person', async () => {
+    const client = await server.key('client');
+    const [carl, carlToo, dora] = await Promise.all(
+      ['carl', 'carl', 'dora'].map(
+        async (who) => (await server.ask('POST', `/api/v1/end-users/${who}/tokens`, { as: client })).body.token,
+      ),
+    );
+    const revoked = await server.ask('DELETE', '/api/v1/end-users/carl/tokens', { as: client });
+    expect(revoked).toMatchObject({ status: 200, body: { revoked: 2 } });
+    for (const as of [carl, carlToo]) expect((await server.ask('GET', '/api/v1/me', { as })).status).toBe(401);
+    expect((await server.ask('GET', '/api/v1/me', { as: dora })).status).toBe(200);
+    expect((await server.ask('DELETE', '/api/v1/end-users/carl/tokens', { as: dora })).status).toBe(403);
   });
 
   it('are for the person whose id was given, whatever is in it', async () => {

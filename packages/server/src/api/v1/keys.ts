@@ -17,6 +17,7 @@ const ApiKeySchema = z
     createdAt: z.int(),
     expiresAt: z.int().nullable(),
     revokedAt: z.int().nullable(),
+    tokens: z.int().openapi({ description: 'Tokens of end users made with it that are valid now; they end with it.' }),
   })
   .openapi('ApiKey');
 
@@ -52,6 +53,7 @@ const revoke = createRoute({
   method: 'delete',
   path: '/keys/{keyId}',
   summary: 'Revoke a key, or a token of an end user',
+  description: 'The tokens that were made with a key are refused with it.',
   request: { params: z.object({ keyId: z.string() }) },
   responses: { 200: answer(ApiKeySchema, 'The key, revoked at once.'), ...problems },
 });
@@ -88,8 +90,10 @@ export function keys(control: ControlStore | undefined): OpenAPIHono<Env> {
 function manage(app: OpenAPIHono<Env>, control: ControlStore): void {
   app.openapi(list, async (context) => {
     demand(context.get('principal'), 'manage');
-    const items = await control.listKeys(context.get('tenant').organisation);
-    return context.json({ items: items.map(keyJson) }, 200);
+    const { organisation } = context.get('tenant');
+    const tokens = await control.countTokens(organisation);
+    const items = (await control.listKeys(organisation)).map((key) => keyJson(key, tokens.get(key.id)));
+    return context.json({ items }, 200);
   });
   app.openapi(create, async (context) => {
     demand(context.get('principal'), 'manage');
@@ -106,6 +110,10 @@ function manage(app: OpenAPIHono<Env>, control: ControlStore): void {
   });
 }
 
-function keyJson({ id, name, scopes, createdAt, expiresAt, revokedAt }: ApiKey): z.infer<typeof ApiKeySchema> {
-  return { id, name, scopes: [...scopes], createdAt, expiresAt, revokedAt };
+function keyJson(
+  { id, name, scopes, createdAt, expiresAt, revokedAt }: ApiKey,
+  tokens = 0,
+): z.infer<typeof ApiKeySchema> {
+  const isOver = revokedAt !== null || (expiresAt !== null && expiresAt <= Date.now());
+  return { id, name, scopes: [...scopes], createdAt, expiresAt, revokedAt, tokens: isOver ? 0 : tokens };
 }
