@@ -193,11 +193,13 @@ export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | u
   if (Array.isArray(value)) return value.map((item) => resolveReferences(item, lookup) ?? null);
   if (!isPlainObject(value)) return value === undefined ? undefined : toJson(value, 'argument');
   const resolved: Record<string, JsonValue> = {};
-  for (const [key, item] of Object.entries(value)) {
-    // Defined rather than assigned: the key may be `__proto__`.
-    const found = resolveReferences(item, lookup);
-    if (found !== undefined)
+  for (const key of Object.keys(value)) {
+    const found = resolveReferences(value[key], lookup);
+    if (found === undefined) continue;
+    // This one name would set the prototype.
+    if (key === '__proto__')
       Object.defineProperty(resolved, key, { value: found, enumerable: true, writable: true, configurable: true });
+    else resolved[key] = found;
   }
   return resolved;
 }
@@ -222,7 +224,8 @@ function valueFor(reference: Reference, lookup: Lookup): JsonValue | undefined {
   });
 }
 
-function follow(value: JsonValue, { path, ...reference }: Reference): JsonValue | undefined {
+function follow(value: JsonValue, reference: Reference): JsonValue | undefined {
+  const { path } = reference;
   if (path === '') return value;
   if (reference.reference === 'step' && reference.full && Array.isArray(value)) {
     return value.map((item: JsonValue) => at(item, path) ?? null);

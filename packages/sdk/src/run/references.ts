@@ -33,16 +33,16 @@ function referencesOf(value: unknown): readonly Reference[] {
  * @throws PortiaError `REFERENCE_MISSING`.
  */
 export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefined> {
-  const references = referencesOf(value);
-  const found = new Map<Reference, JsonValue | undefined>();
-  const fetched: Promise<void>[] = [];
-  for (const reference of references) {
-    const looked = lookUp(at, reference);
-    if (looked instanceof Promise) fetched.push(looked.then((made) => void found.set(reference, made)));
-    else found.set(reference, looked);
-  }
-  const replaced = (): JsonValue | undefined => resolveReferences(value, (reference) => found.get(reference));
-  return fetched.length === 0 ? replaced() : Promise.all(fetched).then(replaced);
+  const found = referencesOf(value).map((reference) => lookUp(at, reference));
+  return found.some((one) => one instanceof Promise)
+    ? Promise.all(found).then((all) => replaced(value, all))
+    : replaced(value, found as readonly (JsonValue | undefined)[]);
+}
+
+/** References are replaced in the order in which they stand, which is that of their values. */
+function replaced(value: unknown, found: readonly (JsonValue | undefined)[]): JsonValue | undefined {
+  let place = 0;
+  return resolveReferences(value, () => found[place++]);
 }
 
 /** The value as text. */

@@ -21,6 +21,8 @@ import { outputToTell, tellStepEnds } from './step-told.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 import { performWork } from './work/perform.ts';
+import type { Performed } from './work/performed.ts';
+import type { Awaitable } from '../storage/storage-backend.ts';
 
 /** How a visit of a step ended: the run goes on, waits, is complete by a condition, or fails. */
 export type StepEnd =
@@ -33,12 +35,16 @@ export type StepEnd =
 const next: StepEnd = { kind: 'next' };
 
 /** Executes one visit of a step, from its condition to its stored output. */
-export function executeStep(visit: VisitRun): Promise<StepEnd> {
+export function executeStep(visit: VisitRun): Awaitable<StepEnd> {
   const started = performance.now();
   const { instruction } = visit;
   if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
-  const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : workStep(visit, started);
-  return ended.catch((thrown: unknown) => brokenOff(visit, thrown));
+  try {
+    const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : workStep(visit, started);
+    return ended instanceof Promise ? ended.catch((thrown: unknown) => brokenOff(visit, thrown)) : ended;
+  } catch (thrown) {
+    return brokenOff(visit, thrown);
+  }
 }
 
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
@@ -128,10 +134,19 @@ async function leftOutByHook(visit: VisitRun): Promise<StepEnd> {
 }
 
 /** A step of a builder plan. */
-async function workStep(visit: VisitRun, started: number): Promise<StepEnd> {
-  const { beforeStepExecution } = visit.run.runtime.hooks;
-  if (beforeStepExecution && (await isSkippedByHook(visit))) return leftOutByHook(visit);
-  const performed = await performWork(visit);
+function workStep(visit: VisitRun, started: number): Awaitable<StepEnd> {
+  if (!visit.run.runtime.hooks.beforeStepExecution) return worked(visit, started);
+  return isSkippedByHook(visit).then((skipped) => (skipped ? leftOutByHook(visit) : worked(visit, started)));
+}
+
+function worked(visit: VisitRun, started: number): Awaitable<StepEnd> {
+  const performed = performWork(visit);
+  return performed instanceof Promise
+    ? performed.then((done) => finishWork(visit, done, started))
+    : finishWork(visit, performed, started);
+}
+
+function finishWork(visit: VisitRun, performed: Performed, started: number): Awaitable<StepEnd> {
   if (performed === waiting || performed.kind === 'failed') return performed;
   return finish(visit, performed.result, performed.raw, started);
 }
@@ -142,7 +157,7 @@ function finish(
   shaped: ShapedResult,
   raw: JsonValue | undefined,
   started: number,
-): StepEnd | Promise<StepEnd> {
+): Awaitable<StepEnd> {
   const ms = Math.round(performance.now() - started);
   const asCalled = shaped.value === raw && shaped.summary === null;
   const output = place(visit, shaped.value, shaped.summary);
@@ -159,7 +174,7 @@ async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutp
   return end(visit, asCalled ? undefined : placed, ms);
 }
 
-function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): StepEnd | Promise<StepEnd> {
+function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): Awaitable<StepEnd> {
   const { driver } = visit;
   const told = outputToTell(visit, output);
   driver.emit({

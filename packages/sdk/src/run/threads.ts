@@ -10,6 +10,7 @@ import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
 import { HookFailure } from './in-hook.ts';
 import { Gate } from './limits.ts';
+import type { Awaitable } from '../storage/storage-backend.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
 import { tellStepEnds } from './step-told.ts';
@@ -185,7 +186,7 @@ function runGate(flow: Flow, thread: Thread): Gate | undefined {
 }
 
 /** Executes a step when the run and the client have a place for it. Waiting for people holds none. */
-function gated(visit: VisitRun, stopping: () => boolean, ofRun?: Gate): Promise<StepEnd> {
+function gated(visit: VisitRun, stopping: () => boolean, ofRun?: Gate): Awaitable<StepEnd> {
   const { stepGate } = visit.run.runtime;
   return !ofRun && !stepGate ? executeStep(visit) : throughGates(visit, stopping, [ofRun, stepGate]);
 }
@@ -227,7 +228,7 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
     if (flow.stopping || failed) return;
     const visit = visitOf(flow, thread, instruction);
     visit.turn = before;
-    const running = gated(visit, () => flow.stopping || failed);
+    const running = Promise.resolve(gated(visit, () => flow.stopping || failed));
     const well = running.then(
       (ended) => ended === waiting || ended.kind !== 'failed',
       () => false,

@@ -9,7 +9,7 @@ import type { Awaitable } from '../storage/storage-backend.ts';
 import { BudgetBreak, breakOff } from './budget.ts';
 import { type Settled, defaultTimeoutMs, settle } from './call-outcome.ts';
 import { putOnRecord } from './drive.ts';
-import { type Guarded, guard } from './guard.ts';
+import { type Guarded, type GuardOptions, guard } from './guard.ts';
 import { decideUnknown } from './ledger.ts';
 import { ToolLimits } from './limits.ts';
 import { knownPlan } from './plan-shelf.ts';
@@ -221,35 +221,83 @@ function performNow(
   tool: AnyTool,
   call: CallState,
   n: number,
-  attempt = 1,
+  number = 1,
 ): Awaitable<CallResult | Answered> {
-  const release = isFirst(call, attempt) && visit.driver.purse.limited ? reserve(visit, tool) : undefined;
-  return next(announce(visit, tool, call, attempt), () => {
-    // From here on a call with effects is counted by the record, one without them by its receipt.
-    if (!tool.readOnly) release?.();
-    const context = new CallContext(visit, call.call, n);
-    const started = performance.now();
-    return next(invoke(visit, tool, call, context), (guarded) => {
-      if (tool.readOnly && guarded.kind === 'error' && guarded.error instanceof BudgetBreak) {
-        release?.();
-        throw guarded.error;
-      }
-      // A hook asked a person while the tool asked a model: it is called again, with the answer.
-      const asks = guarded.kind === 'error' && guarded.error instanceof ModelQuestion;
-      if (asks && (tool.readOnly || tool.idempotent)) {
-        release?.();
-        return waiting;
-      }
-      return next(settle(visit, tool, call.call, guarded), (settled) => {
-        const ms = Math.round(performance.now() - started);
-        const saved = context.changedEndUser ? context.saveEndUser() : undefined;
-        return next(saved, () => {
-          release?.();
-          return afterAttempt(visit, tool, call, n, { settled, ms, attempt });
-        });
-      });
-    });
-  });
+  const release = isFirst(call, number) && visit.driver.purse.limited ? reserve(visit, tool) : undefined;
+  const announced = announce(visit, tool, call, number);
+  const attempt = new Attempt(visit, tool, call, n, number, release);
+  return announced ? announced.then(() => make(attempt)) : make(attempt);
+}
+
+/** One attempt of a call, while it is made. The guard tells it when its time is over, or when it ends too late. */
+class Attempt implements GuardOptions<unknown> {
+  readonly visit: VisitRun;
+  readonly tool: AnyTool;
+  readonly call: CallState;
+  readonly n: number;
+  readonly number: number;
+  readonly context: CallContext;
+  readonly timeoutMs: number;
+  /** Gives back what a budget holds for it. */
+  readonly release: (() => void) | undefined;
+  started = 0;
+
+  constructor(
+    visit: VisitRun,
+    tool: AnyTool,
+    call: CallState,
+    n: number,
+    number: number,
+    release: (() => void) | undefined,
+  ) {
+    this.visit = visit;
+    this.tool = tool;
+    this.call = call;
+    this.n = n;
+    this.number = number;
+    this.release = release;
+    this.context = new CallContext(visit, call.call, n);
+    this.timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  onTimeout(): void {
+    this.context.timeOut();
+  }
+
+  late(value: unknown): void {
+    void lateReceipt(this.visit, this.tool, this.call, value);
+  }
+}
+
+function make(attempt: Attempt): Awaitable<CallResult | Answered> {
+  // From here on a call with effects is counted by the record, one without them by its receipt.
+  if (!attempt.tool.readOnly) attempt.release?.();
+  attempt.started = performance.now();
+  const made = invoke(attempt);
+  return made instanceof Promise ? made.then((guarded) => read(attempt, guarded)) : read(attempt, made);
+}
+
+function read(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<CallResult | Answered> {
+  const { visit, tool, call, release } = attempt;
+  if (tool.readOnly && guarded.kind === 'error' && guarded.error instanceof BudgetBreak) {
+    release?.();
+    throw guarded.error;
+  }
+  // A hook asked a person while the tool asked a model: it is called again, with the answer.
+  const asks = guarded.kind === 'error' && guarded.error instanceof ModelQuestion;
+  if (asks && (tool.readOnly || tool.idempotent)) {
+    release?.();
+    return waiting;
+  }
+  const settled = settle(visit, tool, call.call, guarded);
+  return settled instanceof Promise ? settled.then((one) => keep(attempt, one)) : keep(attempt, settled);
+}
+
+function keep(attempt: Attempt, settled: Settled): Awaitable<CallResult | Answered> {
+  const { context } = attempt;
+  const ms = Math.round(performance.now() - attempt.started);
+  if (!context.changedEndUser) return afterAttempt(attempt, settled, ms);
+  return context.saveEndUser().then(() => afterAttempt(attempt, settled, ms));
 }
 
 function isFirst({ status, attempts }: CallState, attempt: number): boolean {
@@ -263,24 +311,14 @@ function reserve(visit: VisitRun, tool: AnyTool): () => void {
   );
 }
 
-interface Attempt {
-  readonly settled: Settled;
-  readonly ms: number;
-  readonly attempt: number;
-}
-
-function afterAttempt(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: CallState,
-  n: number,
-  { settled, ms, attempt }: Attempt,
-): Awaitable<CallResult | Answered> {
+function afterAttempt(attempt: Attempt, settled: Settled, ms: number): Awaitable<CallResult | Answered> {
+  const { visit, tool, call, n, number } = attempt;
+  attempt.release?.();
   // What an ending run broke off is left as it is on record: whoever drives it next decides.
   if (visit.ending && !isCertain(settled)) return waiting;
   switch (settled.kind) {
     case 'again':
-      return attempt < maxAttempts ? performNow(visit, tool, call, n, attempt + 1) : leaveUnknown(visit, call, settled);
+      return number < maxAttempts ? performNow(visit, tool, call, n, number + 1) : leaveUnknown(visit, call, settled);
     case 'unknown':
       return resolveUnknown(visit, tool, { ...call, status: 'started' }, n, settled.reason);
     case 'ended':
@@ -322,22 +360,12 @@ function identityOf(visit: VisitRun, tool: AnyTool, { call, args }: CallState): 
   return { ...visit.place, call, tool: tool.id, args };
 }
 
-function invoke(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: CallState,
-  context: CallContext,
-): Guarded<unknown> | Promise<Guarded<unknown>> {
-  const { driver } = visit;
+function invoke(attempt: Attempt): Awaitable<Guarded<unknown>> {
+  const { driver } = attempt.visit;
   if (isFinished(driver.state)) throw new Error('a finished run calls no tools');
   try {
-    const result: unknown = tool.run(call.args, context);
-    if (!isPromise(result)) return { kind: 'value', value: result };
-    return guard(driver, result, {
-      timeoutMs: tool.timeoutMs ?? defaultTimeoutMs,
-      onTimeout: () => context.timeOut(),
-      late: (value) => void lateReceipt(visit, tool, call, value),
-    });
+    const result: unknown = attempt.tool.run(attempt.call.args, attempt.context);
+    return isPromise(result) ? guard(driver, result, attempt) : { kind: 'value', value: result };
   } catch (error) {
     return { kind: 'error', error };
   }

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../core/json.ts';
 import type { RetryPolicy } from '../../core/plan-v2-steps.ts';
 import type { WorkInstruction, WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
+import type { Awaitable } from '../../storage/storage-backend.ts';
 import { shapeResult } from '../agents/step-result.ts';
 import { resolveArgs } from '../references.ts';
 import { type CallResult, callTool } from '../tool-call.ts';
@@ -15,7 +16,7 @@ import type { Performed } from './performed.ts';
 import { functionTool, toolOf, withTimeout } from './step-tools.ts';
 
 /** Does the work of a step of a builder plan. */
-export function performWork(visit: VisitRun): Promise<Performed> {
+export function performWork(visit: VisitRun): Awaitable<Performed> {
   const { work } = visit.instruction as WorkInstruction;
   switch (work.kind) {
     case 'user-verify':
@@ -42,44 +43,59 @@ export function performWork(visit: VisitRun): Promise<Performed> {
 
 type CallStep = Extract<WorkStep, { kind: 'invoke-tool' | 'function' | 'custom' }>;
 
-async function invoke(
+/** Without a promise of its own wherever all is at hand: it is done for every step. */
+function invoke(
   visit: VisitRun,
   work: CallStep,
   tool: AnyTool,
   given: Readonly<Record<string, unknown>>,
-): Promise<Performed> {
-  const resolved = resolveArgs(visit.at, given);
-  const args = resolved instanceof Promise ? await resolved : resolved;
-  const refused = work.approval && (await askForStep(visit, work, args, hashJson(args as JsonObject)));
-  if (refused) return refused;
-  return withRetry(visit, work, async () => {
-    const calling = callTool(visit, tool, args);
-    const result: CallResult = calling instanceof Promise ? await calling : calling;
-    if (result === waiting) return waiting;
-    if (!result.ok) return { kind: 'failed', error: result.error, soft: result.soft };
-    const { value } = result;
-    const schema = 'outputSchema' in work ? work.outputSchema : undefined;
-    const shaping = shapeResult(visit, tool, value, {
-      task: `Give the result of ${tool.name} in the form asked for.`,
-      schema,
-    });
-    return { kind: 'output', raw: value, result: shaping instanceof Promise ? await shaping : shaping };
+): Awaitable<Performed> {
+  const args = resolveArgs(visit.at, given);
+  return args instanceof Promise
+    ? args.then((found) => invokeWith(visit, work, tool, found))
+    : invokeWith(visit, work, tool, args);
+}
+
+function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
+  if (!work.approval) return withRetry(visit, work, () => callAndShape(visit, work, tool, args));
+  return askForStep(visit, work, args, hashJson(args)).then(
+    (refused) => refused ?? withRetry(visit, work, () => callAndShape(visit, work, tool, args)),
+  );
+}
+
+function callAndShape(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
+  const called = callTool(visit, tool, args);
+  return called instanceof Promise
+    ? called.then((result) => shapeCall(visit, work, tool, result))
+    : shapeCall(visit, work, tool, called);
+}
+
+function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallResult): Awaitable<Performed> {
+  if (called === waiting) return waiting;
+  if (!called.ok) return { kind: 'failed', error: called.error, soft: called.soft };
+  const { value: raw } = called;
+  const shaped = shapeResult(visit, tool, raw, {
+    task: `Give the result of ${tool.name} in the form asked for.`,
+    schema: 'outputSchema' in work ? work.outputSchema : undefined,
   });
+  return shaped instanceof Promise
+    ? shaped.then((result): Performed => ({ kind: 'output', raw, result }))
+    : { kind: 'output', raw, result: shaped };
 }
 
 /**
  * Tries again what failed without effect, as often as the step says. After a model failed, the work is gone through from
  * its beginning as after a crash: what is on record is given back, so that no call is made and no answer paid again.
  */
-function withRetry(visit: VisitRun, work: WorkStep, perform: () => Promise<Performed>): Promise<Performed> {
+function withRetry(visit: VisitRun, work: WorkStep, perform: () => Awaitable<Performed>): Awaitable<Performed> {
   const policy = 'retry' in work ? work.retry : undefined;
-  return policy ? tryAgain(visit, policy, perform) : attemptOnce(visit, perform);
+  return policy ? tryAgain(visit, policy, perform) : perform();
 }
 
 async function tryAgain(
   visit: VisitRun,
   { maxAttempts = 1, delayMs = 1_000, backoff = 2 }: RetryPolicy,
-  perform: () => Promise<Performed>,
+  perform: () => Awaitable<Performed>,
 ): Promise<Performed> {
   let attempt = 1;
   for (let failures = 0, pause = delayMs; ; pause *= backoff) {
@@ -102,7 +118,7 @@ async function tryAgain(
   }
 }
 
-async function attemptOnce(visit: VisitRun, perform: () => Promise<Performed>): Promise<Performed> {
+async function attemptOnce(visit: VisitRun, perform: () => Awaitable<Performed>): Promise<Performed> {
   try {
     return await perform();
   } catch (thrown) {
