@@ -80,7 +80,8 @@ async function agentStep(visit: VisitRun, instruction: AgentInstruction, started
   const result = await runToolAgent(visit, tool, inputs, step.task);
   if (result === waiting) return waiting;
   if (!result.ok) return { kind: 'failed', error: result.error };
-  const shaped = shapeResult(visit, tool, result.value, { task: step.task, schema: step.structuredOutputSchema });
+  const { task, structuredOutputSchema: schema } = step;
+  const shaped = shapeResult(visit, tool, result.value, { task, schema, calls: result.calls });
   const ended = finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
   return ended instanceof Promise ? await ended : ended;
 }

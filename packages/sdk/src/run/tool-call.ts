@@ -21,9 +21,16 @@ import { type Waiting, waiting } from './waiting.ts';
 
 /** What a caller of a tool gets: its value, an error (`soft`: nothing happened, trying again may help), or a wait. */
 export type CallResult =
-  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: true; readonly value: JsonValue; readonly calls?: readonly MadeCall[] | undefined }
   | { readonly ok: false; readonly error: RunError; readonly soft: boolean }
   | Waiting;
+
+/** One of several calls that a value is made of. */
+export interface MadeCall {
+  /** As the tool got them. */
+  readonly args: JsonObject | undefined;
+  readonly value: JsonValue;
+}
 
 /** How often a call that is marked idempotent is handed to its tool within one execution. */
 const maxAttempts = 3;

@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { planOf } from '../../../test/lib/engine.ts';
-import { configFor, serve } from '../../../test/lib/model-servers.ts';
+import { configFor, modelNames, serve } from '../../../test/lib/model-servers.ts';
 import { Portia } from '../../client.ts';
 import { contentText } from '../../core/content.ts';
-import { Input } from '../../core/reference.ts';
+import type { ConfigOptions } from '../../config/config-options.ts';
+import { Input, StepOutput } from '../../core/reference.ts';
 import { PlanBuilderV2 } from '../../plan/builder-v2.ts';
-import { object, type Script, text, toolCall } from '../../testing/script.ts';
+import { object, type Script, text, together, toolCall } from '../../testing/script.ts';
 import type { ScriptedServerRequest } from '../../testing/scripted-model-server.ts';
 import { fakeClock } from '../../testing/fake-clock.ts';
 import { tool } from '../../tool/tool.ts';
@@ -138,6 +139,110 @@ describe('the summary of a step', () => {
     );
     expect(run.outputs.finalOutput).toEqual({ value: { topic: 'gold' }, summary: 'Gold.' });
     expect(requests.map(({ schema }) => schema?.name)).toEqual([undefined, 'result_with_summary']);
+  });
+});
+
+describe('the summary of several calls of one turn', () => {
+  const structuredOutputSchema = z.object({ dearer: z.string() });
+  const plans = {
+    planned: planOf({ toolId: 'look', task: 'Look up gold and silver', output: '$a', structuredOutputSchema }),
+    built: new PlanBuilderV2('q')
+      .singleToolAgentStep({
+        stepName: 's',
+        tool: 'look',
+        task: 'Look up gold and silver',
+        outputSchema: structuredOutputSchema,
+      })
+      .build(),
+  } as const;
+
+  it.each(Object.keys(plans) as (keyof typeof plans)[])(
+    'shows each with its own arguments and its own output, in a %s step and for every provider',
+    async (kind) => {
+      for (const provider of ['openai', 'anthropic', 'google'] as const) {
+        const server = await serve([
+          together(toolCall('look', { q: 'gold' }), toolCall('look', { q: 'silver' })),
+          object({ result: { dearer: 'gold' }, summary: 'Gold.' }),
+        ]);
+        const portia = new Portia({ config: configFor(server, { defaultModel: modelNames[provider] }), tools });
+        const run = await portia.runPlan(plans[kind]);
+        expect([provider, run.error, run.outputs.finalOutput?.value]).toEqual([
+          provider,
+          undefined,
+          { dearer: 'gold' },
+        ]);
+        const shown = [...words(server.requests[1]).matchAll(/<tool_output ([^\n]*)>\n([^\n]*)\n/g)];
+        expect(shown.map(([, attributes, output]) => [attributes, output])).toEqual([
+          [String.raw`name="look" description="{\"q\":\"gold\"}"`, 'all about gold'],
+          [String.raw`name="look" description="{\"q\":\"silver\"}"`, 'all about silver'],
+        ]);
+        await portia.close();
+      }
+    },
+  );
+});
+
+describe('what does not fit into the window of a model', () => {
+  const vast = `begin ${'word '.repeat(9_000)}end`;
+  const wide = [
+    ...tools,
+    tool({ id: 'vast', description: 'gives more than fits', readOnly: true, run: () => vast }),
+    tool({
+      id: 'save',
+      description: 'saves',
+      argsSchema: z.object({ text: z.string() }),
+      run: ({ text: t }) => t.length,
+    }),
+  ];
+
+  // 8,192 tokens, of which 90 % may be values.
+  const small = 'openai/gpt-4';
+
+  async function run(plan: AnyPlan, script: Script<ScriptedServerRequest>, more: ConfigOptions = {}) {
+    const server = await serve(script);
+    const config = configFor(server, { defaultModel: small, ...more });
+    const portia = new Portia({ config, tools: wide });
+    const done = await portia.runPlan(plan);
+    await portia.close();
+    expect(done.error).toBeUndefined();
+    return { run: done, requests: server.requests };
+  }
+
+  it('is told to the summariser of its step as a large output that is held in memory', async () => {
+    const { requests } = await run(planOf({ toolId: 'vast', output: '$v' }), ['It is vast.', 'In short.']);
+    expect(words(requests[0])).toContain(`a large output of ${vast.length} characters, held in memory`);
+    expect(words(requests[0])).not.toContain('word word');
+  });
+
+  it('stands in the final summary by its own', async () => {
+    const plan = planOf({ toolId: 'vast', output: '$v' }, { toolId: 'rows', output: '$rows' });
+    const { run: done, requests } = await run(
+      plan,
+      ({ model }) => text(model === 'gpt-4' ? 'Vast, and rows.' : 'It is vast.'),
+      { defaultModel: 'openai/gpt-4.1', summarizerModel: small, featureFlags: { agentMemoryEnabled: false } },
+    );
+    expect(done.outputs.finalOutput?.summary).toBe('Vast, and rows.');
+    const last = words(requests.at(-1));
+    expect(last).toContain('name="$v" description="do it" shown="summary">\nIt is vast.\n');
+    expect(last).not.toContain('word word');
+  });
+
+  it('is passed whole by its name to a planned step, although the model saw only its summary', async () => {
+    const plan = planOf({ toolId: 'vast', output: '$v' }, { toolId: 'save', inputs: ['$v'], output: '$n' });
+    const { run: done, requests } = await run(plan, ['It is vast.', toolCall('save', { text: '{{$v}}' })]);
+    expect(words(requests[1])).toContain('It is vast.');
+    expect(words(requests[1])).not.toContain('word word');
+    expect(done.outputs.finalOutput?.value).toBe(vast.length);
+  });
+
+  it('is passed whole by its name to the tools of a ReAct step', async () => {
+    const plan = new PlanBuilderV2('q')
+      .invokeToolStep({ stepName: 'v', tool: 'vast' })
+      .reactAgentStep({ stepName: 'n', task: 'Save it', tools: ['save'], inputs: [StepOutput('v')] })
+      .build();
+    const { requests } = await run(plan, ['It is vast.', toolCall('save', { text: '{{v}}' }), 'saved']);
+    expect(words(requests[1])).not.toContain('word word');
+    expect(words(requests[2])).toContain(`\n${vast.length}\n`);
   });
 });
 

@@ -8,7 +8,7 @@ import { whyNot } from '../../model/json-answer.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
 import type { StepInput } from '../step-inputs.ts';
-import { type CallResult, callTool } from '../tool-call.ts';
+import { type CallResult, callTool, type MadeCall } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
@@ -76,7 +76,7 @@ async function takeTurn(
     return 'idle';
   }
   if (refuseCutCalls(talk, answer)) return 'idle';
-  const values: JsonValue[] = [];
+  const made: MadeCall[] = [];
   let failed: Extract<CallResult, { ok: false }> | undefined;
   for (const call of calls) {
     if (call.name === clarificationTool.name) {
@@ -88,12 +88,14 @@ async function takeTurn(
     const result: CallResult = failed ? failed : await makeCall(visit, tool, call, inputs);
     if (result === waiting) return waiting;
     talk.messages.push(toolMessage(call, result));
-    if (result.ok) values.push(result.value);
+    if (result.ok) made.push({ args: visit.stored?.calls[visit.called - 1]?.args, value: result.value });
     else failed = result;
   }
   if (failed) return failed;
-  if (values.length === 0) return 'told';
-  return { ok: true, value: values.length === 1 ? (values[0] ?? null) : Object.freeze(values.flat()) };
+  const [first, ...more] = made;
+  if (!first) return 'told';
+  if (more.length === 0) return { ok: true, value: first.value };
+  return { ok: true, value: Object.freeze(made.flatMap(({ value }) => value)), calls: made };
 }
 
 async function makeCall(

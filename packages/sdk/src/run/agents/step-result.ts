@@ -6,6 +6,7 @@ import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { cutText, exceedsThreshold } from '../../model/tokens.ts';
 import { llmToolId } from '../../plan/compile.ts';
+import type { MadeCall } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { askStructured } from './ask-structured.ts';
 import { parseStepSummary, parseStructuredStepSummary, stepSummaryPrompt } from './prompts/step-summary.ts';
@@ -23,6 +24,8 @@ export interface ResultRequest {
   readonly schema?: Schema | undefined;
   /** The model of the step's agent, which also summarises; that for execution unless given. */
   readonly model?: Model | undefined;
+  /** The calls that the value is made of, where these are several. */
+  readonly calls?: readonly MadeCall[] | undefined;
 }
 
 /**
@@ -143,16 +146,14 @@ function prompt(
   asked: ResultRequest,
   isStructured: boolean,
 ): ReturnType<typeof stepSummaryPrompt> {
-  const args = visit.stored?.lastCall?.args;
+  const calls = asked.calls ?? [{ args: visit.stored?.lastCall?.args, value }];
   return stepSummaryPrompt({
     task: asked.task,
-    outputs: [
-      {
-        name: tool.id,
-        text: textOf(value),
-        ...(args && tool.id !== llmToolId && { description: cutText(JSON.stringify(args), 500) }),
-      },
-    ],
+    outputs: calls.map(({ args, value: given }) => ({
+      name: tool.id,
+      text: textOf(given),
+      ...(args && tool.id !== llmToolId && { description: cutText(JSON.stringify(args), 500) }),
+    })),
     toolDescription: cutText(tool.description, 500),
     structured: isStructured,
     contextWindow: modelFor(visit, asked).contextWindow,

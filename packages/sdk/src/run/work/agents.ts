@@ -107,7 +107,12 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
   return {
     kind: 'output',
     raw: result.value,
-    result: await shapeResult(visit, tool, result.value, { task, schema: work.outputSchema, model }),
+    result: await shapeResult(visit, tool, result.value, {
+      task,
+      schema: work.outputSchema,
+      model,
+      calls: result.calls,
+    }),
   };
 }
 
