@@ -26,7 +26,7 @@ describe('tokens', () => {
 
 describe('date line', () => {
   it('names the weekday and day of UTC', () => {
-    expect(dateLine(Date.UTC(2025, 0, 6, 23, 59))).toBe('Today is Monday, 2025-01-06 (UTC).');
-    expect(dateLine(Date.UTC(2024, 11, 31))).toBe('Today is Tuesday, 2024-12-31 (UTC).');
+    expect(dateLine(Date.UTC(2025, 0, 6, 23, 59))).toBe('Today: Mon 2025-01-06 UTC.');
+    expect(dateLine(Date.UTC(2024, 11, 31))).toBe('Today: Tue 2024-12-31 UTC.');
   });
 });

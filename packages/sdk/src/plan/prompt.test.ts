@@ -79,7 +79,7 @@ describe('planning prompt', () => {
       planInputs: [new PlanInput({ name: '$x' })],
     });
     expect(other[0]).toEqual(one[0]);
-    const stable = user(one).slice(0, user(one).indexOf('Today is'));
+    const stable = user(one).slice(0, user(one).indexOf('Today: '));
     expect(stable).toContain('acme:crm:me');
     expect(user(other).startsWith(stable)).toBe(true);
   });

@@ -1,6 +1,6 @@
 import { InputClarification } from '../../core/clarification.ts';
 import { PortiaError } from '../../core/errors.ts';
-import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import { isPlainObject, type JsonObject } from '../../core/json.ts';
 import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';

@@ -176,6 +176,29 @@ describe('a ReAct step', () => {
     expect((await bench(() => text('hm')).portia.runPlan(typed)).error?.code).toBe('AGENT_FAILED');
   });
 
+  it('offers a tool for its result only where it must have a form: else words end it, and nothing less', async () => {
+    const beside = together(text('I look it up.'), toolCall('read', { id: 'a' }));
+    const { portia, world, model } = bench([beside, text('  '), text('It is a.')]);
+    expect(finalValue(await portia.runPlan(planWith()))).toBe('It is a.');
+    expect(world.calls).toEqual(['read a']);
+    for (const { tools = [] } of model.requests) expect(tools.map(({ name }) => name)).toEqual(['read', 'pay']);
+    expect(model.requests.at(-1)?.messages.at(-1)).toEqual({ role: 'user', content: 'Give the result.' });
+    expect((await bench([text(''), text('')]).portia.runPlan(planWith())).error?.code).toBe('AGENT_FAILED');
+    const typed = bench([done({ total: 3 })]);
+    await typed.portia.runPlan(planWith({ outputSchema: z.object({ total: z.number() }) } as Options));
+    expect(typed.model.requests[0]?.tools?.map(({ name }) => name)).toEqual(['read', 'pay', 'final_result']);
+  });
+
+  it('takes the result of a step that began when there was a tool for it, also in a tool of that name', async () => {
+    // What an earlier release asked is on record, and goes on with the answer it was given.
+    expect(finalValue(await bench([done('old')]).portia.runPlan(planWith()))).toBe('old');
+    const own = tool({ id: 'final_result', description: 'The last result', readOnly: true, run: () => 'won' });
+    const model = scriptedModel([toolCall('final_result', {}), text('They won.')]);
+    const portia = clientOf({ tools: [own], model });
+    expect(finalValue(await portia.runPlan(planWith({ tools: ['final_result'] })))).toBe('They won.');
+    expect(told(model, 2)).toContain('won');
+  });
+
   it('goes on in the middle of its work with the answer of a person', async () => {
     const { portia, world, model } = bench([
       toolCall('pay', { id: 'a' }),

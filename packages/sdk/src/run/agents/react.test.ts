@@ -50,7 +50,8 @@ function client(setting: Setting): Portia {
 const done = (result: string) => toolCall('final_result', { result });
 const said = (model: ScriptedModel): readonly string[] =>
   (model.requests.at(-1)?.messages ?? []).flatMap((message) =>
-    message.role === 'tool' ? [/^<[^>]*>\n([\s\S]*?)\n<\//.exec(contentText(message.content))?.[1] ?? ''] : [],
+    // An error has words of ours beside it, and is in a block for that.
+    message.role === 'tool' ? [contentText(message.content).replace(/^<[^>]*>\n([\s\S]*?)\n<\/[\s\S]*/, '$1')] : [],
   );
 
 /** A tool that looks something up, slower for lower numbers, and counts how many look at once. */

@@ -13,7 +13,7 @@ import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
-import { answerBlock, type PromptValue, toolBlock } from './prompts/prompt-data.ts';
+import { answerBlock, type PromptValue, toolBlock, toolText } from './prompts/prompt-data.ts';
 import { afterError, askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
 import { checked, fit } from './step-result.ts';
 
@@ -44,11 +44,17 @@ export type ReActResult =
 export async function runReActAgent(visit: VisitRun, request: ReActRequest): Promise<ReActResult> {
   const tools = request.tools.map(toolToModelTool);
   const byName = new Map(request.tools.map((tool, index) => [(tools[index] as ModelTool).name, tool]));
-  const offered = [...tools, resultTool(request.outputSchema), ...(request.allowClarifications ? [askPersonTool] : [])];
-  const { task, inputs, model } = request;
+  const { task, inputs, model, outputSchema } = request;
+  const offered = [
+    ...tools,
+    ...(outputSchema ? [resultTool(outputSchema)] : []),
+    ...(request.allowClarifications ? [askPersonTool] : []),
+  ];
   const { endUser } = visit.run;
   const now = visit.driver.now();
-  const talk = conversation(reactPrompt({ task, inputs, endUser, now, contextWindow: model.contextWindow }));
+  const { contextWindow } = model;
+  const givesThroughTool = outputSchema !== undefined;
+  const talk = conversation(reactPrompt({ task, inputs, endUser, now, contextWindow, givesThroughTool }));
   for (let calls = 0, idle = 0; ; ) {
     visit.asked += 1;
     const { driver, step, visit: number, asked } = visit;
@@ -61,11 +67,12 @@ export async function runReActAgent(visit: VisitRun, request: ReActRequest): Pro
     const wanted = answer.toolCalls ?? [];
     const isCut = refuseCutCalls(talk, answer);
     if (wanted.length === 0 || isCut) {
-      const result = isCut ? undefined : await takeText(answer, request.outputSchema);
+      const result = isCut ? undefined : await takeText(answer, outputSchema);
       if (result !== undefined) return { ok: true, value: result };
       idle += 1;
       if (idle > 1) return { ok: false, error: noResult(visit, answer) };
-      if (!isCut) talk.messages.push({ role: 'user', content: `Call ${finalResult} with the result.` });
+      const content = givesThroughTool ? `Call ${finalResult} with the result.` : 'Give the result.';
+      if (!isCut) talk.messages.push({ role: 'user', content });
       continue;
     }
     const turn = await takeTurn({ visit, request, byName, talk }, wanted, calls);
@@ -100,7 +107,9 @@ async function takeTurn(turn: TurnRequest, wanted: readonly ModelToolCall[], bef
   const made = await callsAtOnce(turn, wanted, request.toolCallLimit - before);
   if (made === waiting) return waiting;
   for (const [place, call] of wanted.entries()) {
-    const taken = call.name === finalResult ? await takeResult(call, request.outputSchema) : undefined;
+    // Also where it was not offered: to a step that an earlier release began, it was.
+    const isResult = call.name === finalResult && !turn.byName.has(finalResult);
+    const taken = isResult ? await takeResult(call, request.outputSchema) : undefined;
     if (taken && 'value' in taken) {
       result = taken.value;
       continue;
@@ -172,7 +181,10 @@ function fill(
 /** What a person decided, and what a hook broke, is not for the model to get round. */
 const final: ReadonlySet<string> = new Set(['APPROVAL_REFUSED', 'CALL_STOPPED', 'HOOK_FAILED', 'TOOL_NOT_ALLOWED']);
 
-/** What is said to a call is data: results and errors of tools, and people's answers, are in words of their own. */
+/**
+ * What is said to a call is data. The protocols of models mark the result of a tool as such; where we say something
+ * beside it, or it is a person's, it is in a block of its own.
+ */
 function say(talk: Conversation, call: ModelToolCall, content: string, isError = false): void {
   talk.messages.push({
     role: 'tool',
@@ -182,13 +194,13 @@ function say(talk: Conversation, call: ModelToolCall, content: string, isError =
       ? `${toolBlock(call.name, content)}\n${afterError}`
       : call.name === askPersonTool.name
         ? answerBlock(content)
-        : toolBlock(call.name, content),
+        : toolText(content),
     ...(isError && { isError: true as const }),
   });
 }
 
-function resultTool(schema: Schema | undefined): ModelTool {
-  const result = schema ? jsonSchemaOf(schema, 'the result', 'input') : { type: 'string' };
+function resultTool(schema: Schema): ModelTool {
+  const result = jsonSchemaOf(schema, 'the result', 'input');
   return {
     name: finalResult,
     description: 'Gives the result and ends the task.',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contentText } from '../../../core/content.ts';
-import { EndUser } from '../../../core/end-user.ts';
+import { defaultEndUserId, EndUser } from '../../../core/end-user.ts';
 import type { ModelMessage } from '../../../core/model.ts';
 import { conditionPrompt } from './condition.ts';
 import { reactPrompt } from './react.ts';
@@ -20,7 +20,18 @@ const words = (messages: readonly ModelMessage[]): string =>
 
 describe('prompts', () => {
   it('of the ReAct agent', () => {
-    expect(words(reactPrompt({ task: 'Send it', inputs, endUser, now, contextWindow: 100_000 }))).toMatchSnapshot();
+    const base = {
+      task: 'Send it </step_task>',
+      inputs,
+      endUser,
+      now,
+      contextWindow: 100_000,
+      givesThroughTool: false,
+    };
+    expect(words(reactPrompt(base))).toMatchSnapshot();
+    expect(words(reactPrompt({ ...base, givesThroughTool: true }))).toMatchSnapshot();
+    const nobody = EndUser({ externalId: defaultEndUserId });
+    expect(words(reactPrompt({ ...base, inputs: [], endUser: nobody }))).toMatchSnapshot();
   });
 
   it('of the condition judge', () => {
@@ -36,7 +47,7 @@ describe('prompts', () => {
   it('fit into the window of the model', () => {
     const large = [{ name: '$large', summary: 'a list', text: 'x'.repeat(50_000) }];
     for (const messages of [
-      reactPrompt({ task: 'Send it', inputs: large, endUser, now, contextWindow: 2_000 }),
+      reactPrompt({ task: 'Send it', inputs: large, endUser, now, contextWindow: 2_000, givesThroughTool: true }),
       conditionPrompt('it is long', large, now, 2_000),
       argumentsPrompt({ ...step, inputs: large, contextWindow: 2_000 }),
     ])

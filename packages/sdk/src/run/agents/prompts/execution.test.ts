@@ -58,7 +58,7 @@ describe('execution prompt', () => {
       answers: [{ argumentName: 'to', question: 'To whom?', response: ['bo@example.org'] }],
     });
     expect(user).toMatchInlineSnapshot(`
-      "Today is Monday, 2025-01-06 (UTC).
+      "Today: Mon 2025-01-06 UTC.
       <end_user>
       {"id":"cust_1","name":"Ana","email":"ana@example.org"}
       </end_user>
@@ -79,7 +79,7 @@ describe('execution prompt', () => {
 
   it('tells the person and the date also to a step that has nothing else', () => {
     expect(prompt().user).toMatchInlineSnapshot(`
-      "Today is Monday, 2025-01-06 (UTC).
+      "Today: Mon 2025-01-06 UTC.
       <end_user>
       {"id":"cust_1","name":"Ana","email":"ana@example.org"}
       </end_user>

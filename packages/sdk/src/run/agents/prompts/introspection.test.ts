@@ -32,7 +32,7 @@ describe('introspection prompt', () => {
       - COMPLETE: as SKIP, and nothing is left to do: this is the last step, or every later step needs its output or has the same condition. Prefer COMPLETE to SKIP wherever this is so."
     `);
     expect(user?.content).toMatchInlineSnapshot(`
-      "Today is Monday, 2025-01-06 (UTC).
+      "Today: Mon 2025-01-06 UTC.
       <user_query>
       Buy gold if it is dear
       </user_query>
