@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { answerAndResume, questionOf } from '../../../test/lib/engine.ts';
@@ -54,9 +54,10 @@ const said = (model: ScriptedModel): readonly string[] =>
     message.role === 'tool' ? [contentText(message.content).replace(/^<[^>]*>\n([\s\S]*?)\n<\/[\s\S]*/, '$1')] : [],
   );
 
-/** A tool that looks something up, slower for lower numbers, and counts how many look at once. */
+/** A tool that looks something up, lower numbers after higher ones, and counts how many look at once. */
 function lookup(readOnly = true) {
   const seen = { now: 0, most: 0, calls: [] as number[] };
+  const open = new Set<number>();
   const made = tool({
     id: 'lookup',
     description: 'Looks a number up.',
@@ -65,7 +66,10 @@ function lookup(readOnly = true) {
     async run({ n }) {
       seen.now += 1;
       seen.most = Math.max(seen.most, seen.now);
-      await pause(10 - n);
+      open.add(n);
+      // Whoever is to look beside this one has begun by then.
+      for (let turn = 0; turn < 5 || Math.max(...open) > n; turn += 1) await nextTurn();
+      open.delete(n);
       seen.now -= 1;
       seen.calls.push(n);
       return `number ${n}`;
