@@ -44,7 +44,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.route('/', metrics());
   // Nothing is read for somebody who is not known.
   app.use('/api/*', door, tooLarge(limits));
-  app.route('/api/v0', v0());
+  app.route('/api/v0', v0(control));
   app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',

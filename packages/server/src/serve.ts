@@ -53,6 +53,11 @@ export interface RunningServer {
 }
 
 const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+/**
+ * Milliseconds that a connection may lie idle. Longer than clients keep theirs (those of Portia 0.9 five seconds, and they
+ * try nothing twice), and than proxies usually do: whoever closes first must not be the one that is about to be asked.
+ */
+const idleMs = 75_000;
 /** Milliseconds that requests at work get before their connections are closed. */
 const graceMs = 5_000;
 
@@ -95,6 +100,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       outbox,
     });
     const server = listen({ fetch: app.fetch, port, hostname: host });
+    if ('keepAliveTimeout' in server) server.keepAliveTimeout = idleMs;
     await listening(server, host, port);
     return {
       url: urlOf(host, (server.address() as AddressInfo).port),

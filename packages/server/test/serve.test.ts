@@ -103,7 +103,10 @@ describe('portia-ts serve', () => {
     const client = await key();
     const operator = await key('operator');
     const { ask, server } = await serve();
-    expect((await ask('GET', '/ready')).body).toEqual({ status: 'ready' });
+    const ready = await ask('GET', '/ready');
+    expect(ready.body).toEqual({ status: 'ready' });
+    // Longer than the five seconds after which clients of Portia 0.9 close a connection: they try nothing twice.
+    expect(ready.headers.get('keep-alive')).toBe('timeout=75');
     expect((await ask('GET', '/api/v1/runs')).status).toBe(401);
 
     const started = await ask('POST', '/api/v1/runs', {

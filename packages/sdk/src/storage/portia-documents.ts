@@ -231,7 +231,7 @@ function callEvent({ toolName, step, status, input, output, latencySeconds }: To
 }
 
 function idsIn(output: JsonValue): ReturnType<typeof clarificationFromWire>['id'][] {
-  const list = Array.isArray(output) ? output : [];
+  const list = Array.isArray(output) ? output : [output];
   return list.flatMap((one) => {
     try {
       return [clarificationFromWire(one as JsonObject).id];

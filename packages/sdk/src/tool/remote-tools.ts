@@ -118,7 +118,8 @@ class RemoteServer {
     if (status === 404 && !saidBy(answer).includes(id)) return { ready: true };
     if (status !== 200 || !isPlainObject(body)) return { ready: false, reason: saidBy(answer) };
     const clarifications = questionsIn((body['clarifications'] ?? []) as JsonValue) ?? [];
-    return { ready: body['ready'] === true, clarifications };
+    const { ready, reason } = body;
+    return { ready: ready === true, clarifications, ...(typeof reason === 'string' && { reason }) };
   }
 
   async #ask(

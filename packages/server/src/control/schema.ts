@@ -50,6 +50,16 @@ const tables = [
     organisation TEXT PRIMARY KEY,
     at BIGINT NOT NULL
   )`,
+  `CREATE TABLE IF NOT EXISTS control.tool_questions (
+    organisation TEXT NOT NULL,
+    place TEXT NOT NULL,
+    version TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    questions TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (organisation, place)
+  )`,
+  `CREATE INDEX IF NOT EXISTS tool_questions_at ON control.tool_questions (at)`,
 ];
 
 /** Columns that came later, each with its index. */

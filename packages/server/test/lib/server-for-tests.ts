@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createApp } from '../../src/app.ts';
 import { byApiKey } from '../../src/auth/authenticate.ts';
 import type { Scope } from '../../src/auth/principal.ts';
@@ -24,7 +25,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Starts one, in memory. */
+/** Starts one: in memory, or with its stores in a folder, where another one finds them. */
 export async function testServer(
   serverConfig: ServerConfig = {},
   {
@@ -32,20 +33,25 @@ export async function testServer(
     maxBodyBytes = 1_000_000,
     work = true,
     log: lines,
+    folder,
   }: {
     readonly rate?: Rate;
     readonly maxBodyBytes?: number;
     readonly work?: boolean;
     /** Gets the lines of the log. */
     readonly log?: string[];
+    readonly folder?: string;
   } = {},
 ): Promise<TestServer> {
-  const control = await ControlStore.open(await sqliteSql(':memory:'), 'a secret of this test');
+  const control = await ControlStore.open(
+    await sqliteSql(folder ? join(folder, 'control.db') : ':memory:'),
+    'a secret of this test',
+  );
   const log = lines ? serverLog('info', { write: (line) => lines.push(line) }) : serverLog('silent');
   const outbox = new WebhookStore(control.sql, 'a secret of this test');
   const sender = new WebhookSender(outbox, log, { allowPrivate: true });
   const tenants = new Tenants({
-    settings: { storage: 'memory', env: {} },
+    settings: { storage: folder ? `sqlite:${join(folder, 'portia.db')}` : 'memory', env: {} },
     serverConfig,
     log,
     work: work ? { pollMs: 200 } : undefined,

@@ -1,4 +1,6 @@
-import { type Clarification, type PlanRunUUID, ClarificationUUID } from 'portia-ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { type Clarification, ClarificationUUID, type JsonObject, type PlanRunUUID } from 'portia-ts';
+import type { ControlStore } from '../../control/control-store.ts';
 
 /** Who was asked: for which run, on whose behalf, by which tool, and in which organisation. */
 export interface Asked {
@@ -9,43 +11,48 @@ export interface Asked {
 }
 
 interface Open {
-  readonly questions: readonly Clarification[];
+  /** Changes with every write, so that of two at once only one is made on what both have read. */
+  readonly version: string;
   readonly by: 'call' | 'readiness';
+  readonly questions: readonly JsonObject[];
   readonly at: number;
 }
 
 /** Milliseconds that somebody gets to do what a call asked for, when the run is not stored here. */
 const patienceMs = 600_000;
-/** How many runs and tools are remembered; the longest forgotten go first. */
-const most = 10_000;
+/** Milliseconds for which a question that is asked over and over need not be written down again. */
+const freshMs = 60_000;
+/** How long a question is kept that nobody settles, in milliseconds; then it is asked anew. */
+const keepMs = 90 * 24 * 3_600_000;
 
 /**
  * The questions that tools asked runs elsewhere and that are not settled. The same question keeps its id however often it
- * is asked: clients tell questions apart by that alone. Kept in memory: after a restart a question is asked anew.
+ * is asked, and whichever process asks: clients tell questions apart by that alone. They are in the control store, sealed
+ * as the answers there are.
  */
 export class OpenQuestions {
-  readonly #open = new Map<string, Open>();
+  readonly #control: Pick<ControlStore, 'sql' | 'answers'>;
+
+  constructor(control: Pick<ControlStore, 'sql' | 'answers'>) {
+    this.#control = control;
+  }
 
   /** The questions as they were asked first, with the run they belong to. `by`: whether a call or a tool's readiness asks. */
-  ask(asked: Asked, questions: readonly Clarification[], by: Open['by']): readonly Clarification[] {
-    const key = keyOf(asked);
-    const before = this.#open.get(key)?.questions ?? [];
-    const now = questions.map((question) => {
-      const known = before.find((one) => contentOf(one) === contentOf(question));
-      return known ?? placed(question, asked.planRunId);
-    });
-    this.#open.delete(key);
-    if (now.length > 0) this.#open.set(key, { questions: now, by, at: performance.now() });
-    for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= most) break;
-      this.#open.delete(oldest);
+  async ask(asked: Asked, questions: readonly Clarification[], by: Open['by']): Promise<readonly JsonObject[]> {
+    for (;;) {
+      const before = await this.#read(asked);
+      const now = questions.map((question) => {
+        const wire = question.toJSON();
+        return before?.questions.find((one) => contentOf(one) === contentOf(wire)) ?? placed(wire, asked.planRunId);
+      });
+      if (before && sameQuestions(before, now, by) && Date.now() - before.at < freshMs) return now;
+      if (await this.#write(asked, before, now, by)) return now;
     }
-    return now;
   }
 
   /** What somebody still has to do before the tool can be called; other questions are settled by the next call. */
-  toDo(asked: Asked): readonly Clarification[] {
-    return (this.#open.get(keyOf(asked))?.questions ?? []).filter(({ category }) => category === 'Action');
+  async toDo(asked: Asked): Promise<readonly JsonObject[]> {
+    return actionsIn(await this.#read(asked));
   }
 
   /**
@@ -56,30 +63,91 @@ export class OpenQuestions {
   async stillToDo(
     asked: Asked,
     resolved: () => Promise<readonly string[] | undefined>,
-  ): Promise<readonly Clarification[]> {
-    const key = keyOf(asked);
-    const open = this.#open.get(key);
-    if (!open) return [];
-    const done = open.by === 'readiness' ? undefined : await resolved();
-    const isOver = open.by === 'readiness' || (done === undefined && performance.now() - open.at > patienceMs);
-    const left = isOver ? [] : this.toDo(asked).filter(({ id }) => !done?.includes(id));
-    if (left.length > 0) this.#open.set(key, { ...open, questions: left });
-    else this.#open.delete(key);
-    return left;
+  ): Promise<readonly JsonObject[]> {
+    for (;;) {
+      const open = await this.#read(asked);
+      if (!open) return [];
+      const done = open.by === 'readiness' ? undefined : await resolved();
+      const isOver = open.by === 'readiness' || (done === undefined && Date.now() - open.at > patienceMs);
+      const left = isOver ? [] : actionsIn(open).filter(({ id }) => !done?.includes(String(id)));
+      if (left.length === open.questions.length || (await this.#write(asked, open, left, open.by, open.at)))
+        return left;
+    }
+  }
+
+  async #read(asked: Asked): Promise<Open | undefined> {
+    const { sql, answers } = this.#control;
+    const [row] = await sql.all(
+      'SELECT version, asked_by, questions, at FROM control.tool_questions WHERE organisation = ? AND place = ?',
+      [asked.organisation, placeOf(asked)],
+    );
+    return (
+      row && {
+        version: String(row['version']),
+        by: row['asked_by'] as Open['by'],
+        questions: JSON.parse(answers.open(String(row['questions']))) as JsonObject[],
+        at: Number(row['at']),
+      }
+    );
+  }
+
+  /** Whether it was written: not when another one wrote since `before` was read. */
+  async #write(
+    asked: Asked,
+    before: Open | undefined,
+    questions: readonly JsonObject[],
+    by: Open['by'],
+    at: number = Date.now(),
+  ): Promise<boolean> {
+    const { sql, answers } = this.#control;
+    const place = [asked.organisation, placeOf(asked)];
+    if (questions.length === 0) {
+      if (!before) return true;
+      const gone = await sql.all(
+        'DELETE FROM control.tool_questions WHERE organisation = ? AND place = ? AND version = ? RETURNING at',
+        [...place, before.version],
+      );
+      return gone.length > 0;
+    }
+    const row = [randomUUID(), by, answers.seal(JSON.stringify(questions)), at];
+    if (before) {
+      const changed = await sql.all(
+        `UPDATE control.tool_questions SET version = ?, asked_by = ?, questions = ?, at = ?
+         WHERE organisation = ? AND place = ? AND version = ? RETURNING at`,
+        [...row, ...place, before.version],
+      );
+      return changed.length > 0;
+    }
+    await sql.all('DELETE FROM control.tool_questions WHERE at < ?', [Date.now() - keepMs]);
+    const made = await sql.all(
+      `INSERT INTO control.tool_questions (version, asked_by, questions, at, organisation, place)
+       VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (organisation, place) DO NOTHING RETURNING at`,
+      [...row, ...place],
+    );
+    return made.length > 0;
   }
 }
 
-function keyOf({ organisation, planRunId, endUserId, tool }: Asked): string {
-  return JSON.stringify([organisation, planRunId, endUserId, tool]);
+/** A name for the run, the person and the tool that tells neither of them. */
+function placeOf({ planRunId, endUserId, tool }: Asked): string {
+  return createHash('sha256')
+    .update(JSON.stringify([planRunId, endUserId, tool]))
+    .digest('base64url');
 }
 
-function contentOf(question: Clarification): string {
-  const { id, plan_run_id, step, resolved, response, ...content } = question.toJSON();
+function actionsIn(open: Open | undefined): readonly JsonObject[] {
+  return (open?.questions ?? []).filter(({ category }) => category === 'Action');
+}
+
+function sameQuestions(open: Open, questions: readonly JsonObject[], by: Open['by']): boolean {
+  return open.by === by && JSON.stringify(open.questions) === JSON.stringify(questions);
+}
+
+function contentOf({ id, plan_run_id, step, resolved, response, ...content }: JsonObject): string {
   return JSON.stringify(content);
 }
 
 /** An id of its own, as the tool may give the same object to several runs. */
-function placed(question: Clarification, planRunId: PlanRunUUID): Clarification {
-  const wire = { ...question.toJSON(), id: ClarificationUUID.random(), plan_run_id: planRunId };
-  return { ...question, id: wire.id, planRunId, toJSON: () => wire } as Clarification;
+function placed(question: JsonObject, planRunId: PlanRunUUID): JsonObject {
+  return { ...question, id: ClarificationUUID.random(), plan_run_id: planRunId };
 }

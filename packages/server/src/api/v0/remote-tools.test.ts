@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   ActionClarification,
+  type AnyTool,
   Config,
   memoryStorage,
   PlanBuilderV2,
@@ -64,6 +68,12 @@ const tools = [
     id: 'asks',
     description: 'Asks',
     run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }),
+  }),
+  tool({
+    id: 'closed',
+    description: 'Is never ready',
+    ready: () => ({ ready: false, reason: 'closed on Sundays' }),
+    run: () => null,
   }),
   tool({ id: 'thinks', description: 'Asks a model', run: (_args, { model }) => model().id }),
   tool({
@@ -132,6 +142,68 @@ it('are described, with the schema of their arguments', async () => {
   });
   expect((await ask('GET', '/api/v0/tools/descriptions/')).json).toEqual(json.tools);
   expect(json.tools.map(({ tool_id }: { tool_id: string }) => tool_id)).not.toContain('llm_tool');
+});
+
+it('are described so that a client of Python can make classes of them, and named where it cannot', async () => {
+  const node = z.object({
+    v: z.string(),
+    get next() {
+      return z.array(node);
+    },
+  });
+  const odd = (id: string, argsSchema: z.ZodType, description = 'Odd'): AnyTool =>
+    tool({ id, description, argsSchema, run: () => null });
+  const foreign = (id: string, argsJsonSchema: object): AnyTool =>
+    tool({ id, description: 'Foreign', argsJsonSchema: argsJsonSchema as never, run: () => null });
+  const one = await testServer(
+    {
+      tools: [
+        odd('tree', z.object({ root: node })),
+        odd('under', z.object({ _hidden: z.string() })),
+        odd('deep', z.object({ list: z.array(z.object({ model_config: z.string() })) })),
+        odd('long', z.object({}), 'x'.repeat(16_000)),
+        foreign('mixed', {
+          type: 'object',
+          properties: {
+            choice: { type: 'string', enum: ['a', null] },
+            kept: { type: 'string', enum: ['a', 'b'], default: 'a' },
+            sunder: { type: 'string', enum: ['_a_'] },
+            any: true,
+            none: { anyOf: [] },
+            some: { anyOf: [true, { type: 'string' }] },
+            gone: { $ref: '#/$defs/gone' },
+            there: { $ref: '#/$defs/there', description: 'Here' },
+          },
+          $defs: { there: { type: 'number' } },
+        }),
+      ],
+    },
+    { work: false },
+  );
+  const { body } = await one.ask('GET', '/api/v0/tools/descriptions-v2/', { as: await one.key('driver') });
+  expect(body.tools.map(({ tool_id }: { tool_id: string }) => tool_id)).toEqual(['tree', 'mixed']);
+  expect(body.errors).toEqual([
+    { app_name: 'under', error: expect.stringContaining('"_hidden"') },
+    { app_name: 'deep', error: expect.stringContaining('"model_config"') },
+    { app_name: 'long', error: expect.stringContaining('16000') },
+  ]);
+  const [tree, mixed] = body.tools;
+  expect(tree.schema.properties.root).toMatchObject({ properties: { v: { type: 'string' }, next: { items: {} } } });
+  expect(JSON.stringify(body.tools)).not.toContain('$ref');
+  expect(mixed.schema).toEqual({
+    type: 'object',
+    properties: {
+      choice: { enum: ['a', null] },
+      kept: { type: 'string', enum: ['a', 'b'], default: 'a' },
+      sunder: { enum: ['_a_'] },
+      any: {},
+      none: {},
+      some: { anyOf: [{}, { type: 'string' }] },
+      gone: {},
+      there: { type: 'number', description: 'Here' },
+    },
+  });
+  await one.close();
 });
 
 describe('a call', () => {
@@ -224,6 +296,49 @@ describe('whether a tool is ready', () => {
     expect((await ready(['surprise'], id)).clarifications).toEqual(again);
   });
 
+  it('is said of the others, too, when one of them is not there', async () => {
+    const id = prun();
+    const answer = await ready(['nowhere', 'mailbox'], id, 'carl');
+    expect(answer).toEqual({
+      ready: false,
+      clarifications: [expect.objectContaining({ category: 'Action', plan_run_id: id })],
+      reason: expect.stringContaining('nowhere'),
+    });
+    expect(await ready(['nowhere'], id)).toMatchObject({ ready: false, clarifications: [] });
+    expect(await ready([], id)).toEqual({ ready: true, clarifications: [] });
+  });
+
+  it('is said with the same question after a restart, and by whichever process is asked', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portia-questions-'));
+    const id = prun();
+    const context = { execution_context: { end_user_id: 'dora', plan_run_id: id } };
+    const start = async () => {
+      const one = await testServer({ tools }, { work: false, folder });
+      const as = await one.key('driver');
+      const asked = async (path: string, more: object = {}) =>
+        (await one.ask('POST', `/api/v0/tools/${path}/`, { as, body: { ...context, ...more } })).body;
+      return { asked, close: () => one.close() };
+    };
+    const first = await start();
+    const { clarifications: signIn } = await first.asked('mailbox/ready');
+    const { value: click } = (await first.asked('surprise/run')).output;
+    const beside = await start();
+    const [a, b] = await Promise.all(
+      [first, beside].map((one) => one.asked('batch/ready', { tool_ids: ['mailbox', 'surprise'] })),
+    );
+    expect([a, b]).toEqual(Array(2).fill({ ready: false, clarifications: [...signIn, ...click] }));
+    await first.close();
+    await beside.close();
+    const again = await start();
+    const before = calls;
+    expect(await again.asked('surprise/ready')).toEqual({ ready: false, clarifications: click });
+    expect((await again.asked('surprise/run')).output.value).toEqual(click);
+    expect((await again.asked('mailbox/ready')).clarifications).toEqual(signIn);
+    expect(calls).toBe(before);
+    await again.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it('can be asked for one tool', async () => {
     const body = JSON.stringify({ execution_context: { end_user_id: '', plan_run_id: prun() } });
     expect((await ask('POST', '/api/v0/tools/portia:acme::lookup/ready/', body)).json).toEqual({
@@ -280,6 +395,12 @@ describe('the client of such tools', () => {
     signedIn.add('zoe');
     const done = await portia.resume({ planRunId: planRun.id });
     expect([done.state, done.outputs.finalOutput?.value]).toEqual(['COMPLETE', 'three mails']);
+    // Not ready, and nobody can do anything about it: the server says why.
+    const stuck = await runWith(registry, 'closed');
+    expect([stuck.planRun.state, stuck.planRun.error?.message]).toEqual([
+      'FAILED',
+      expect.stringContaining('closed on Sundays'),
+    ]);
     expect((await runWith(registry, 'hard')).planRun.error).toMatchObject({
       code: 'TOOL_FAILED',
       message: expect.stringContaining('never'),

@@ -1,6 +1,5 @@
 import type { Hono } from 'hono';
 import {
-  type Clarification,
   EndUser,
   type JsonObject,
   type JsonValue,
@@ -9,24 +8,30 @@ import {
   PortiaError,
   type StorageBackend,
 } from 'portia-ts';
-import { argsJsonSchemaOf } from '../../args-json-schema.ts';
+import type { ControlStore } from '../../control/control-store.ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { type Asked, OpenQuestions } from './open-questions.ts';
-import { documentsOf, jsonBody, router, runId, textField, wrong } from './requests.ts';
+import { documentsOf, isObject, jsonBody, router, runId, textField, wrong } from './requests.ts';
+import { describedTools } from './tool-description.ts';
 
-/** The tools of this server, for runs that are driven elsewhere. */
-export function remoteTools(): Hono<Env> {
+/** The tools of this server, for runs that are driven elsewhere; none where there is no place for what they ask. */
+export function remoteTools(control: ControlStore | undefined): Hono<Env> {
   const app = router();
-  const questions = new OpenQuestions();
-  app.get('/tools/descriptions-v2', (context) => context.json({ tools: described(context), errors: [] }, 200));
-  app.get('/tools/descriptions', (context) => context.json(described(context), 200));
+  const questions = control && new OpenQuestions(control);
+  app.get('/tools/descriptions-v2', (context) => context.json(describedTools(context.get('tenant').remoteTools), 200));
+  app.get('/tools/descriptions', (context) =>
+    context.json(describedTools(context.get('tenant').remoteTools).tools, 200),
+  );
   app.post('/tools/batch/ready', async (context) => {
     const body = await jsonBody(context);
     const ids = body['tool_ids'];
     if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string'))
       throw wrong('tool_ids', 'a list of tool ids');
     const call = await callOf(context, body);
-    const answers = await Promise.all((ids as string[]).map((id) => readiness(context, questions, id, call)));
+    const answers = await Promise.all(
+      // One that is not there keeps nobody from hearing of the others.
+      [...new Set(ids as string[])].map((id) => readiness(context, questions, id, call).catch(unknownTool)),
+    );
     return context.json(together(answers), 200);
   });
   app.post('/tools/:id/ready', async (context) => {
@@ -43,35 +48,21 @@ export function remoteTools(): Hono<Env> {
     // Nobody is to call in vain what would not be ready.
     const before = await readiness(context, questions, id, call);
     if (!before.ready) {
-      if (before.clarifications.length > 0) return context.json(output(before.clarifications.map(wire)), 200);
+      if (before.clarifications.length > 0) return context.json(output(before.clarifications), 200);
       return context.json(output(before.reason ?? `${id} is not ready`, true), 200);
     }
     const result = await portia.callTool(id, args, call);
     if (result.kind === 'soft-error') return context.json(output(result.message, true), 200);
     if (result.kind === 'value') return context.json(output(result.value), 200);
-    const asked = questions.ask(askedIn(context, id, call), result.clarifications, 'call');
-    return context.json(output(asked.map(wire)), 200);
+    const open = offered(context, questions, id);
+    return context.json(output(await open.ask(askedIn(context, id, call), result.clarifications, 'call')), 200);
   });
   return app;
 }
 
-function described(context: AppContext): JsonObject[] {
-  return [...context.get('tenant').remoteTools].map((tool) => ({
-    tool_id: tool.id,
-    tool_name: tool.name,
-    should_summarize: tool.shouldSummarize ?? false,
-    description: {
-      overview_description: tool.description,
-      overview: tool.outputDescription?.[0] ?? 'str',
-      output_description: tool.outputDescription?.[1] ?? '',
-    },
-    schema: (argsJsonSchemaOf(tool) ?? { type: 'object', properties: {} }) as JsonObject,
-  }));
-}
-
 interface Readiness {
   readonly ready: boolean;
-  readonly clarifications: readonly Clarification[];
+  readonly clarifications: readonly JsonObject[];
   readonly reason?: string | undefined;
 }
 
@@ -81,20 +72,20 @@ interface Readiness {
  */
 async function readiness(
   context: AppContext,
-  questions: OpenQuestions,
+  questions: OpenQuestions | undefined,
   id: string,
   call: OutsideCall,
 ): Promise<Readiness> {
-  checkOffered(context, id);
+  const open = offered(context, questions, id);
   const asked = askedIn(context, id, call);
   const { portia, storage } = context.get('tenant');
   const said = await portia.isToolReady(id, call);
   if (!said.ready) {
     const { clarifications = [], reason } = said;
-    const open = clarifications.length > 0 ? questions.ask(asked, clarifications, 'readiness') : questions.toDo(asked);
-    return { ready: false, clarifications: open, reason };
+    const asks = clarifications.length > 0 ? open.ask(asked, clarifications, 'readiness') : open.toDo(asked);
+    return { ready: false, clarifications: await asks, reason };
   }
-  const left = await questions.stillToDo(asked, () => resolvedIn(context, call.planRunId, storage));
+  const left = await open.stillToDo(asked, () => resolvedIn(context, call.planRunId, storage));
   return { ready: left.length === 0, clarifications: left };
 }
 
@@ -111,15 +102,21 @@ async function resolvedIn(
   return clarifications.filter(({ resolved }) => resolved === true).map((one) => String(one['id']));
 }
 
-/** @throws PortiaError `NOT_FOUND` for a tool that is not offered, or not there. */
-function checkOffered(context: AppContext, id: string): void {
+/** Where the questions of a tool are that is offered. @throws PortiaError `NOT_FOUND` for any other. */
+function offered(context: AppContext, questions: OpenQuestions | undefined, id: string): OpenQuestions {
   const { remoteTools } = context.get('tenant');
-  if (remoteTools.has(id)) return;
+  if (questions && remoteTools.has(id)) return questions;
   throw new PortiaError({
     code: 'NOT_FOUND',
     message: `this server offers no tool ${JSON.stringify(id.slice(0, 200))}`,
     hint: 'remoteTools in its config says which it offers',
   });
+}
+
+/** A tool that is not offered is never ready, and nobody can do anything about it: its call says so. */
+function unknownTool(error: unknown): Readiness {
+  if (!PortiaError.isInstance(error) || error.code !== 'NOT_FOUND') throw error;
+  return { ready: false, clarifications: [], reason: error.message };
 }
 
 /** For whom: from the execution context of the run. */
@@ -144,21 +141,14 @@ function askedIn(context: AppContext, tool: string, { planRunId, endUser }: Outs
   return { organisation: context.get('tenant').organisation, planRunId, endUserId: endUser.externalId, tool };
 }
 
+/** `reason`, which clients of 0.9 skip, says what no clarification does. */
 function together(answers: readonly Readiness[]): JsonObject {
-  return {
-    ready: answers.every(({ ready }) => ready),
-    clarifications: answers.flatMap(({ clarifications }) => clarifications).map(wire),
-  };
-}
-
-function wire(clarification: Clarification): JsonObject {
-  return clarification.toJSON();
+  const ready = answers.every((one) => one.ready);
+  const clarifications = answers.flatMap((one) => one.clarifications);
+  const reasons = answers.flatMap(({ reason }) => reason ?? []);
+  return { ready, clarifications, ...(!ready && reasons.length > 0 && { reason: reasons.join('; ') }) };
 }
 
 function output(value: JsonValue, softError = false): JsonObject {
   return { output: { value }, soft_error: softError };
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

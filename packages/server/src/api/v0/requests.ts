@@ -1,5 +1,12 @@
 import { Hono } from 'hono';
-import { type JsonObject, PlanRunUUID, PortiaDocuments, PortiaError, type StorageBackend } from 'portia-ts';
+import {
+  type JsonObject,
+  type JsonValue,
+  PlanRunUUID,
+  PortiaDocuments,
+  PortiaError,
+  type StorageBackend,
+} from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { checkDepth } from '../../http/guards.ts';
 
@@ -27,6 +34,11 @@ export function textField(body: JsonObject, name: string): string {
   const value = body[name];
   if (typeof value !== 'string') throw wrong(name, 'a string');
   return value;
+}
+
+/** Whether a value of JSON is an object. */
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The error for a part of a request that is not what it has to be. */
