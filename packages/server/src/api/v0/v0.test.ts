@@ -50,7 +50,7 @@ function form(summary: string, value: string): { readonly body: Buffer; readonly
       `Content-Type: application/octet-stream\r\n\r\n${value}\r\n--${boundary}--\r\n`,
     'utf8',
   );
-  return { body, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } };
+  return { body, headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}` } };
 }
 
 const newRun = async (fields: object = {}): Promise<string> => {
