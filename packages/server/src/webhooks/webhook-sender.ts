@@ -2,8 +2,9 @@ import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { readTraceparent } from 'portia-ts';
+import { isPublicAddress } from 'portia-ts/tools';
 import type { ServerLog } from '../server-log.ts';
 import type { Delivery, WebhookStore } from './webhook-store.ts';
 
@@ -84,7 +85,7 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean, timeou
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   const signature = createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64');
   const host = target.hostname.replace(/^\[|\]$/g, '');
-  if (!allowPrivate && isIP(host) && isPrivate(host)) return Promise.reject(privateAddress(host));
+  if (!allowPrivate && isIP(host) && !isPublicAddress(host)) return Promise.reject(privateAddress(host));
   return new Promise((resolve, reject) => {
     const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
     const request = send(
@@ -126,44 +127,11 @@ function traceOf(body: string): { readonly traceparent?: string } {
   return traceparent === undefined ? {} : { traceparent };
 }
 
-const privateRanges = new BlockList();
-for (const [net, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['224.0.0.0', 3],
-] as const)
-  privateRanges.addSubnet(net, prefix, 'ipv4');
-for (const [net, prefix] of [
-  ['::', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['2002::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['fec0::', 10],
-  ['ff00::', 8],
-] as const)
-  privateRanges.addSubnet(net, prefix, 'ipv6');
-
-/** Whether an address belongs to this machine or a network of its own; IPv4 in IPv6 clothing included. */
-export function isPrivate(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped) return isPrivate(mapped);
-  return /^::ffff:/i.test(address) || privateRanges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
-}
-
 /** Looks a name up and refuses private addresses, at the moment of the connection: a name may change what it means. */
 const publicOnly: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error) return callback(error, '', 0);
-    const bad = addresses.find(({ address }) => isPrivate(address));
+    const bad = addresses.find(({ address }) => !isPublicAddress(address));
     if (bad) return callback(privateAddress(hostname), '', 0);
     const [first] = addresses;
     if (options.all) return callback(null, addresses);

@@ -10,7 +10,8 @@ import { ControlStore } from '../control/control-store.ts';
 import { sqliteSql } from '../control/sql.ts';
 import { serverLog } from '../server-log.ts';
 import { Tenants } from '../tenants.ts';
-import { isPrivate, WebhookSender } from './webhook-sender.ts';
+import { isPublicAddress } from 'portia-ts/tools';
+import { WebhookSender } from './webhook-sender.ts';
 import { WebhookStore } from './webhook-store.ts';
 import { WebhookWatch } from './webhook-watch.ts';
 
@@ -185,8 +186,8 @@ describe('webhooks', () => {
     '2002:7f00:1::1',
     'fec0::1',
     '0.0.0.0',
-  ])('are not sent to %s, which is private', (address) => expect(isPrivate(address)).toBe(true));
+  ])('are not sent to %s, which is private', (address) => expect(isPublicAddress(address)).toBe(false));
   it.each(['1.1.1.1', '93.184.216.34', '2606:4700::1111'])('may be sent to %s', (address) =>
-    expect(isPrivate(address)).toBe(false),
+    expect(isPublicAddress(address)).toBe(true),
   );
 });

@@ -21,9 +21,9 @@ import { PostgresDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { listRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
+import { driverOf } from '../sql-rows.ts';
 import {
   digestOf,
-  driverOf,
   headerOf,
   headerValues,
   labelDigests,

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { defaultEndUserId } from '../../core/end-user.ts';
 import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
-import type { JsonObject } from '../../core/json.ts';
-import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import { stateNumber, stateOfNumber } from '../state-numbers.ts';
-import type { DriverRecord, PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
-import { storedText, textFrom } from '../stored-text.ts';
+import { headerFrom, type PlanColumns, planFrom, type RunColumns, summaryFrom } from '../sql-rows.ts';
+import { stateNumber } from '../state-numbers.ts';
+import type { PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
+import { storedText } from '../stored-text.ts';
 import type { SqlValue } from './database.ts';
 
 /** What a name of any length is found by: 128 bits of SHA-256, as a UUID. */
@@ -20,23 +19,9 @@ export function uuidOf(id: PlanRunUUID | PlanUUID): string {
 }
 
 /** A run as it is read for lists. */
-export interface RunRow {
-  readonly n: number;
+export interface RunRow extends RunColumns {
   readonly id: string;
   readonly plan: string;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly state: number;
-  readonly epoch: number;
-  readonly owner: string | null;
-  readonly expires_at: number | null;
-  readonly wake_at: number | null;
-  readonly error: string | null;
-  readonly end_user: string | null;
-  readonly inputs: string | null;
-  readonly run_key: string | null;
-  readonly labels: string | null;
-  readonly more: string | null;
 }
 
 /** What is read to make {@link RunRow}s. */
@@ -45,21 +30,12 @@ export const runColumns = `run.n, run.id, run.plan, run.created_at, run.updated_
 
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
-  return { header: headerOf(row), status: statusOf(row), driver: driverOf(row) };
+  return summaryFrom(row, `prun-${row.id}`, `plan-${row.plan}`);
 }
 
 /** The header of a run. */
 export function headerOf(row: RunRow): RunHeader {
-  return {
-    id: `prun-${row.id}`,
-    planId: `plan-${row.plan}`,
-    endUserId: row.end_user === null ? defaultEndUserId : textFrom(row.end_user),
-    createdAt: row.created_at,
-    inputs: row.inputs === null ? {} : (JSON.parse(row.inputs) as Record<string, LocalDataValue>),
-    ...(row.run_key !== null && { runKey: textFrom(row.run_key) }),
-    ...(row.labels !== null && { labels: JSON.parse(row.labels) as Record<string, string> }),
-    ...(row.more !== null && (JSON.parse(row.more) as Partial<RunHeader>)),
-  };
+  return headerFrom(row, `prun-${row.id}`, `plan-${row.plan}`);
 }
 
 /** What of a header is stored in columns of its own, NULL where it is what it is for most runs; last comes the rest. */
@@ -86,15 +62,6 @@ export function labelDigests(labels: Readonly<Record<string, string>> | undefine
   return Object.entries(labels ?? {}).map(([name, value]) => digestOf(name, value));
 }
 
-function statusOf(row: RunRow): RunStatus {
-  return {
-    state: stateOfNumber(row.state),
-    updatedAt: row.updated_at,
-    ...(row.wake_at !== null && { wakeAt: row.wake_at }),
-    ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),
-  };
-}
-
 /** What of a status is stored: state, time, when to wake, error and its code. */
 export function statusValues(status: RunStatus): readonly SqlValue[] {
   return [
@@ -106,30 +73,12 @@ export function statusValues(status: RunStatus): readonly SqlValue[] {
   ];
 }
 
-/** Who drives a run, if anybody does. */
-export function driverOf(row: Pick<RunRow, 'epoch' | 'owner' | 'expires_at'>): DriverRecord | undefined {
-  return row.owner === null ? undefined : { owner: row.owner, epoch: row.epoch, expiresAt: row.expires_at ?? 0 };
-}
-
 /** One row of the table of plans. */
-export interface PlanRow {
-  readonly n: number;
+export interface PlanRow extends PlanColumns {
   readonly id: string;
-  readonly hash: string;
-  readonly query: string;
-  readonly document: string;
-  readonly beside: string | null;
-  readonly created_at: number;
 }
 
 /** A plan from its row. */
 export function planOf(row: PlanRow): PlanRecord {
-  return {
-    id: `plan-${row.id}`,
-    hash: row.hash,
-    query: textFrom(row.query),
-    document: JSON.parse(row.document) as JsonObject,
-    ...(row.beside !== null && { beside: JSON.parse(row.beside) as JsonObject }),
-    createdAt: row.created_at,
-  };
+  return planFrom(row, `plan-${row.id}`);
 }

@@ -1,11 +1,9 @@
 import { defaultEndUserId } from '../../core/end-user.ts';
 import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
-import type { JsonObject } from '../../core/json.ts';
-import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import type { DriverRecord, PlanRecord, RunStatus, RunSummary } from '../storage-backend.ts';
-import { stateOfNumber } from '../state-numbers.ts';
-import { storedText, textFrom } from '../stored-text.ts';
+import { headerFrom, type PlanColumns, planFrom, type RunColumns, summaryFrom } from '../sql-rows.ts';
+import type { PlanRecord, RunSummary } from '../storage-backend.ts';
+import { storedText } from '../stored-text.ts';
 import type { SqlValue } from './connection.ts';
 
 /** The 16 bytes of an id; undefined when it is not one in its normal form. */
@@ -24,23 +22,9 @@ export function runIdOf(bytes: Uint8Array): PlanRunUUID {
 }
 
 /** What a list of runs reads of each, `plan_id` being that of the plan. */
-export interface RunRow {
-  readonly n: number;
+export interface RunRow extends RunColumns {
   readonly id: Uint8Array;
   readonly plan_id: Uint8Array;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly state: number;
-  readonly epoch: number;
-  readonly owner: string | null;
-  readonly expires_at: number | null;
-  readonly wake_at: number | null;
-  readonly error: string | null;
-  readonly end_user: string | null;
-  readonly inputs: string | null;
-  readonly run_key: string | null;
-  readonly labels: string | null;
-  readonly more: string | null;
 }
 
 /** What is read to make {@link RunRow}s. */
@@ -57,21 +41,16 @@ export function runRowOf(values: readonly unknown[]): RunRow {
 
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
-  return { header: headerOf(row), status: statusOf(row), driver: driverOf(row) };
+  return summaryFrom(row, runIdOf(row.id), planIdOf(row));
 }
 
 /** The header of a run. */
 export function headerOf(row: RunRow): RunHeader {
-  return {
-    id: runIdOf(row.id),
-    planId: `plan-${uuidOf(row.plan_id)}`,
-    endUserId: row.end_user === null ? defaultEndUserId : textFrom(row.end_user),
-    createdAt: row.created_at,
-    inputs: row.inputs === null ? {} : (JSON.parse(row.inputs) as Record<string, LocalDataValue>),
-    ...(row.run_key !== null && { runKey: textFrom(row.run_key) }),
-    ...(row.labels !== null && { labels: JSON.parse(row.labels) as Record<string, string> }),
-    ...(row.more !== null && (JSON.parse(row.more) as Partial<RunHeader>)),
-  };
+  return headerFrom(row, runIdOf(row.id), planIdOf(row));
+}
+
+function planIdOf(row: RunRow): PlanUUID {
+  return `plan-${uuidOf(row.plan_id)}`;
 }
 
 /** What of a header is stored in columns of its own, NULL where it is what it is for most runs; last comes the rest. */
@@ -91,39 +70,12 @@ export function labelsOf(header: RunHeader): readonly (readonly [name: string, v
   return header.labels ? Object.entries(header.labels) : [];
 }
 
-function statusOf(row: RunRow): RunStatus {
-  return {
-    state: stateOfNumber(row.state),
-    updatedAt: row.updated_at,
-    ...(row.wake_at !== null && { wakeAt: row.wake_at }),
-    ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),
-  };
-}
-
-/** Who drives a run, if anybody does. */
-export function driverOf(row: Pick<RunRow, 'epoch' | 'owner' | 'expires_at'>): DriverRecord | undefined {
-  return row.owner === null ? undefined : { owner: row.owner, epoch: row.epoch, expiresAt: row.expires_at ?? 0 };
-}
-
 /** One row of the table of plans. */
-export interface PlanRow {
-  readonly n: number;
+export interface PlanRow extends PlanColumns {
   readonly id: Uint8Array;
-  readonly hash: string;
-  readonly query: string;
-  readonly document: string;
-  readonly beside: string | null;
-  readonly created_at: number;
 }
 
 /** A plan from its row. */
 export function planOf(row: PlanRow): PlanRecord {
-  return {
-    id: `plan-${uuidOf(row.id)}`,
-    hash: row.hash,
-    query: textFrom(row.query),
-    document: JSON.parse(row.document) as JsonObject,
-    ...(row.beside !== null && { beside: JSON.parse(row.beside) as JsonObject }),
-    createdAt: row.created_at,
-  };
+  return planFrom(row, `plan-${uuidOf(row.id)}`);
 }

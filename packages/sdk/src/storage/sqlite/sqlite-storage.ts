@@ -21,8 +21,8 @@ import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { listRuns } from './list-runs.ts';
+import { driverOf } from '../sql-rows.ts';
 import {
-  driverOf,
   headerOf,
   headerValues,
   idBytes,

@@ -58,6 +58,6 @@ export {
   type MapArgs,
   mapTool,
 } from './site-tools.ts';
-export type { NetworkRules } from './private-network.ts';
+export { isPublicAddress, type NetworkRules } from './private-network.ts';
 export type { TavilyOptions } from './tavily.ts';
 export { createWeatherTool, type WeatherToolOptions, weatherTool } from './weather-tool.ts';
