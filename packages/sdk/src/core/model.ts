@@ -42,6 +42,8 @@ export interface ModelRequest {
   readonly tools?: readonly ModelTool[];
   /** `required`: some tool must be called. Default `auto`. */
   readonly toolChoice?: 'auto' | 'required' | 'none';
+  /** `false`: at most one call in an answer, where the provider can be told so. */
+  readonly parallelToolCalls?: false;
   /** Ask for one JSON value of this schema, by the provider's native way where it has one. */
   readonly schema?: { readonly name: string; readonly jsonSchema: JsonObject };
   readonly maxOutputTokens?: number;

@@ -1,13 +1,13 @@
-import type { LLMProvider, ProviderEntry } from './providers.ts';
+import type { LLMProvider, ProviderEntry, ProviderOptions } from './providers.ts';
 
 // What is known of providers and their models: the one place to bring up to date. Everything here is data; what is
 // done with it is in providers.ts, provider-access.ts and ai-sdk/.
 //
 // From the contract (Portia 0.9), and not to be changed: the ids of the providers, the order in which one is chosen by
 // the keys that are set, the environment variables named first, the base URLs, the API version of Azure, the default
-// models of openai, mistralai, google, azure-openai, openrouter and grok, and the reasoning effort of o3-mini and
-// o4-mini. Ours: the default models of anthropic, amazon and groq, whose own are no longer served (and with Claude 3.7
-// the thinking budget it was given); `custom` by name; all numbers and lists of models below the table.
+// models of openai, mistralai, google, azure-openai, openrouter and grok, OpenAI's seed, the reasoning effort of o3-mini
+// and o4-mini, and the thinking budget of Claude 3.7. Ours: the default models of anthropic, amazon and groq, whose own are
+// no longer served; `custom` by name; all numbers and lists of models below the table.
 
 /** When the names and numbers here were last looked at. */
 export const providerDataDate = '2026-11-28';
@@ -15,6 +15,12 @@ export const providerDataDate = '2026-11-28';
 // Without `includeUsage` a streamed answer does not say what it cost.
 const compatibleSettings = { supportsStructuredOutputs: true, includeUsage: true } as const;
 const compatible = { package: '@ai-sdk/openai-compatible', factory: 'createOpenAICompatible' } as const;
+
+// The models that reason refuse to be told how many calls to make.
+const openaiWays = {
+  seed: 343,
+  oneCall: { prefix: 'gpt-', options: { openai: { parallelToolCalls: false } } },
+} as const;
 
 /** All providers, in the order in which one is chosen by the keys that are set. */
 export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
@@ -31,6 +37,7 @@ export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
     baseUrl: 'https://api.openai.com/v1',
     models: { default: 'gpt-4.1', planning: 'o3-mini', introspection: 'o4-mini' },
     example: 'gpt-4.1',
+    ...openaiWays,
   },
   anthropic: {
     title: 'Anthropic',
@@ -44,6 +51,7 @@ export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
     defaultPath: '/v1',
     models: { default: 'claude-sonnet-4-5' },
     example: 'claude-sonnet-4-5',
+    oneCall: { prefix: '', options: { anthropic: { disableParallelToolUse: true } } },
   },
   mistralai: {
     title: 'Mistral',
@@ -57,6 +65,7 @@ export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
     defaultPath: '/v1',
     models: { default: 'mistral-large-latest' },
     example: 'mistral-large-latest',
+    oneCall: { prefix: '', options: { mistral: { parallelToolCalls: false } } },
   },
   google: {
     title: 'Google',
@@ -110,6 +119,7 @@ export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
     // Names of deployments: what they are called is the account's own choice.
     models: { default: 'gpt-4.1', planning: 'o3-mini', introspection: 'o4-mini' },
     example: 'gpt-4.1',
+    ...openaiWays,
   },
   openrouter: {
     title: 'OpenRouter',
@@ -149,6 +159,7 @@ export const providerTable: Readonly<Record<LLMProvider, ProviderEntry>> = {
     // The llama3-*-8192 models that Portia 0.9 names are no longer served; these took their place.
     models: { default: 'llama-3.1-8b-instant', planning: 'llama-3.3-70b-versatile' },
     example: 'llama-3.3-70b-versatile',
+    oneCall: { prefix: '', options: { groq: { parallelToolCalls: false } } },
     // These answer with JSON, but take no schema for it.
     schemaInPrompt: ['llama-3', 'gemma', 'qwen', 'deepseek'],
   },
@@ -223,10 +234,24 @@ export const takesTemperature: readonly string[] = [
 export const callOptions: readonly {
   readonly providers: readonly string[];
   readonly prefix: string;
-  readonly options: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly options: ProviderOptions;
+  /** The model thinks first: not asked of answers in a schema, which some of these refuse to give then. */
+  readonly thinks?: true;
 }[] = [
   { providers: ['openai', 'azure-openai'], prefix: 'o3-mini', options: { openai: { reasoningEffort: 'medium' } } },
   { providers: ['openai', 'azure-openai'], prefix: 'o4-mini', options: { openai: { reasoningEffort: 'medium' } } },
+  {
+    providers: ['anthropic'],
+    prefix: 'claude-3-7-sonnet',
+    options: { anthropic: { thinking: { type: 'enabled', budgetTokens: 3_000 } } },
+    thinks: true,
+  },
+  {
+    providers: ['amazon'],
+    prefix: 'claude-3-7-sonnet',
+    options: { bedrock: { reasoningConfig: { type: 'enabled', budgetTokens: 3_000 } } },
+    thinks: true,
+  },
 ];
 
 /** What the structured output of a provider cannot express, by the beginning of the AI SDK's name of it. */

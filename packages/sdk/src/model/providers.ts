@@ -56,7 +56,14 @@ export interface ProviderEntry {
   readonly example: string;
   /** Beginnings of names of models that take no JSON Schema: it is written into the prompt. */
   readonly schemaInPrompt?: readonly string[];
+  /** Sent with every request, so that equal questions are more likely to get equal answers. */
+  readonly seed?: number;
+  /** How its models are told to make one tool call at a time, and which of them take it, by the beginning of the name. */
+  readonly oneCall?: { readonly prefix: string; readonly options: ProviderOptions };
 }
+
+/** What a provider's package takes beside the request, by the name the package has for itself. */
+export type ProviderOptions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** A setting that only one provider has. */
 export interface ProviderSetting {
@@ -88,19 +95,27 @@ export function contextWindowOf(model: string): number {
 /** What is sent with every request to a model. */
 export interface CallDefaults {
   readonly temperature?: number;
-  readonly providerOptions?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly seed?: number;
+  readonly providerOptions?: ProviderOptions;
+  /** Sent in the place of a temperature, except where an answer in a schema is asked for. */
+  readonly thinking?: ProviderOptions;
+  /** Sent where one tool call at a time is asked for. */
+  readonly oneCall?: ProviderOptions;
   /** The model takes no JSON Schema: it is written into the prompt, and JSON is asked for. */
   readonly schemaInPrompt?: true;
 }
 
-/** What is sent with every request to this model: no randomness where it may be asked for, and reasoning effort. */
+/** What is sent with every request to this model: no randomness where it may be asked for, reasoning effort, thinking. */
 export function callDefaultsOf(provider: LLMProvider, model: string): CallDefaults {
   const name = bareName(model);
+  const { seed, oneCall, schemaInPrompt } = providers[provider];
   const found = callOptions.find(({ providers: of, prefix }) => of.includes(provider) && name.startsWith(prefix));
   const begins = (prefix: string): boolean => name.startsWith(prefix);
   return {
-    ...(found && { providerOptions: found.options }),
-    ...(!found && takesTemperature.some(begins) && { temperature: 0 }),
-    ...(providers[provider].schemaInPrompt?.some(begins) && { schemaInPrompt: true as const }),
+    ...(found && (found.thinks ? { thinking: found.options } : { providerOptions: found.options })),
+    ...((!found || found.thinks) && takesTemperature.some(begins) && { temperature: 0 }),
+    ...(seed !== undefined && { seed }),
+    ...(oneCall && begins(oneCall.prefix) && { oneCall: oneCall.options }),
+    ...(schemaInPrompt?.some(begins) && { schemaInPrompt: true as const }),
   };
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../core/json.ts';
 import { schemaSupport, type SchemaSupport } from '../provider-data.ts';
-import type { CallDefaults } from '../providers.ts';
-import type { AiSdkLanguageModel, CallOptions, PromptMessage, ProviderData } from './language-model.ts';
+import type { CallDefaults, ProviderOptions } from '../providers.ts';
+import type { AiSdkLanguageModel, CallOptions, PromptMessage } from './language-model.ts';
 import { schemaFormat, withoutKeywords } from './schema-format.ts';
 
 /**
@@ -24,18 +24,21 @@ export function askForJson(
   }
   const jsonSchema = support.without ? withoutKeywords(format.jsonSchema, new Set(support.without)) : format.jsonSchema;
   options.responseFormat = { type: 'json', schema: jsonSchema, name: schema.name };
-  if (beyond === 'tool') merge(options, ['anthropic', 'bedrock'], { structuredOutputMode: 'jsonTool' });
+  const asTool = { structuredOutputMode: 'jsonTool' };
+  if (beyond === 'tool') addProviderOptions(options, { anthropic: asTool, bedrock: asTool });
   // Strict is what these providers assume, and then refuse most schemas.
-  if (!format.strict) merge(options, ['openai', 'openaiCompatible', 'groq'], { strictJsonSchema: false });
+  const loose = { strictJsonSchema: false };
+  if (!format.strict) addProviderOptions(options, { openai: loose, openaiCompatible: loose, groq: loose });
 }
 
 function supportOf({ provider }: AiSdkLanguageModel): SchemaSupport {
   return schemaSupport.find(({ prefix }) => provider.startsWith(prefix)) ?? { prefix: '' };
 }
 
-function merge(options: CallOptions, providers: readonly string[], more: ProviderData): void {
+/** Adds to what the providers' packages are given beside the request. */
+export function addProviderOptions(options: CallOptions, more: ProviderOptions): void {
   const all: Record<string, unknown> = { ...options.providerOptions };
-  for (const provider of providers) all[provider] = { ...(all[provider] as object), ...more };
+  for (const [provider, own] of Object.entries(more)) all[provider] = { ...(all[provider] as object), ...own };
   options.providerOptions = all;
 }
 

@@ -43,6 +43,7 @@ export interface CallOptions {
   prompt: PromptMessage[];
   maxOutputTokens?: number;
   temperature?: number;
+  seed?: number;
   responseFormat?: { type: 'json'; schema?: JsonObject; name?: string };
   tools?: { type: 'function'; name: string; description: string; inputSchema: JsonObject }[];
   toolChoice?: { type: 'auto' | 'required' | 'none' };

@@ -1,7 +1,7 @@
 import { isPlainObject, type JsonValue } from '../../core/json.ts';
 import type { ModelMessage, ModelRequest } from '../../core/model.ts';
 import type { CallDefaults } from '../providers.ts';
-import { askForJson } from './ask-for-json.ts';
+import { addProviderOptions, askForJson } from './ask-for-json.ts';
 import { type Taker, toResultOutput, toUserParts } from './content.ts';
 import type { AiSdkLanguageModel, CallOptions, PromptMessage, PromptPart, ProviderData } from './language-model.ts';
 import { markCachePoints } from './prompt-cache.ts';
@@ -36,8 +36,12 @@ export function toCallOptions(
   const options: CallOptions = { prompt: toPrompt(model, taker, request.messages), abortSignal };
   if (request.maxOutputTokens !== undefined) options.maxOutputTokens = request.maxOutputTokens;
   if (request.traceparent !== undefined) options.headers = { traceparent: request.traceparent };
-  if (defaults.temperature !== undefined) options.temperature = defaults.temperature;
-  if (defaults.providerOptions) options.providerOptions = defaults.providerOptions;
+  const thinking = request.schema ? undefined : defaults.thinking;
+  // A model that thinks refuses a temperature.
+  if (defaults.temperature !== undefined && !thinking) options.temperature = defaults.temperature;
+  if (defaults.seed !== undefined) options.seed = defaults.seed;
+  const oneCall = request.parallelToolCalls === false && request.tools ? defaults.oneCall : undefined;
+  for (const more of [defaults.providerOptions, thinking, oneCall]) if (more) addProviderOptions(options, more);
   if (request.tools && request.tools.length > 0) {
     options.tools = request.tools.map(({ name, description, argsSchema }) => ({
       type: 'function',

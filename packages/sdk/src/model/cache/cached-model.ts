@@ -66,6 +66,7 @@ function keyOf(model: Model, request: ModelRequest, options: CachedModelOptions)
       messages: request.messages as unknown as JsonValue,
       tools: (request.tools ?? []) as unknown as JsonValue,
       toolChoice: request.toolChoice ?? null,
+      ...(request.parallelToolCalls === false && { parallelToolCalls: false }),
       schema: (request.schema ?? null) as unknown as JsonValue,
       maxOutputTokens: request.maxOutputTokens ?? null,
     });

@@ -1,7 +1,7 @@
 import { InputClarification } from '../../core/clarification.ts';
 import { PortiaError } from '../../core/errors.ts';
 import { isPlainObject, type JsonObject } from '../../core/json.ts';
-import type { Model, ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
+import type { ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { whyNot } from '../../model/json-answer.ts';
@@ -19,14 +19,14 @@ import { maxSoftErrors, outOfAttempts, promptInput, type ToolTask } from './tool
 
 /** One model call settles the arguments; soft errors are shown to the model, which may try again. */
 export async function runOneShotAgent(visit: VisitRun, work: ToolTask): Promise<CallResult> {
-  const { tool, inputs, model } = work;
+  const { tool, inputs } = work;
   const asksPeople = visit.run.runtime.config.argumentClarificationsEnabled;
   const tools: ModelTool[] = [toolToModelTool(tool), ...(asksPeople ? [clarificationTool] : [])];
   const talk = conversation(executionPrompt({ ...promptInput(visit, work), canAskPeople: asksPeople }));
   let softErrors = 0;
   let idleTurns = 0;
   for (;;) {
-    const answer = await ask(visit, model, talk, tools);
+    const answer = await ask(visit, work, talk, tools);
     const turn = await takeTurn(visit, tool, talk, answer, inputs);
     if (turn === waiting) return waiting;
     if (turn === 'told') continue;
@@ -41,12 +41,18 @@ export async function runOneShotAgent(visit: VisitRun, work: ToolTask): Promise<
   }
 }
 
-function ask(visit: VisitRun, model: Model, talk: Conversation, tools: readonly ModelTool[]): Promise<ModelAnswer> {
+function ask(
+  visit: VisitRun,
+  { tool, model }: ToolTask,
+  talk: Conversation,
+  tools: readonly ModelTool[],
+): Promise<ModelAnswer> {
   visit.asked += 1;
   const { driver, step, visit: number, asked } = visit;
   return askModel({ driver, step, visit: number, slot: `m${asked}`, purpose: 'execution' }, model, talk, {
     tools,
     toolChoice: 'auto',
+    ...(!tool.readOnly && { parallelToolCalls: false as const }),
   });
 }
 

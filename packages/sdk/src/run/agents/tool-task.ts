@@ -33,6 +33,7 @@ export function promptInput(visit: VisitRun, { tool, task, inputs, model }: Tool
     endUser: visit.run.endUser,
     now: visit.driver.now(),
     contextWindow: model.contextWindow,
+    oneCall: tool.readOnly !== true,
   };
 }
 
