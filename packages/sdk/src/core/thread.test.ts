@@ -8,7 +8,7 @@ import type { StepV2 } from './plan-v2-steps.ts';
 import { PlanV2 } from './plan-v2.ts';
 import { currentStepIndex, initialState, type RunHeader, type RunState, visibleOutputs } from './run-state.ts';
 import { threadOf } from './state-lookup.ts';
-import { nextVisit, valuesOf, visitName, visitNumber } from './thread.ts';
+import { comesBefore, newThread, nextVisit, valuesOf, visitName, visitNumber } from './thread.ts';
 
 const header: RunHeader = {
   id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01',
@@ -198,5 +198,17 @@ describe('a visit of a step', () => {
     expect([visitName(state.root, 2), visitName(strand, 0), visitName(strand, 1)]).toEqual([2, '1.0:0', '1.0:0~1']);
     expect([nextVisit(1), nextVisit('1.0:0'), nextVisit('1.0:0~1')]).toEqual([2, '1.0:0~1', '1.0:0~2']);
     expect([visitNumber(3), visitNumber('1.0:0'), visitNumber('1.0:0~4')]).toEqual([3, 0, 4]);
+  });
+});
+
+describe('the order of the plan', () => {
+  it('puts a thread before those forked from it, and strands in the order of their places, at every depth', () => {
+    const root = newThread('', undefined, 0, 0);
+    const strand = (place: number, parent = root) => newThread(`${parent.id}/${place}`, parent, place, 0);
+    const [first, last] = [strand(0), strand(10)];
+    const inner = strand(3, first);
+    const inOrder = [root, first, strand(2, first), inner, strand(0, inner), strand(2), last, strand(0, last)];
+    for (const [at, one] of inOrder.entries())
+      expect(inOrder.map((other) => comesBefore(one, other))).toEqual(inOrder.map((_other, place) => at < place));
   });
 });

@@ -133,6 +133,17 @@ export function strandsOf({ fork }: Pick<Thread, 'fork'>): readonly Thread[] {
   return [...fork.live.values(), ...fork.ended.values()].sort((a, b) => a.place - b.place);
 }
 
+/** Whether a thread comes before another one in the order of the plan; of one and the same, neither does. */
+export function comesBefore(one: Thread, other: Thread): boolean {
+  const [here, there] = [placesOf(one), placesOf(other)];
+  const at = here.findIndex((place, depth) => place !== there[depth]);
+  return at < 0 ? here.length < there.length : there[at] !== undefined && Number(here[at]) < there[at];
+}
+
+function placesOf({ parent, place }: Thread): readonly number[] {
+  return parent ? [...placesOf(parent), place] : [];
+}
+
 /** What a step made last, as a thread sees it. */
 export function lastValueOf(thread: Thread, step: number): Output | undefined {
   for (let at: Thread | undefined = thread; at; at = at.parent) {

@@ -114,6 +114,7 @@ export function combineHooks(...hooks: readonly ExecutionHooks[]): ExecutionHook
   const afterCall = having('afterToolCall');
   if (afterCall.length > 0) combined.afterToolCall = allAfterCall(afterCall);
   addModelHooks(combined, having);
+  if (having('inPlanOrder').length > 0) combined.inPlanOrder = true;
   const handlers = hooks.flatMap(({ clarificationHandler }) => (clarificationHandler ? [clarificationHandler] : []));
   return handlers.length > 0 ? { ...combined, clarificationHandler: combineHandlers(handlers) } : combined;
 }

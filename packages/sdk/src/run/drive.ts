@@ -16,6 +16,7 @@ import { Driver } from './driver.ts';
 import { isAlive, newOwner, retireOwner } from './driver-host.ts';
 import { driverTtlMs } from './driver-pool.ts';
 import { endUserOf } from './end-users.ts';
+import { HookTurns } from './hook-turns.ts';
 import type { Plans } from './plan-shelf.ts';
 import { modelGuard } from './model-hooks.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
@@ -155,7 +156,8 @@ export async function driveTaken(
     // What came while the run was being loaded reaches the driver by the pool, at the latest when the run is let go.
     for (const command of [...(stored?.commands ?? []), ...(options.commands ?? [])]) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
-    const run = { runtime, driver, plan, outputSchema, endUser: await endUserFor(runtime, state, options) };
+    const endUser = await endUserFor(runtime, state, options);
+    const run = { runtime, driver, plan, outputSchema, endUser, turns: new HookTurns() };
     driver.guard = modelGuard(run);
     await work(run);
     if (driver.dirty) await driver.commit(true);

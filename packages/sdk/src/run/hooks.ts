@@ -35,7 +35,10 @@ export type ToolHookResult = Clarification | ClarificationRequest | undefined | 
 export interface ExecutionHooks {
   /** Once per run, before its first step; again when nothing of a step is on record yet after a crash or for a retry. */
   beforePlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun): void | Promise<void>;
-  /** Once per visit of a step, before it does anything. */
+  /**
+   * Once per visit of a step, before it does anything. Never while another `beforeStepExecution` or `beforeToolCall` of
+   * the same run is asked: of the strands that stand at one, the first in the order of the plan comes next.
+   */
   beforeStepExecution?(
     plan: ReadOnlyPlan,
     planRun: ReadOnlyPlanRun,
@@ -93,6 +96,12 @@ export interface ExecutionHooks {
     call: ModelCall,
     planRun: ReadOnlyPlanRun,
   ): ToolHookResult | Promise<ToolHookResult>;
+  /**
+   * Reads strictly as if in sequence: a branch, a round of a concurrent loop, or a call beside others of an agent's turn
+   * begins only when all that come before it have ended, or wait for a person or a time. Nothing of a run is done at
+   * once then. False unless given: hooks before steps and calls are asked one at a time, while the work goes on at once.
+   */
+  readonly inPlanOrder?: boolean | undefined;
   /** Answers clarifications in this process, as they are raised. */
   readonly clarificationHandler?: ClarificationHandler | undefined;
 }

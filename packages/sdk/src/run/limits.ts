@@ -25,6 +25,33 @@ export class Gate {
   }
 }
 
+/** A place in each of several gates, which is given back while its holder has nothing to do. */
+export class Places {
+  readonly #gates: readonly Gate[];
+  readonly #held: (() => void)[] = [];
+  #inside: Promise<void> | undefined;
+
+  constructor(gates: readonly Gate[]) {
+    this.#gates = gates;
+  }
+
+  enter(): Promise<void> {
+    this.#inside ??= this.#take();
+    return this.#inside;
+  }
+
+  async #take(): Promise<void> {
+    for (const gate of this.#gates) this.#held.push(await gate.enter());
+  }
+
+  leave(): void {
+    // On the way in: another call of the same step is about to be made.
+    if (this.#held.length < this.#gates.length) return;
+    this.#inside = undefined;
+    for (const leave of this.#held.splice(0)) leave();
+  }
+}
+
 const minute = 60_000;
 
 /** Lets so many through in any minute, in the order they came. */

@@ -12,6 +12,7 @@ import type { ClientBudget } from './budget.ts';
 import type { Driver } from './driver.ts';
 import type { DriverPool } from './driver-pool.ts';
 import type { EventBus } from './event-bus.ts';
+import type { HookTurns } from './hook-turns.ts';
 import type { ExecutionHooks } from './hooks.ts';
 import type { Gate, ToolLimits } from './limits.ts';
 
@@ -44,6 +45,8 @@ export interface DrivenRun {
   /** What the final output must fit. */
   readonly outputSchema: Schema | undefined;
   endUser: EndUser;
+  /** Whose turn it is to ask the hooks before steps and calls. */
+  readonly turns: HookTurns;
   /** The hook after steps, at work. */
   telling?: Promise<void> | undefined;
 }

@@ -12,6 +12,7 @@ import { runToolAgent } from './agents/tool-agent.ts';
 import { type ShapedResult, shapeResult } from './agents/step-result.ts';
 import { BudgetBreak, isBudgetQuestion } from './budget.ts';
 import { visitField } from './driver.ts';
+import { askInTurn } from './hook-turns.ts';
 import { runView, stepView } from './hook-views.ts';
 import { BeforeStepExecutionOutcome } from './hooks.ts';
 import { HookFailure, inHook } from './in-hook.ts';
@@ -92,7 +93,7 @@ async function passGate(visit: VisitRun, condition: string | null): Promise<Step
     const verdict = await judgeCondition(visit, condition);
     if (verdict.outcome !== 'CONTINUE') return leaveOut(visit, verdict.outcome, verdict.reason);
   }
-  return (await isSkippedByHook(visit)) ? leftOutByHook(visit) : undefined;
+  return askBeforeStep(visit);
 }
 
 async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: string): Promise<StepEnd> {
@@ -110,34 +111,36 @@ async function leaveOut(visit: VisitRun, outcome: 'SKIP' | 'COMPLETE', reason: s
   return outcome === 'SKIP' ? next : { kind: 'complete' };
 }
 
-/** The hook is asked once per visit: not again for one that the record shows as begun. */
-async function isSkippedByHook(visit: VisitRun): Promise<boolean> {
+/** Asks the hook whether the step is to run, once per visit: not again for one that the record shows as begun. */
+async function askBeforeStep(visit: VisitRun): Promise<StepEnd | undefined> {
   const { runtime, plan } = visit.run;
   const { beforeStepExecution } = runtime.hooks;
-  if (!beforeStepExecution || visit.stored?.begun === true) return false;
-  const answer = await inHook(() =>
-    beforeStepExecution.call(
-      runtime.hooks,
-      ReadOnlyPlan.fromPlan(plan),
-      runView(visit.run),
-      stepView(visit.instruction),
+  if (!beforeStepExecution || visit.stored?.begun === true) return undefined;
+  const answer = await askInTurn(visit, visit.stopping, () =>
+    inHook(() =>
+      beforeStepExecution.call(
+        runtime.hooks,
+        ReadOnlyPlan.fromPlan(plan),
+        runView(visit.run),
+        stepView(visit.instruction),
+      ),
     ),
   );
-  if (answer === BeforeStepExecutionOutcome.SKIP) return true;
+  if (answer === waiting) return waiting;
+  if (answer === BeforeStepExecutionOutcome.SKIP) {
+    visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
+    await visit.driver.commit();
+    return next;
+  }
   visit.driver.emit({ type: 'step-start', step: visit.step, ...visitField(visit.visit) });
-  return false;
-}
-
-async function leftOutByHook(visit: VisitRun): Promise<StepEnd> {
-  visit.driver.emit({ type: 'step-end', ...visit.place, skipped: 'hook' });
-  await visit.driver.commit();
-  return next;
+  // It waited for its place again, and what failed meanwhile lets nothing new begin.
+  return visit.stopping() ? waiting : undefined;
 }
 
 /** A step of a builder plan. */
 function workStep(visit: VisitRun, started: number): Awaitable<StepEnd> {
   if (!visit.run.runtime.hooks.beforeStepExecution) return worked(visit, started);
-  return isSkippedByHook(visit).then((skipped) => (skipped ? leftOutByHook(visit) : worked(visit, started)));
+  return askBeforeStep(visit).then((early) => early ?? worked(visit, started));
 }
 
 function worked(visit: VisitRun, started: number): Awaitable<StepEnd> {

@@ -9,7 +9,7 @@ import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
 import { groupsOf } from './groups.ts';
 import { HookFailure } from './in-hook.ts';
-import { Gate } from './limits.ts';
+import { Gate, Places } from './limits.ts';
 import type { Awaitable } from '../storage/storage-backend.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
@@ -46,9 +46,9 @@ export class Flow {
   /** The end of the group of steps, from this one on, that may run at once. */
   groupEnd(index: number): number {
     const { runtime, driver } = this.run;
-    const { beforeStepExecution, beforeToolCall } = runtime.hooks;
-    // Hooks that decide whether and how a step runs are asked one after the other.
-    if (beforeStepExecution || beforeToolCall || runtime.config.maxConcurrency < 2) return index + 1;
+    const { beforeStepExecution, beforeToolCall, inPlanOrder } = runtime.hooks;
+    // Hooks that decide whether and how a step runs see what the steps before it made.
+    if (beforeStepExecution || beforeToolCall || inPlanOrder || runtime.config.maxConcurrency < 2) return index + 1;
     this.#groups ??= groupsOf(driver.state.program, runtime.tools);
     const start = this.#groups[index];
     let end = index + 1;
@@ -188,21 +188,19 @@ function runGate(flow: Flow, thread: Thread): Gate | undefined {
 /** Executes a step when the run and the client have a place for it. Waiting for people holds none. */
 function gated(visit: VisitRun, stopping: () => boolean, ofRun?: Gate): Awaitable<StepEnd> {
   const { stepGate } = visit.run.runtime;
-  return !ofRun && !stepGate ? executeStep(visit) : throughGates(visit, stopping, [ofRun, stepGate]);
+  visit.stopping = () => stopping() || visit.ending;
+  return !ofRun && !stepGate ? executeStep(visit) : throughGates(visit, [ofRun, stepGate]);
 }
 
-async function throughGates(
-  visit: VisitRun,
-  stopping: () => boolean,
-  gates: readonly (Gate | undefined)[],
-): Promise<StepEnd> {
-  const left: (() => void)[] = [];
+async function throughGates(visit: VisitRun, gates: readonly (Gate | undefined)[]): Promise<StepEnd> {
+  const places = new Places(gates.filter((gate) => gate !== undefined));
+  visit.places = places;
+  await places.enter();
   try {
-    for (const gate of gates) if (gate) left.push(await gate.enter());
     // What failed meanwhile lets nothing new begin.
-    return stopping() || visit.ending ? waiting : await executeStep(visit);
+    return visit.stopping() ? waiting : await executeStep(visit);
   } finally {
-    for (const leave of left) leave();
+    places.leave();
   }
 }
 
@@ -350,7 +348,8 @@ async function runFork(
   const { index, onFailure } = block;
   const { driver, runtime } = flow.run;
   // What a plan says of itself goes before what the client says of all plans.
-  const concurrency = Math.min(block.concurrency ?? runtime.config.maxConcurrency, count);
+  const most = runtime.hooks.inPlanOrder ? 1 : (block.concurrency ?? runtime.config.maxConcurrency);
+  const concurrency = Math.min(most, count);
   const number = thread.counts.get(index) ?? 0;
   const ends: ThreadEnd[] = [];
   const controller = onFailure === 'abort' ? new AbortController() : undefined;

@@ -5,6 +5,7 @@ import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import type { CallState, ClarificationRecord } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { Settled } from './call-outcome.ts';
+import { askInTurn } from './hook-turns.ts';
 import { runView, stepView } from './hook-views.ts';
 import type { ClarificationRequest, ToolHookResult } from './hooks.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -37,7 +38,13 @@ export async function askBeforeHook(
   const draft = structuredClone(args) as Record<string, JsonValue>;
   let request: ClarificationRequest | undefined;
   try {
-    request = toRequest(await hooks.beforeToolCall(tool, draft, runView(visit.run), stepView(visit.instruction)));
+    const answer = await askInTurn(
+      visit,
+      () => visit.ending,
+      () => hooks.beforeToolCall?.(tool, draft, runView(visit.run), stepView(visit.instruction)),
+    );
+    if (answer === waiting) return waiting;
+    request = toRequest(answer);
   } catch (thrown) {
     return hookError(visit, thrown, callId);
   }

@@ -9,6 +9,7 @@ import type { Audience } from '../core/clarification.ts';
 import type { Thread } from '../core/thread.ts';
 import type { Driver } from './driver.ts';
 import type { ClarificationRequest } from './hooks.ts';
+import type { Places } from './limits.ts';
 import type { Place } from './references.ts';
 import type { DrivenRun } from './runtime.ts';
 
@@ -27,6 +28,10 @@ export class VisitRun {
   readonly place: { readonly step: number; readonly visit?: VisitId };
   /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
   readonly abort: AbortSignal | undefined;
+  /** What it holds of the limits of steps at work. */
+  places: Places | undefined;
+  /** Whether nothing new may begin: another step failed, or the run ends. */
+  stopping: () => boolean = () => this.ending;
   /** What has to come to rest before this step is put on record; `false` when one of them failed. */
   turn: Promise<boolean> | undefined;
   /** Whether its end is on record. */

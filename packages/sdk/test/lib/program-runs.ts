@@ -23,7 +23,7 @@ import type { StorageBackend } from '../../src/storage/storage-backend.ts';
 import { type CrashPoint, crashingStorage } from '../../src/testing/crashing-storage.ts';
 import { normalised } from './engine.ts';
 import { type Expected, expectationOf } from './program-expectation.ts';
-import { answerTo, askerOf, type Process, type Program, programModel } from './programs.ts';
+import { answerTo, askerOf, later, type Process, type Program, programModel } from './programs.ts';
 
 /** Faults that the checker must find. */
 export interface Planted {
@@ -42,6 +42,19 @@ export class Outside {
   readonly planted: Planted;
   /** By life of the run: the steps whose end a hook was told of. */
   readonly told: string[][] = [];
+  /** By stretch of driving: the steps whose beginning a hook was asked about. */
+  readonly begun: string[][] = [];
+  /** How many hooks before steps and calls were asked at the same time, at most. */
+  mostAsked = 0;
+  #asked = 0;
+
+  /** A hook that is asked, and takes a moment. */
+  async ask(about: number): Promise<void> {
+    this.#asked += 1;
+    this.mostAsked = Math.max(this.mostAsked, this.#asked);
+    await later(about, () => undefined);
+    this.#asked -= 1;
+  }
 
   constructor(planted: Planted = {}) {
     this.planted = planted;
@@ -68,6 +81,8 @@ export interface Story {
   readonly picks: readonly number[];
   /** Whether a hook wants to hear of the end of each step. */
   readonly hooked: boolean;
+  /** Whether hooks are asked before steps and calls, and whether strictly in the order of the plan. */
+  readonly before: 'none' | 'in turn' | 'in plan order';
 }
 
 export const stories: fc.Arbitrary<Story> = fc.record({
@@ -77,9 +92,10 @@ export const stories: fc.Arbitrary<Story> = fc.record({
   ),
   picks: fc.array(fc.nat(30), { minLength: 1, maxLength: 6 }),
   hooked: fc.boolean(),
+  before: fc.constantFrom('none' as const, 'in turn' as const, 'in plan order' as const),
 });
 
-const calm = (hooked: boolean): Story => ({ crashes: [], picks: [0], hooked });
+const calm = ({ hooked, before }: Story): Story => ({ crashes: [], picks: [0], hooked, before });
 /** What is larger than so many tokens is kept in agent memory. */
 const largeFrom = 40;
 const config = { models: { default: programModel }, largeOutputThresholdTokens: largeFrom };
@@ -95,7 +111,7 @@ interface Outcome {
 /** Runs a program to its end, each time in a new process where the last one died. */
 export async function runProgram(
   program: Program,
-  { crashes, picks, hooked }: Story,
+  { crashes, picks, hooked, before }: Story,
   planted: Planted = {},
 ): Promise<Outcome> {
   const outside = new Outside(planted);
@@ -114,17 +130,27 @@ export async function runProgram(
       await Promise.resolve();
       told.push(step.output);
     };
+    const asking: ExecutionHooks = {
+      inPlanOrder: before === 'in plan order',
+      async beforeStepExecution(_plan, _run, step) {
+        outside.begun.at(-1)?.push(step.output);
+        await outside.ask(step.output.length);
+      },
+      beforeToolCall: (_tool, args) => outside.ask(JSON.stringify(args).length),
+    };
+    const executionHooks = { ...(hooked && { afterStepExecution }), ...(before !== 'none' && asking) };
     const open = (): Portia =>
       new Portia({
         config: new Config({ storage: crashing, ...config }),
         tools: [askerOf(process)],
         plans: [plan],
         clock,
-        ...(hooked && { executionHooks: { afterStepExecution } }),
+        executionHooks,
       });
     try {
       const portia = open();
       const [stored] = (await portia.storage.listRuns()).items;
+      outside.begun.push([]);
       let run = stored ? await portia.resume({ planRunId: stored.header.id }) : await portia.runPlan(plan);
       for (let round = 0; run.state !== 'COMPLETE' && run.state !== 'FAILED'; round += 1) {
         if (round > 300) throw new Error(`the run does not come to an end: ${run.prettyPrint()}`);
@@ -134,6 +160,7 @@ export async function runProgram(
         const passes = !asked || people.next() % 2 === 0;
         if (passes) clock.leap();
         if (!passes || round % 2 === 0 || people.next() % 2 === 0) await people.answer(next, run);
+        outside.begun.push([]);
         run = await next.resume({ planRunId: run.id });
         if (run.wakeAt !== undefined && run.wakeAt <= clock.now())
           throw new Error('the run waits for a time that is over');
@@ -249,10 +276,10 @@ export async function checkProgram(
   planted: Planted = {},
 ): Promise<{ readonly asked: number; readonly died: number }> {
   const expected = expectationOf(program);
-  const whole = await runProgram(program, calm(story.hooked));
-  checkOutcome(program, expected, whole, story.hooked);
+  const whole = await runProgram(program, calm(story));
+  checkOutcome(program, expected, whole, story);
   const stormy = await runProgram(program, story, planted);
-  checkOutcome(program, expected, stormy, story.hooked);
+  checkOutcome(program, expected, stormy, story);
   if (!program.racy) expect(essence(stormy.run)).toEqual(essence(whole.run));
   const plan = legacyOf(program.plan(new Outside().process(() => false)));
   await checkRecord(plan, program.racy, whole, live);
@@ -260,10 +287,11 @@ export async function checkProgram(
   return { asked: stormy.outside.asked, died: stormy.died };
 }
 
-function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: Outcome, hooked: boolean): void {
+function checkOutcome({ racy }: Program, expected: Expected, { run, outside, died }: Outcome, story: Story): void {
   expect(run.error?.code).toBe(expected.code);
   expect(run.state).toBe(expected.code === undefined ? 'COMPLETE' : 'FAILED');
   if (expected.code === undefined) expect(run.outputs.finalOutput?.value).toEqual(expected.final);
+  expect(outside.mostAsked).toBeLessThanOrEqual(1);
   const effects = [...outside.effects].sort();
   if (racy) {
     const left = [...expected.effects];
@@ -278,7 +306,30 @@ function checkOutcome({ racy }: Program, expected: Expected, { run, outside }: O
   for (const [name, value] of expected.outputs)
     expect([name, plainValue(run.outputs.stepOutputs[name])]).toEqual([name, kept(value)]);
   expect(run.getOutstandingClarifications()).toEqual([]);
-  if (hooked) checkTold(expected, outside.told);
+  if (story.hooked) checkTold(expected, outside.told);
+  if (story.before !== 'none') checkBegun(expected, outside.begun, died, story.before);
+}
+
+/**
+ * The hook is asked about each step once, unless a process died before that was written down. Asked in the order of the
+ * plan, what is asked in one stretch of driving leaves steps out, but never goes back.
+ */
+function checkBegun(
+  { told, failing }: Expected,
+  stretches: readonly (readonly string[])[],
+  died: number,
+  before: Story['before'],
+): void {
+  const all = failing === undefined ? told : [...told, failing];
+  if (died === 0) expect(stretches.flat().sort()).toEqual([...all].sort());
+  if (before !== 'in plan order') return;
+  for (const asked of stretches) {
+    let at = -1;
+    for (const name of asked) {
+      at = all.indexOf(name, at + 1);
+      if (at < 0) throw new Error(`asked about ${asked.join()}, in the plan ${all.join()}`);
+    }
+  }
 }
 
 /**

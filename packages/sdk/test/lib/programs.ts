@@ -630,7 +630,7 @@ function questionOf(name: string, refs: readonly Ref[]): ReturnType<typeof text>
 }
 
 /** Gives a value at once, or a little later: strands shall not always meet in the same order. */
-function later<T>(hash: number, give: () => T): T | Promise<T> {
+export function later<T>(hash: number, give: () => T): T | Promise<T> {
   return hash % 3 === 0
     ? give()
     : hash % 3 === 1

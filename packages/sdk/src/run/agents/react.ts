@@ -141,7 +141,8 @@ async function callsAtOnce(
     return tool?.readOnly && filled && 'args' in filled ? [{ call, tool, args: filled.args }] : [];
   });
   if (ready.length < 2 || ready.length < wanted.length || ready.length > limit) return undefined;
-  const results = await callAtOnce(visit, ready, visit.run.runtime.config.maxConcurrency);
+  const { config, hooks } = visit.run.runtime;
+  const results = await callAtOnce(visit, ready, hooks.inPlanOrder ? 1 : config.maxConcurrency);
   if (results.includes(waiting)) return waiting;
   return new Map(ready.map(({ call }, index) => [call, results[index] as CallResult]));
 }
