@@ -80,6 +80,7 @@ export type {
   Tool,
   ToolReadyContext,
   ToolResult,
+  ToolRetry,
   ToolRunContext,
 } from './core/tool.ts';
 export { ToolCallStatus, type ToolCall, type ToolCallRecord, toolCallRecordFromWire } from './core/tool-call.ts';

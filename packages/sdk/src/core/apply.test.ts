@@ -324,6 +324,19 @@ describe('a tool call', () => {
     expect(callOf(after(repeat))).toMatchObject({ tool: '', args: {}, status: 'started' });
   });
 
+  it('that failed before anything happened is on its way no longer until the next attempt', () => {
+    const retry: RunEventBody = { type: 'tool-call-retry', step: 0, call: '0.0.1', reason: 'the queue is full' };
+    const repeat: RunEventBody = { type: 'tool-call-repeat', step: 0, call: '0.0.1' };
+    expect(callOf(after(intent('0.0.1'), retry))).toMatchObject({ tool: 'mailer', status: 'proposed', attempts: 1 });
+    expect(callOf(after(intent('0.0.1'), retry, repeat))).toMatchObject({ status: 'started', attempts: 2 });
+  });
+
+  it('without effects says in its receipt how often it was made', () => {
+    const state = after({ type: 'tool-call-end', ...identity, outcome: success('read'), attempts: 3 });
+    expect(callOf(state)?.attempts).toBe(3);
+    expect(state.usage.get(0)?.toolCalls).toBe(1);
+  });
+
   it('has one receipt: a second one changes nothing', () => {
     const state = after(intent('0.0.1'), receipt('0.0.1', success('first')), receipt('0.0.1', success('second')));
     expect(callOf(state)?.outcome).toEqual(success('first'));

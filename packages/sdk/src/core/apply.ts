@@ -72,6 +72,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
     case 'tool-call-propose':
     case 'tool-call-start':
     case 'tool-call-repeat':
+    case 'tool-call-retry':
     case 'tool-call-unknown':
     case 'tool-call-accept':
       return beginCall(state, event, at);
@@ -345,7 +346,12 @@ function callOf({ calls }: Visit, call: string, tool: string, args: JsonObject):
 }
 
 type BeginEvent = EventOf<
-  'tool-call-propose' | 'tool-call-start' | 'tool-call-repeat' | 'tool-call-unknown' | 'tool-call-accept'
+  | 'tool-call-propose'
+  | 'tool-call-start'
+  | 'tool-call-repeat'
+  | 'tool-call-retry'
+  | 'tool-call-unknown'
+  | 'tool-call-accept'
 >;
 
 function beginCall(state: RunState, event: BeginEvent, at: number): void {
@@ -361,6 +367,10 @@ function beginCall(state: RunState, event: BeginEvent, at: number): void {
     call.status = 'unknown';
     return;
   }
+  if (event.type === 'tool-call-retry') {
+    call.status = 'proposed';
+    return;
+  }
   call.status = 'started';
   countAttempt(state, event.step, call);
 }
@@ -370,7 +380,10 @@ function endCall(state: RunState, event: EventOf<'tool-call-end'>, at: number): 
   const call = callOf(visit, event.call, event.tool ?? '', event.args ?? {});
   if (call.status === 'ended') return;
   // A call without effects has no intent: its receipt is the first that is heard of it. Wrong arguments never get there.
-  if (call.attempts === 0 && !wasTurnedDown(event.outcome)) countAttempt(state, event.step, call);
+  if (call.attempts === 0 && !wasTurnedDown(event.outcome)) {
+    countAttempt(state, event.step, call);
+    call.attempts = event.attempts ?? 1;
+  }
   call.status = 'ended';
   call.outcome = event.outcome;
   visit.lastCall = call;

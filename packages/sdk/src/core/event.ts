@@ -85,10 +85,20 @@ export type RunEventBody =
       readonly outcome: CallOutcome;
       readonly ms?: number;
       readonly late?: true;
+      /** Of a call without an intent that was made more than once. */
+      readonly attempts?: number;
     }
   /** It cannot be known whether a call happened; a person will say. */
   | {
       readonly type: 'tool-call-unknown';
+      readonly step: number;
+      readonly visit?: VisitId;
+      readonly call: string;
+      readonly reason: string;
+    }
+  /** An attempt failed before anything happened, and another is to be made: until then nothing is on its way. */
+  | {
+      readonly type: 'tool-call-retry';
       readonly step: number;
       readonly visit?: VisitId;
       readonly call: string;

@@ -51,6 +51,7 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
       outcome: { status: 'SUCCESS', value: [1, { a: null }], summary: 'one' },
       ms: 12,
       late: true,
+      attempts: 3,
     },
   ],
   [

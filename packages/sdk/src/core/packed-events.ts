@@ -23,7 +23,7 @@ const forms = [
   {
     letter: 'e',
     type: 'tool-call-end',
-    fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?'],
+    fields: ['step', 'call', 'outcome', 'tool?', 'ms?', 'args?', 'visit?', 'late?', 'attempts?'],
   },
   {
     letter: 's',
@@ -79,6 +79,7 @@ function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]
         body.args,
         body.visit,
         body.late,
+        body.attempts,
       ]);
     case 'step-end':
       return cut([

@@ -159,6 +159,12 @@ describe('the effects ledger', () => {
     expect(only(begin, unknown, repeat)).toMatchObject({ status: 'IN_PROGRESS', attempts: 2, startedAt: 1000 });
   });
 
+  it('says why an attempt failed while it waits for the next', () => {
+    const retry: RunEventBody = { type: 'tool-call-retry', ...at, reason: 'the queue is full' };
+    expect(only(begin, retry)).toMatchObject({ status: 'IN_PROGRESS', attempts: 1, reason: 'the queue is full' });
+    expect(only(begin, retry, repeat)).toMatchObject({ status: 'IN_PROGRESS', attempts: 2, reason: null });
+  });
+
   it('measures from the last attempt when the receipt does not say how long it took', () => {
     expect(only(begin, unknown, repeat, end(sent))).toMatchObject({
       status: 'SUCCESS',
@@ -193,6 +199,7 @@ describe('the effects ledger', () => {
       startedAt: 1000,
       latencyMs: null,
     });
+    expect(only({ ...read, attempts: 3 }).attempts).toBe(3);
   });
 
   it('says nothing of hooks', () => {

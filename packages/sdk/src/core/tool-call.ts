@@ -116,7 +116,7 @@ export interface ToolCall {
   /** What the tool gave; the clarifications it asked for; `null` until there is something. */
   readonly output: JsonValue;
   readonly error: RunError | null;
-  /** Why it is not known whether the call happened. */
+  /** Why it is not known whether the call happened; while it waits for another attempt, why the last one failed. */
   readonly reason: string | null;
   /** How often it was handed to the tool. */
   readonly attempts: number;
@@ -169,10 +169,14 @@ function record(entries: Map<string, Entry>, event: CallEvent, planRunId: PlanRu
       entry.status = 'UNKNOWN';
       entry.reason = event.reason;
       return;
+    case 'tool-call-retry':
+      entry.reason = event.reason;
+      return;
     case 'tool-call-end':
       return end(entry, event);
     default:
       entry.status = 'IN_PROGRESS';
+      entry.reason = null;
       entry.attempts += 1;
       entry.attemptAt = event.at;
       entry.startedAt ??= event.at;
@@ -211,7 +215,7 @@ function end(entry: Entry, event: Extract<CallEvent, { type: 'tool-call-end' }>)
   entry.reason = null;
   // A call without effects has no intent: its receipt is the first that is heard of it.
   if (entry.attempts === 0 && !wasTurnedDown(outcome)) {
-    entry.attempts = 1;
+    entry.attempts = event.attempts ?? 1;
     entry.startedAt = event.at - (event.ms ?? 0);
   }
   entry.latencyMs = event.ms ?? (entry.attemptAt === null ? null : event.at - entry.attemptAt);

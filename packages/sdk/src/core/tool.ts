@@ -3,6 +3,7 @@ import type { EndUser } from './end-user.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { Model } from './model.ts';
+import type { RetryPolicy } from './plan-v2-steps.ts';
 import type { Schema } from './schema.ts';
 
 /** What a tool is told about the call it is in. */
@@ -13,6 +14,8 @@ export interface ToolRunContext {
   readonly callId: string;
   /** 1, or more when this very call is made again with the same key, as after a crash. */
   readonly attempt: number;
+  /** Whether the call may be made again in doubt, as the tool is marked where it is registered: read-only or idempotent. */
+  readonly repeatable: boolean;
   readonly planRunId: PlanRunUUID;
   /** The W3C trace context of this call: give it to the other side as the header `traceparent`. */
   readonly traceparent: string;
@@ -51,6 +54,16 @@ export type ToolResult<Out> = Out | Clarification | readonly Clarification[];
 export type Reconciled<Out> = Out | 'not-happened' | 'unknown';
 
 /**
+ * How a call that failed is made again, with the same arguments and the same idempotency key, before a step or a person
+ * hears of it. Only where that is safe: after a soft error, which says that nothing happened; after any other error and
+ * after a time-out only of a tool that is marked `readOnly` or `idempotent`. A hard error is final.
+ */
+export interface ToolRetry extends RetryPolicy {
+  /** Only after failures for which it says yes; after all that are safe unless given. */
+  readonly when?: ((error: Error) => boolean) | undefined;
+}
+
+/**
  * Something that can be called, with a schema. Functions ({@link tool}), classes and MCP tools are all this.
  *
  * A tool has effects unless it is marked: `readOnly` (no effect; may be repeated freely) or `idempotent` (the same
@@ -76,8 +89,10 @@ export interface Tool<Args = never, Out = unknown, Input = unknown> {
   readonly destructive?: boolean | undefined;
   /** Whether the result should be summarised for later prompts. */
   readonly shouldSummarize?: boolean | undefined;
-  /** Milliseconds; 60,000 unless given. */
+  /** Milliseconds an attempt may take; 60,000 unless given. */
   readonly timeoutMs?: number | undefined;
+  /** Unless given, only an idempotent tool is called again in doubt: three attempts, without a pause. */
+  readonly retry?: ToolRetry | undefined;
   /** Calls at once, over all runs of a client. */
   readonly maxConcurrency?: number | undefined;
   /** Calls in any minute, over all runs of a client. */

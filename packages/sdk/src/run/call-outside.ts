@@ -8,6 +8,7 @@ import { validate } from '../core/schema.ts';
 import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
 import { readTraceparent, traceparentFor } from '../core/trace.ts';
 import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed } from './call-outcome.ts';
+import { isRepeatable } from './tool-context.ts';
 import type { Runtime } from './runtime.ts';
 
 /** For whom a tool is called that no run of this store calls. */
@@ -86,6 +87,7 @@ function contextOf(
     callId,
     idempotencyKey: hashText(`${planRunId}/${callId}`),
     attempt: 1,
+    repeatable: isRepeatable(tool),
     planRunId,
     traceparent: traceparentFor({ id: planRunId, traceparent: readTraceparent(traceparent) }, callId),
     endUser,

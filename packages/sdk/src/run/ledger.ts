@@ -85,7 +85,7 @@ async function reconcile(
 }
 
 async function lookUp(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Promise<unknown> {
-  const context = new CallContext(visit, call.call, n);
+  const context = new CallContext(visit, tool, call.call, n);
   const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
   const looking = Promise.resolve(tool.reconcile?.(call.args, context));
   const guarded = await guard(visit.driver, looking, { timeoutMs, onTimeout: () => context.timeOut(), late: () => {} });

@@ -1,5 +1,5 @@
 import { isApproved } from '../core/clarification.ts';
-import type { CallIdentity, CallOutcome, RunError } from '../core/event.ts';
+import type { CallOutcome, RunError } from '../core/event.ts';
 import { hashJson } from '../core/hash.ts';
 import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import { type CallState, isFinished } from '../core/run-state.ts';
@@ -8,14 +8,16 @@ import type { AnyTool } from '../core/tool.ts';
 import type { Awaitable } from '../storage/storage-backend.ts';
 import { BudgetBreak, breakOff } from './budget.ts';
 import { type Settled, defaultTimeoutMs, settle } from './call-outcome.ts';
+import { announce, leaveUnknown, record, turnDown } from './call-record.ts';
 import { putOnRecord } from './drive.ts';
 import { type Guarded, type GuardOptions, guard } from './guard.ts';
 import { decideUnknown } from './ledger.ts';
 import { ToolLimits } from './limits.ts';
 import { knownPlan } from './plan-shelf.ts';
-import { CallContext } from './tool-context.ts';
+import { CallContext, isRepeatable } from './tool-context.ts';
 import { ModelQuestion } from './model-hooks.ts';
 import { askAfterHook, askBeforeHook, outputAsShown, refused } from './tool-hooks.ts';
+import { type Failure, failureToRetry, waitForNextAttempt } from './tool-retry.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -32,14 +34,15 @@ export interface MadeCall {
   readonly value: JsonValue;
 }
 
-/** How often a call that is marked idempotent is handed to its tool within one execution. */
+/** How often a call is handed to a tool without a `retry` of its own that may be called again in doubt. */
 const maxAttempts = 3;
 
 /**
  * The one place where tools are called, whatever the kind of step. Hooks settle the arguments, a person approves
  * exactly this call, the intent is stored, the tool runs, the receipt is stored. A call that is on record already is
  * not made again; one of which only the intent is known is looked up, repeated with the same key where the tool
- * allows it, or put before a person. After a soft error a new call is made, until there were `tries`.
+ * allows it, or put before a person. After a soft error a new call is made, until there were `tries`; a tool that has a
+ * `retry` of its own has been tried enough by then.
  */
 export function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries = 1): Awaitable<CallResult> {
   return next(makeCall(visit, tool, args), (known) => afterCall(visit, tool, args, tries, known));
@@ -91,7 +94,7 @@ function afterCall(
   if (result === waiting) return waiting;
   // The tool asked for something and has its answer: the next call carries it.
   if (!('ok' in result)) return callTool(visit, tool, result.args, tries);
-  return tries > 1 && mayTryAgain(visit, result) ? callTool(visit, tool, args, tries - 1) : result;
+  return tries > 1 && !tool.retry && mayTryAgain(visit, result) ? callTool(visit, tool, args, tries - 1) : result;
 }
 
 /** Goes on with a value, at once where it is there already: most calls of a run have nothing to wait for but their tool. */
@@ -116,7 +119,7 @@ function continueCall(visit: VisitRun, tool: AnyTool, call: CallState, n: number
       return afterApproval(visit, tool, call, n);
     case 'started':
     case 'unknown':
-      if (tool.readOnly || tool.idempotent) return perform(visit, tool, { ...call, status: 'started' }, n);
+      if (isRepeatable(tool)) return perform(visit, tool, { ...call, status: 'started' }, n);
       return resolveUnknown(visit, tool, call, n, whyUnknown(call));
   }
 }
@@ -152,19 +155,6 @@ async function settleArgs(visit: VisitRun, tool: AnyTool, args: JsonObject, n: n
   return waiting;
 }
 
-/** A call that never reached its tool is on record too, so that a resumed step finds it turned down and not to be made. */
-function turnDown(visit: VisitRun, { call, tool, args }: CallState, error: RunError): CallResult {
-  visit.driver.emit({
-    type: 'tool-call-end',
-    ...visit.place,
-    call,
-    tool,
-    args,
-    outcome: { status: 'FAILED', error, soft: true },
-  });
-  return { ok: false, error, soft: true };
-}
-
 const approvalKey = (callId: string): string => `approve:${callId}`;
 
 async function checkArgs(
@@ -182,7 +172,7 @@ async function checkArgs(
 
 function afterApproval(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
   const approval = visit.questions(approvalKey(call.call)).find(({ approves }) => approves?.call === call.call);
-  if (!approval) return beginAgain(visit, tool, call, n);
+  if (!approval) return call.attempts > 0 ? perform(visit, tool, call, n) : beginAgain(visit, tool, call, n);
   if (!approval.clarification.resolved) return waiting;
   if (!isApproved(approval.clarification)) return refused(visit, tool.id, approval, call.call);
   if (approval.approves?.argsHash !== hashJson(call.args)) {
@@ -197,9 +187,30 @@ function beginAgain(visit: VisitRun, tool: AnyTool, call: CallState, n: number):
   return beginCall(visit, tool, call.args, n);
 }
 
+/** An attempt that is to be made. */
+interface Trial {
+  readonly number: number;
+  /** What an earlier attempt holds of a budget: a call without effects is counted by its receipt. */
+  readonly release?: (() => void) | undefined;
+  /** Gives back the place the tool's limits gave it. */
+  readonly leave?: () => void;
+}
+
 /** Hands the call to its tool as soon as the tool's limits allow it. */
-function perform(visit: VisitRun, tool: AnyTool, call: CallState, n: number): Awaitable<CallResult | Answered> {
-  return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n) : performNow(visit, tool, call, n);
+function perform(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: CallState,
+  n: number,
+  trial: Trial = { number: nextNumber(visit, tool, call, n) },
+): Awaitable<CallResult | Answered> {
+  return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n, trial) : performNow(visit, tool, call, n, trial);
+}
+
+/** Attempts are counted over all executions of a step where the tool says how many there may be. */
+function nextNumber(visit: VisitRun, tool: AnyTool, call: CallState, n: number): number {
+  const made = visit.stored?.calls[n - 1]?.attempts ?? 0;
+  return tool.retry || call.status === 'proposed' ? made + 1 : 1;
 }
 
 async function performInTurn(
@@ -207,16 +218,18 @@ async function performInTurn(
   tool: AnyTool,
   call: CallState,
   n: number,
+  trial: Trial,
 ): Promise<CallResult | Answered> {
   const { runtime } = visit.run;
   let leave: () => void;
   try {
     leave = await runtime.toolLimits.enter(tool, visit.driver.signal);
   } catch {
+    trial.release?.();
     return waiting;
   }
   try {
-    return await performNow(visit, tool, call, n);
+    return await performNow(visit, tool, call, n, { ...trial, leave });
   } finally {
     leave();
   }
@@ -228,11 +241,12 @@ function performNow(
   tool: AnyTool,
   call: CallState,
   n: number,
-  number = 1,
+  trial: Trial,
 ): Awaitable<CallResult | Answered> {
-  const release = isFirst(call, number) && visit.driver.purse.limited ? reserve(visit, tool) : undefined;
-  const announced = announce(visit, tool, call, number);
-  const attempt = new Attempt(visit, tool, call, n, number, release);
+  const isNew = isFirst(call, trial.number) && visit.driver.purse.limited;
+  const release = isNew ? reserve(visit, tool) : trial.release;
+  const announced = announce(visit, tool, call, trial.number);
+  const attempt = new Attempt(visit, tool, call, n, trial, release);
   return announced ? announced.then(() => make(attempt)) : make(attempt);
 }
 
@@ -247,14 +261,16 @@ class Attempt implements GuardOptions<unknown> {
   readonly timeoutMs: number;
   /** Gives back what a budget holds for it. */
   readonly release: (() => void) | undefined;
+  readonly leave: (() => void) | undefined;
   started = 0;
+  ms = 0;
 
   constructor(
     visit: VisitRun,
     tool: AnyTool,
     call: CallState,
     n: number,
-    number: number,
+    { number, leave }: Trial,
     release: (() => void) | undefined,
   ) {
     this.visit = visit;
@@ -263,7 +279,8 @@ class Attempt implements GuardOptions<unknown> {
     this.n = n;
     this.number = number;
     this.release = release;
-    this.context = new CallContext(visit, call.call, n);
+    this.leave = leave;
+    this.context = new CallContext(visit, tool, call.call, n, number);
     this.timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
   }
 
@@ -292,19 +309,35 @@ function read(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<CallResult
   }
   // A hook asked a person while the tool asked a model: it is called again, with the answer.
   const asks = guarded.kind === 'error' && guarded.error instanceof ModelQuestion;
-  if (asks && (tool.readOnly || tool.idempotent)) {
+  if (asks && isRepeatable(tool)) {
     release?.();
     return waiting;
   }
   const settled = settle(visit, tool, call.call, guarded);
-  return settled instanceof Promise ? settled.then((one) => keep(attempt, one)) : keep(attempt, settled);
+  return settled instanceof Promise
+    ? settled.then((one) => keep(attempt, guarded, one))
+    : keep(attempt, guarded, settled);
 }
 
-function keep(attempt: Attempt, settled: Settled): Awaitable<CallResult | Answered> {
-  const { context } = attempt;
-  const ms = Math.round(performance.now() - attempt.started);
-  if (!context.changedEndUser) return afterAttempt(attempt, settled, ms);
-  return context.saveEndUser().then(() => afterAttempt(attempt, settled, ms));
+function keep(attempt: Attempt, guarded: Guarded<unknown>, settled: Settled): Awaitable<CallResult | Answered> {
+  const { visit, tool, number, context } = attempt;
+  attempt.ms = Math.round(performance.now() - attempt.started);
+  const failure = tool.retry && failureToRetry(visit, tool, number, guarded, settled);
+  if (!context.changedEndUser) return goOn(attempt, settled, failure);
+  return context.saveEndUser().then(() => goOn(attempt, settled, failure));
+}
+
+function goOn(attempt: Attempt, settled: Settled, failure: Failure | undefined): Awaitable<CallResult | Answered> {
+  return failure && !attempt.visit.ending ? tryAgain(attempt, failure) : afterAttempt(attempt, settled);
+}
+
+async function tryAgain(attempt: Attempt, failure: Failure): Promise<CallResult | Answered> {
+  const { visit, tool, call, n, number, release } = attempt;
+  attempt.leave?.();
+  if (await waitForNextAttempt(visit, tool, call.call, failure))
+    return perform(visit, tool, call, n, { number: number + 1, release });
+  release?.();
+  return waiting;
 }
 
 function isFirst({ status, attempts }: CallState, attempt: number): boolean {
@@ -318,18 +351,21 @@ function reserve(visit: VisitRun, tool: AnyTool): () => void {
   );
 }
 
-function afterAttempt(attempt: Attempt, settled: Settled, ms: number): Awaitable<CallResult | Answered> {
+function afterAttempt(attempt: Attempt, settled: Settled): Awaitable<CallResult | Answered> {
   const { visit, tool, call, n, number } = attempt;
   attempt.release?.();
+  attempt.leave?.();
   // What an ending run broke off is left as it is on record: whoever drives it next decides.
   if (visit.ending && !isCertain(settled)) return waiting;
   switch (settled.kind) {
     case 'again':
-      return number < maxAttempts ? performNow(visit, tool, call, n, number + 1) : leaveUnknown(visit, call, settled);
+      return !tool.retry && number < maxAttempts
+        ? perform(visit, tool, call, n, { number: number + 1 })
+        : leaveUnknown(visit, call, settled);
     case 'unknown':
       return resolveUnknown(visit, tool, { ...call, status: 'started' }, n, settled.reason);
     case 'ended':
-      return finishCall(visit, tool, record(visit, tool, call, settled, ms));
+      return finishCall(visit, tool, record(visit, tool, call, settled, attempt));
   }
 }
 
@@ -338,33 +374,6 @@ function isCertain(settled: Settled): boolean {
   if (settled.kind !== 'ended') return false;
   const { outcome } = settled;
   return outcome.status !== 'FAILED' || outcome.error.code === 'TOOL_RETRIES_EXHAUSTED';
-}
-
-/** It may have happened, also after several attempts. A retry of the run goes on with the same key. */
-function leaveUnknown(
-  visit: VisitRun,
-  { call }: CallState,
-  { code, reason }: Extract<Settled, { kind: 'again' }>,
-): CallResult {
-  visit.driver.emit({ type: 'tool-call-unknown', ...visit.place, call, reason });
-  return { ok: false, error: visit.error(code, reason, call), soft: false };
-}
-
-function announce(visit: VisitRun, tool: AnyTool, call: CallState, attempt: number): void | Promise<void> {
-  const { driver } = visit;
-  if (tool.readOnly) {
-    if (driver.watched) driver.notice((at) => ({ at, type: 'tool-call-start', ...identityOf(visit, tool, call) }));
-    return;
-  }
-  visit.quiet = false;
-  if (attempt > 1 || call.status !== 'proposed')
-    driver.emit({ type: 'tool-call-repeat', ...visit.place, call: call.call });
-  else driver.emit({ type: 'tool-call-start', ...identityOf(visit, tool, call) });
-  return driver.commit();
-}
-
-function identityOf(visit: VisitRun, tool: AnyTool, { call, args }: CallState): CallIdentity {
-  return { ...visit.place, call, tool: tool.id, args };
 }
 
 function invoke(attempt: Attempt): Awaitable<Guarded<unknown>> {
@@ -399,34 +408,6 @@ async function lateReceipt(visit: VisitRun, tool: AnyTool, call: CallState, valu
       error: String(error),
     });
   }
-}
-
-function record(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: CallState,
-  settled: Extract<Settled, { kind: 'ended' }>,
-  ms: number,
-): CallState {
-  const { outcome } = settled;
-  visit.driver.emit({
-    type: 'tool-call-end',
-    ...visit.place,
-    call: call.call,
-    ...(tool.readOnly && { tool: tool.id, ...(hasMembers(call.args) && { args: call.args }) }),
-    outcome,
-    ...(ms > 0 && { ms }),
-  });
-  if (settled.clarifications) {
-    const requests = settled.clarifications.map((clarification) => ({ clarification }));
-    visit.raise(`tool:${call.call}`, requests, { audience: 'endUser', source: tool.name });
-  }
-  return { ...call, status: 'ended', outcome };
-}
-
-function hasMembers(object: JsonObject): boolean {
-  for (const _key in object) return true;
-  return false;
 }
 
 /** What a call that is on record means for whoever made it. */
@@ -470,13 +451,15 @@ async function resolveUnknown(
   }
   // A tool that fails and then says that nothing happened, over and over, has failed: the agent may try otherwise.
   const attempts = visit.stored?.calls[n - 1]?.attempts ?? 0;
-  if (kind === 'not-happened' && attempts >= maxAttempts) {
+  if (kind === 'not-happened' && attempts >= (tool.retry?.maxAttempts ?? maxAttempts)) {
     return finish({ status: 'FAILED', error: visit.error('TOOL_FAILED', reason, call.call), soft: true });
   }
   return perform(visit, tool, { ...call, status: 'started' }, n);
 
   function finish(outcome: CallOutcome): Awaitable<CallResult | Answered> {
     const settled = outputAsShown(visit, tool, call.call, { kind: 'ended', outcome });
-    return settled.kind === 'ended' ? finishCall(visit, tool, record(visit, tool, call, settled, 0)) : waiting;
+    return settled.kind === 'ended'
+      ? finishCall(visit, tool, record(visit, tool, call, settled, { ms: 0, number: 1 }))
+      : waiting;
   }
 }

@@ -4,26 +4,35 @@ import { idempotencyKey } from '../core/hash.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
 import { type JsonValue, toJson } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
-import type { ToolRunContext } from '../core/tool.ts';
+import type { AnyTool, ToolRunContext } from '../core/tool.ts';
 import { traceparentFor } from '../core/trace.ts';
 import { askModel, conversation } from './model-call.ts';
 import type { VisitRun } from './visit-run.ts';
 
+/** Whether a call of the tool may be made again in doubt. */
+export function isRepeatable({ readOnly, idempotent }: AnyTool): boolean {
+  return readOnly === true || idempotent === true;
+}
+
 /** What a tool is told. Everything that costs something is made when the tool asks for it. */
 export class CallContext implements ToolRunContext {
   readonly callId: string;
+  readonly repeatable: boolean;
   readonly #visit: VisitRun;
   readonly #n: number;
+  readonly #attempt: number;
   #controller: AbortController | undefined;
   #timedOut = false;
   #key: string | undefined;
   #asked = 0;
   #changes: Record<string, string | null> | undefined;
 
-  constructor(visit: VisitRun, callId: string, n: number) {
+  constructor(visit: VisitRun, tool: AnyTool, callId: string, n: number, attempt = 1) {
     this.#visit = visit;
+    this.repeatable = isRepeatable(tool);
     this.callId = callId;
     this.#n = n;
+    this.#attempt = attempt;
   }
 
   get planRunId(): PlanRunUUID {
@@ -40,7 +49,7 @@ export class CallContext implements ToolRunContext {
   }
 
   get attempt(): number {
-    return Math.max(1, this.#visit.stored?.calls[this.#n - 1]?.attempts ?? 1);
+    return Math.max(this.#attempt, this.#visit.stored?.calls[this.#n - 1]?.attempts ?? 1);
   }
 
   get endUser(): EndUser {

@@ -23,6 +23,7 @@ export function toolContext(init: ToolContextInit = {}): ToolRunContext {
     traceparent: traceparentFor({ id: planRunId }, callId),
     endUser: EndUser({ externalId: defaultEndUserId }),
     attempt: 1,
+    repeatable: false,
     clarifications: [],
     signal: new AbortController().signal,
     ...rest,

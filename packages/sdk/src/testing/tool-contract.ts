@@ -82,7 +82,8 @@ class Suite {
   }
 
   #context(signal: AbortSignal = new AbortController().signal): ToolRunContext {
-    return this.#cases.context?.({ signal }) ?? toolContext({ signal });
+    const { readOnly, idempotent } = this.#tool;
+    return this.#cases.context?.({ signal }) ?? toolContext({ signal, repeatable: !!(readOnly || idempotent) });
   }
 
   async #checked(args: unknown): Promise<{ readonly ok: boolean; readonly value: unknown }> {

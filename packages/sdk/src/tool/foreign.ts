@@ -1,15 +1,17 @@
 import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject } from '../core/json.ts';
 import type { Schema } from '../core/schema.ts';
-import type { AnyTool, Tool } from '../core/tool.ts';
+import type { AnyTool, Tool, ToolRetry } from '../core/tool.ts';
 import { argsJsonSchemaOf } from './tool.ts';
 
 /** What can be said about a tool that somebody else wrote. */
 export interface ToolOptions {
   readonly readOnly?: boolean | undefined;
   readonly idempotent?: boolean | undefined;
-  /** Milliseconds. */
+  /** Milliseconds an attempt may take. */
   readonly timeoutMs?: number | undefined;
+  /** How a failed call is made again where that is safe. */
+  readonly retry?: ToolRetry | undefined;
   /** Calls at once, over all runs of a client. */
   readonly maxConcurrency?: number | undefined;
   /** Calls in any minute, over all runs of a client. */
@@ -39,6 +41,7 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
     destructive: tool.destructive,
     shouldSummarize: tool.shouldSummarize,
     timeoutMs: tool.timeoutMs,
+    retry: tool.retry,
     maxConcurrency: tool.maxConcurrency,
     perMinute: tool.perMinute,
     ...(ready && { ready: (context) => ready.call(tool, context) }),
@@ -52,11 +55,12 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
 
 /** A copy of a tool with the options; absent options keep what the tool says. */
 export function withOptions(tool: AnyTool, options: ToolOptions): AnyTool {
-  const { readOnly, idempotent, timeoutMs, maxConcurrency, perMinute, reconcile, idempotencyArg } = options;
+  const { readOnly, idempotent, timeoutMs, retry, maxConcurrency, perMinute, reconcile, idempotencyArg } = options;
   const marked = derive(tool, {
     ...(readOnly !== undefined && { readOnly }),
     ...(idempotent !== undefined && { idempotent }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(retry !== undefined && { retry }),
     ...(maxConcurrency !== undefined && { maxConcurrency }),
     ...(perMinute !== undefined && { perMinute }),
     ...(reconcile && { reconcile }),

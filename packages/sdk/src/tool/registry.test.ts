@@ -122,6 +122,7 @@ describe('withToolOptions', () => {
       timeoutMs: 9,
       maxConcurrency: 2,
       perMinute: 3,
+      retry: { maxAttempts: 4 },
       reconcile: () => 'not-happened',
     });
     const marked = registry.getTool('charge');
@@ -133,6 +134,7 @@ describe('withToolOptions', () => {
       timeoutMs: 9,
       maxConcurrency: 2,
       perMinute: 3,
+      retry: { maxAttempts: 4 },
     });
     expect(await marked.reconcile?.({}, toolContext())).toBe('not-happened');
     expect(await marked.ready?.({} as never)).toEqual({ ready: false, reason: 'no' });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { PortiaError } from '../core/errors.ts';
-import { type AnyTool, maxToolDescription } from '../core/tool.ts';
+import { type AnyTool, maxToolDescription, type ToolRetry } from '../core/tool.ts';
 import { toolContext } from '../testing/tool-context.ts';
 import { ToolRegistry } from './registry.ts';
 import { describeTool, modelToolName, tool, ToolBase, toolToModelTool } from './tool.ts';
@@ -72,6 +72,10 @@ describe('tool', () => {
 
   it('refuses a time-out that is not a time', () => {
     expect(errorOf(() => tool({ ...nothing, id: 'a', timeoutMs: 0 })).message).toBe('tool "a" has timeoutMs 0');
+    const retrying = (retry: ToolRetry): string => errorOf(() => tool({ ...nothing, id: 'a', retry })).message;
+    expect(retrying({ maxAttempts: 0 })).toBe('tool "a" has retry.maxAttempts 0');
+    expect(retrying({ maxAttempts: 2, delayMs: -1 })).toBe('tool "a" has a retry with delayMs -1 and backoff 1');
+    expect(retrying({ maxAttempts: 2, backoff: 0.5 })).toBe('tool "a" has a retry with delayMs 0 and backoff 0.5');
     expect(errorOf(() => tool({ ...nothing, id: 'a', maxConcurrency: 0 })).message).toBe(
       'tool "a" has maxConcurrency 0',
     );

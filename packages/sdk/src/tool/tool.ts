@@ -12,6 +12,7 @@ import {
   type Tool,
   type ToolReadyContext,
   type ToolResult,
+  type ToolRetry,
   type ToolRunContext,
 } from '../core/tool.ts';
 
@@ -34,8 +35,10 @@ export interface ToolInit<Args, Out, Input = unknown> {
   /** The same idempotency key has the same effect; it is called again after a crash. */
   readonly idempotent?: boolean | undefined;
   readonly shouldSummarize?: boolean | undefined;
-  /** Milliseconds; 60,000 unless given. */
+  /** Milliseconds an attempt may take; 60,000 unless given. */
   readonly timeoutMs?: number | undefined;
+  /** How a failed call is made again where that is safe. */
+  readonly retry?: ToolRetry | undefined;
   /** Calls at once, over all runs of a client. Not limited unless given. */
   readonly maxConcurrency?: number | undefined;
   /** Calls in any minute, over all runs of a client. Not limited unless given. */
@@ -79,6 +82,7 @@ export abstract class ToolBase<Args = JsonObject, Out = unknown> implements Tool
   declare readonly idempotent?: boolean | undefined;
   declare readonly shouldSummarize?: boolean | undefined;
   declare readonly timeoutMs?: number | undefined;
+  declare readonly retry?: ToolRetry | undefined;
   declare readonly maxConcurrency?: number | undefined;
   declare readonly perMinute?: number | undefined;
 
@@ -119,6 +123,7 @@ export function checkTool(candidate: AnyTool): void {
   const { timeoutMs } = candidate;
   if (timeoutMs !== undefined && !(timeoutMs > 0))
     throw invalid(`${where} has timeoutMs ${timeoutMs}`, 'give milliseconds above 0');
+  checkRetry(candidate.retry, where);
   for (const limit of ['maxConcurrency', 'perMinute'] as const) {
     const value = candidate[limit];
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
@@ -131,6 +136,18 @@ export function checkTool(candidate: AnyTool): void {
       'shorten the description or the descriptions in its schema',
     );
   }
+}
+
+function checkRetry(retry: ToolRetry | undefined, where: string): void {
+  if (retry === undefined) return;
+  const { maxAttempts, delayMs = 0, backoff = 1 } = retry;
+  if (!(Number.isInteger(maxAttempts) && maxAttempts > 0))
+    throw invalid(`${where} has retry.maxAttempts ${maxAttempts}`, 'give the attempts in all: a whole number above 0');
+  if (!(delayMs >= 0) || !(backoff >= 1))
+    throw invalid(
+      `${where} has a retry with delayMs ${delayMs} and backoff ${backoff}`,
+      'give milliseconds from 0, and a backoff from 1',
+    );
 }
 
 function invalid(message: string, hint?: string): PortiaError {

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
-import type { AnyTool } from '../../src/core/tool.ts';
 import type { RunNotice } from '../../src/core/event.ts';
 import { toolContext } from '../../src/testing/tool-context.ts';
 import { McpToolRegistry } from '../../src/mcp/index.ts';
@@ -35,8 +34,10 @@ async function paying(world: World, more: Parameters<typeof payments>[1] = {}): 
   return registry;
 }
 
-const call = (registry: McpToolRegistry, id: string, args: JsonObject = {}): Promise<unknown> =>
-  (registry.getTool(id) as AnyTool).run(args as never, toolContext()) as Promise<unknown>;
+function call(registry: McpToolRegistry, id: string, args: JsonObject = {}): Promise<unknown> {
+  const tool = registry.getTool(id);
+  return tool.run(args as never, toolContext({ repeatable: tool.readOnly === true })) as Promise<unknown>;
+}
 
 describe('the reference server "everything"', () => {
   it('lists its tools with their schemas and what it says of their effects', () => {
@@ -164,6 +165,21 @@ describe('a server that dies', () => {
       source: 'Effects ledger',
       category: 'Multiple Choice',
     });
+  });
+
+  it('is asked again at once by a tool that its registry marks idempotent, whatever the server says', async () => {
+    const registry = await paying(worlds.fresh(), { trustAnnotations: false });
+    const id = 'mcp:payments:die_reading';
+    const marked = registry.withToolOptions(id, { idempotent: true });
+    const plan = new PlanBuilderV2('Die').invokeToolStep({ stepName: 'die', tool: id, args: {} }).build();
+    const portia = clientOf({ tools: [...marked] });
+    const run = await portia.runPlan(plan);
+    expect(run.outputs.finalOutput?.value).toBe('back after death_2');
+    expect(await portia.storage.getToolCalls(run.id)).toMatchObject([{ status: 'SUCCESS', attempts: 1 }]);
+    const unmarked = await clientOf({
+      tools: [...(await paying(worlds.fresh(), { trustAnnotations: false }))],
+    }).runPlan(plan);
+    expect(unmarked.getOutstandingClarifications()[0]).toMatchObject({ source: 'Effects ledger' });
   });
 
   it('is an error in words when it does not start', async () => {

@@ -120,7 +120,10 @@ describe('a question in the middle of a call', () => {
       tools: [...registry.withToolOptions('mcp:payments:tip', { idempotent: true })],
       storage,
     });
-    expect(finalValue(await answer(portia, first.run, 7))).toBe('tipped 7');
+    const done = await answer(portia, first.run, 7);
+    expect(finalValue(done)).toBe('tipped 7');
+    const calls = await portia.storage.getToolCalls(done.id);
+    expect(calls.map(({ attempts }) => attempts)).toEqual([1, 1]);
   });
 
   it('never sends anybody to what is no page of the web', async () => {

@@ -55,7 +55,7 @@ function outcomeStyle({ status }: ToolCall, paint: Paint): Style {
 
 function resultText({ status, output, error, reason }: ToolCall): string {
   if (error) return preview(error.message, 160);
-  if (status === 'UNKNOWN') return preview(reason ?? 'not known', 160);
+  if (status === 'UNKNOWN' || reason !== null) return preview(reason ?? 'not known', 160);
   return output === null ? '…' : preview(output, 160);
 }
 

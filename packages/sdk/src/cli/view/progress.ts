@@ -112,6 +112,12 @@ export class Progress {
             text: `      ${paint.yellow('↻')} ${signal.call} ${this.#tool(signal.call)}: called again with the same idempotency key`,
           },
         ];
+      case 'tool-call-retry':
+        return [
+          {
+            text: `      ${paint.yellow('↻')} ${signal.call} ${this.#tool(signal.call)}: to be tried again: ${plainLine(signal.reason)}`,
+          },
+        ];
       case 'tool-call-unknown':
         return [
           {

@@ -31,7 +31,7 @@ export async function toolOf(server: McpServer, info: McpToolInfo, id: string): 
     ...(destructive !== undefined && !readOnly && { destructive }),
     ...(toolCallTimeoutMs !== undefined && { timeoutMs: toolCallTimeoutMs }),
     ...(signIns && { ready: (context) => signIns.ready(context) }),
-    run: (args, context) => new McpToolCall(server, info, { readOnly, idempotent }, args, context).run(),
+    run: (args, context) => new McpToolCall(server, info, args, context).run(),
     close: () => server.release(),
   } satisfies AnyTool as AnyTool);
 }

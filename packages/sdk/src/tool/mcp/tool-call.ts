@@ -19,12 +19,6 @@ import type { CallParams, McpSession } from './session.ts';
 import { rootsOf } from './transports.ts';
 import { whatHappened } from './what-happened.ts';
 
-/** How a tool may be repeated. */
-export interface Marks {
-  readonly readOnly: boolean;
-  readonly idempotent: boolean;
-}
-
 type Outcome = JsonValue | readonly Clarification[];
 
 /** How often a server may ask for more input within one call. */
@@ -41,17 +35,15 @@ interface Unfinished {
 export class McpToolCall {
   readonly #server: McpServer;
   readonly #tool: McpTool;
-  readonly #marks: Marks;
   readonly #context: ToolRunContext;
   readonly #answers: Answers;
   readonly #session: McpSession;
   #rounds = 0;
   #lostOnce = false;
 
-  constructor(server: McpServer, tool: McpTool, marks: Marks, args: unknown, context: ToolRunContext) {
+  constructor(server: McpServer, tool: McpTool, args: unknown, context: ToolRunContext) {
     this.#server = server;
     this.#tool = tool;
-    this.#marks = marks;
     this.#context = context;
     this.#answers = new Answers(args);
     this.#session = server.sessionFor(context);
@@ -80,7 +72,7 @@ export class McpToolCall {
   }
 
   get #mayRepeat(): boolean {
-    return this.#marks.readOnly || this.#marks.idempotent;
+    return this.#context.repeatable;
   }
 
   #begin(params: CallParams): Promise<Outcome> {
@@ -234,7 +226,7 @@ export class McpToolCall {
       case 'nothing':
         throw new ToolSoftError(`the MCP server "${name}": ${happened.reason}`, { cause: error });
       case 'lost':
-        if (this.#marks.readOnly && !this.#lostOnce && !this.#context.signal.aborted) {
+        if (this.#mayRepeat && !this.#lostOnce && !this.#context.signal.aborted) {
           this.#lostOnce = true;
           return this.#begin({ arguments: this.#answers.args });
         }

@@ -1,0 +1,80 @@
+import { ensureError, PortiaError } from '../core/errors.ts';
+import type { AnyTool } from '../core/tool.ts';
+import type { Settled } from './call-outcome.ts';
+import type { Guarded } from './guard.ts';
+import type { VisitRun } from './visit-run.ts';
+
+/** An attempt that is to be followed by another with the same key. */
+export interface Failure {
+  readonly reason: string;
+  /** Milliseconds until the next attempt. */
+  readonly pauseMs: number;
+}
+
+/** Whether the tool's `retry` has the call made again after attempt `attempt`, where that is safe at all. */
+export function failureToRetry(
+  visit: VisitRun,
+  tool: AnyTool,
+  attempt: number,
+  guarded: Guarded<unknown>,
+  settled: Settled,
+): Failure | undefined {
+  const { retry } = tool;
+  if (!retry || attempt >= retry.maxAttempts || !isSafe(settled)) return undefined;
+  const error = thrownBy(tool, guarded);
+  if (!error || !wants(visit, tool, error)) return undefined;
+  return { reason: error.message, pauseMs: pauseAfter(tool, attempt) };
+}
+
+/** Nothing happened, or the tool says that a repetition does no harm. */
+function isSafe(settled: Settled): boolean {
+  if (settled.kind !== 'ended') return settled.kind === 'again';
+  return settled.outcome.status === 'FAILED' && settled.outcome.soft === true;
+}
+
+function thrownBy({ id }: AnyTool, guarded: Guarded<unknown>): Error | undefined {
+  if (guarded.kind === 'error') return ensureError(guarded.error);
+  if (guarded.kind !== 'timeout') return undefined;
+  return new PortiaError({ code: 'TOOL_TIMEOUT', message: `${id} did not answer in time` });
+}
+
+function wants(visit: VisitRun, { id, retry }: AnyTool, error: Error): boolean {
+  try {
+    return retry?.when?.(error) ?? true;
+  } catch (thrown) {
+    visit.run.runtime.logger.warn(`retry.when of ${id} threw; its call is not made again`, {
+      planRunId: visit.driver.id,
+      error: ensureError(thrown).message,
+    });
+    return false;
+  }
+}
+
+function pauseAfter({ retry }: AnyTool, attempt: number): number {
+  const { delayMs = 1_000, backoff = 2 } = retry ?? {};
+  return delayMs * backoff ** (attempt - 1);
+}
+
+/**
+ * Waits for the next attempt; `false` when the work is broken off meanwhile. That nothing is on its way is put on record
+ * first where it matters: whoever finds the call after a crash then knows that it did not happen.
+ */
+export async function waitForNextAttempt(
+  visit: VisitRun,
+  tool: AnyTool,
+  call: string,
+  failure: Failure,
+): Promise<boolean> {
+  const { driver, run, abort } = visit;
+  if (!tool.readOnly && !tool.idempotent) {
+    driver.emit({ type: 'tool-call-retry', ...visit.place, call, reason: failure.reason });
+    if (failure.pauseMs > 0) await driver.commit();
+  }
+  try {
+    const signal = abort ? AbortSignal.any([driver.signal, abort]) : driver.signal;
+    if (failure.pauseMs > 0) await run.runtime.clock.sleep(failure.pauseMs, signal);
+  } catch {
+    return false;
+  }
+  return !visit.ending;
+}
