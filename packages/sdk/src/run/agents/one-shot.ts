@@ -128,8 +128,8 @@ const afterError = 'Change what this names; do not make the same call again.';
 function toolMessage(call: ModelToolCall, result: Exclude<CallResult, Waiting>): Conversation['messages'][number] {
   const base = { role: 'tool' as const, callId: call.id, toolName: call.name };
   return result.ok
-    ? { ...base, content: toolBlock(call.name, textOf(result.value)) }
-    : { ...base, content: `${toolBlock(call.name, result.error.message)}\n${afterError}`, isError: true };
+    ? { ...base, content: toolBlock(textOf(result.value)) }
+    : { ...base, content: `${toolBlock(result.error.message)}\n${afterError}`, isError: true };
 }
 
 /** Lets the agent ask for an argument instead of making one up. */

@@ -13,7 +13,7 @@ import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
-import { answerBlock, type PromptValue, toolBlock, toolText } from './prompts/prompt-data.ts';
+import { answerBlock, type PromptValue, toolBlock } from './prompts/prompt-data.ts';
 import { afterError, askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
 import { checked, fit } from './step-result.ts';
 
@@ -182,20 +182,17 @@ function fill(
 /** What a person decided, and what a hook broke, is not for the model to get round. */
 const final: ReadonlySet<string> = new Set(['APPROVAL_REFUSED', 'CALL_STOPPED', 'HOOK_FAILED', 'TOOL_NOT_ALLOWED']);
 
-/**
- * What is said to a call is data. The protocols of models mark the result of a tool as such; where we say something
- * beside it, or it is a person's, it is in a block of its own.
- */
+/** What is said to a call is data: results and errors of tools, and people's answers, stand in blocks. */
 function say(talk: Conversation, call: ModelToolCall, content: string, isError = false): void {
   talk.messages.push({
     role: 'tool',
     callId: call.id,
     toolName: call.name,
     content: isError
-      ? `${toolBlock(call.name, content)}\n${afterError}`
+      ? `${toolBlock(content)}\n${afterError}`
       : call.name === askPersonTool.name
         ? answerBlock(content)
-        : toolText(content),
+        : toolBlock(content),
     ...(isError && { isError: true as const }),
   });
 }

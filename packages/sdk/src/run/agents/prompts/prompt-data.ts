@@ -1,7 +1,7 @@
 import { defaultEndUserId, type EndUser } from '../../../core/end-user.ts';
 import type { JsonValue } from '../../../core/json.ts';
 import { textOf } from '../../../core/output.ts';
-import { type BlockTag, dataBlock, withoutTags } from '../../../model/data-block.ts';
+import { type BlockTag, dataBlock } from '../../../model/data-block.ts';
 import { cutText, estimateTokens } from '../../../model/tokens.ts';
 
 /** A named value as text, for a prompt. */
@@ -93,19 +93,14 @@ export function answerBlock(response: JsonValue): string {
 /** Longest result of a tool that a model is shown in a conversation, in characters. */
 const longestResult = 50_000;
 
-/** What a tool gave, or said of its failure, as a block; cut where it is very long. */
-export function toolBlock(toolId: string, text: string): string {
-  return dataBlock('tool_output', cutResult(text), { tool: toolId });
-}
-
-/** What a tool gave, as all that its message says: without our tags, and cut where it is very long. */
-export function toolText(text: string): string {
-  return withoutTags(cutResult(text));
-}
-
-function cutResult(text: string): string {
-  if (text.length <= longestResult) return text;
-  return `${text.slice(0, longestResult)} … [cut: ${text.length} characters in all]`;
+/**
+ * What a tool gave, or said of its failure, as a block; cut where it is very long. Which tool it was, the message that
+ * holds it says.
+ */
+export function toolBlock(text: string): string {
+  const isLong = text.length > longestResult;
+  const shown = isLong ? `${text.slice(0, longestResult)} … [cut: ${text.length} characters in all]` : text;
+  return dataBlock('tool_output', shown);
 }
 
 /** What is known of the end user, as a block; nothing for a default one of whom nothing is known. */
