@@ -2,7 +2,9 @@ import type { RunBudget } from '../core/budget.ts';
 import type { Model } from '../core/model.ts';
 import { noModelUsage, type ModelUsageTotals } from '../core/run-state.ts';
 import { addModelCall } from '../core/usage.ts';
+import type { Crossing } from '../run/account.ts';
 import { BudgetBreak, Purse } from '../run/budget.ts';
+import { whileTimeLasts } from '../run/budget-time.ts';
 import type { Runtime } from '../run/runtime.ts';
 
 /** A model whose calls are counted, and made only while the budgets of a planning and of the client leave room. */
@@ -28,12 +30,16 @@ export function meteredModel(
     id: model.id,
     contextWindow: model.contextWindow,
     async generate(request) {
-      const { release, ...allowed } = await purse.beforeModelCall(model, request, (crossing, scope) => {
+      const stop = (crossing: Crossing, scope: 'run' | 'client'): never => {
         throw new BudgetBreak(scope === 'client' ? 'client' : 'planning', crossing, `a call of ${model.id}`);
-      });
+      };
+      const { release, ...allowed } = await purse.beforeModelCall(model, request, stop);
       const started = performance.now();
       try {
-        const answer = await model.generate({ ...request, ...allowed });
+        const { clock } = runtime;
+        const answer = await whileTimeLasts(purse, () => clock.now(), request.signal, stop, (limits) =>
+          model.generate({ ...request, ...allowed, ...limits }),
+        );
         const ms = Math.round(performance.now() - started);
         addModelCall(totals, { answer, ms, ...purse.bill(model, request, answer) });
         return answer;

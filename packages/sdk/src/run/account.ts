@@ -81,6 +81,12 @@ export class Account {
     return Math.max(0, Math.round(max * unit) - this.spent()[counter]);
   }
 
+  /** Milliseconds that are left at work; infinite where they are not limited. */
+  timeLeft(): number {
+    const max = this.limits()?.maxDurationMs;
+    return max === undefined ? Number.POSITIVE_INFINITY : max - this.spent().ms;
+  }
+
   /** Sets an amount aside. Returns the way to give it back, to be called when what was really taken is on record. */
   reserve(claim: Partial<Amounts>): () => void {
     this.#reserved = plus(this.#reserved, claim);

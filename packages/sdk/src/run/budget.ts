@@ -104,6 +104,11 @@ export class ClientBudget {
     this.#spent = plus(this.#spent, amounts);
   }
 
+  /** How many runs are at work: the time goes by as fast as there are runs. */
+  get pace(): number {
+    return Math.max(1, this.#atWork.size);
+  }
+
   /** Counts the time a run is at work. Returns the way to end that. */
   begin(ms: () => number): () => void {
     const before = ms();
@@ -146,6 +151,22 @@ export class Purse {
   /** Whether anything limits what is spent. */
   get limited(): boolean {
     return this.#client !== undefined || this.#budget() !== undefined;
+  }
+
+  /** Milliseconds until the time of a budget may be over; `undefined` when nothing limits it. */
+  timeLeft(): number | undefined {
+    const own = this.#own?.timeLeft() ?? Number.POSITIVE_INFINITY;
+    const client = this.#client ? this.#client.account.timeLeft() / this.#client.pace : Number.POSITIVE_INFINITY;
+    const left = Math.min(own, client);
+    return Number.isFinite(left) ? Math.max(0, left) : undefined;
+  }
+
+  /** Whose time is over, if somebody's is. */
+  timeOver(): { readonly crossing: Crossing; readonly scope: 'run' | 'client' } | undefined {
+    const own = this.#own?.look({});
+    if (own && own !== 'wait') return { crossing: own, scope: 'run' };
+    const client = this.#client?.account.look({});
+    return client && client !== 'wait' ? { crossing: client, scope: 'client' } : undefined;
   }
 
   /** Sets aside what a model call may take, as soon as those in flight leave room. @throws {@link BudgetBreak} through `stop`. */

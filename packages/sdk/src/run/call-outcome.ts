@@ -40,13 +40,7 @@ function settleRaw(
     case 'error':
       return settleError(visit, tool, callId, guarded.error);
     case 'timeout':
-      return unsettled(
-        visit,
-        tool,
-        callId,
-        'TOOL_TIMEOUT',
-        `${tool.id} did not answer within ${tool.timeoutMs ?? defaultTimeoutMs} ms`,
-      );
+      return unsettled(visit, tool, callId, 'TOOL_TIMEOUT', `${tool.id} did not answer within ${guarded.ms} ms`);
     case 'abandoned':
       return { kind: 'unknown', reason: 'the run was ended while the call was in flight' };
   }

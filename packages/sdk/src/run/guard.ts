@@ -4,7 +4,8 @@ import type { Driver } from './driver.ts';
 export type Guarded<T> =
   | { readonly kind: 'value'; readonly value: T }
   | { readonly kind: 'error'; readonly error: unknown }
-  | { readonly kind: 'timeout' }
+  /** After so many milliseconds. */
+  | { readonly kind: 'timeout'; readonly ms: number }
   /** The run ends, and the work gave no receipt within the grace time. */
   | { readonly kind: 'abandoned' };
 
@@ -103,6 +104,6 @@ class Flight<T> {
 
   #timeOut(): void {
     this.#options.onTimeout();
-    this.end({ kind: 'timeout' });
+    this.end({ kind: 'timeout', ms: this.#options.timeoutMs });
   }
 }

@@ -4,7 +4,9 @@ import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/mod
 import { traceparentFor } from '../core/trace.ts';
 import { messageOf } from '../model/repair.ts';
 import { isFinished, visitKey } from '../core/run-state.ts';
+import type { Crossing } from './account.ts';
 import { type Bill, breakOff } from './budget.ts';
+import { whileTimeLasts } from './budget-time.ts';
 import { type Driver, visitField } from './driver.ts';
 import { checkHeard, type Heard, ModelQuestion } from './model-hooks.ts';
 
@@ -61,21 +63,28 @@ export async function askModel(
     model: model.id,
   }));
   const asked = { ...request, messages };
-  const { release, ...allowed } = await driver.purse.beforeModelCall(model, asked, (crossing, scope) =>
-    breakOff(at, crossing, scope, `a call of ${model.id}`),
-  );
+  const stop = (crossing: Crossing, scope: 'run' | 'client'): never =>
+    breakOff(at, crossing, scope, `a call of ${model.id}`);
+  const { release, ...allowed } = await driver.purse.beforeModelCall(model, asked, stop);
   const started = performance.now();
   try {
-    const given = await generate(driver, model, {
-      ...asked,
-      ...allowed,
-      tenant: driver.state.header.endUserId,
-      traceparent: traceparentFor(driver.state.header, `${step}.${visit}.${slot}`),
-      // A failed run that is tried again would be given the very answers that it failed with.
-      ...(driver.state.retries > 0 && { fresh: true }),
-      ...(driver.followed && { onText: textNotices(at) }),
+    const given = await whileTimeLasts(
+      driver.purse,
+      () => driver.now(),
       signal,
-    });
+      stop,
+      (limits) =>
+        generate(driver, model, {
+          ...asked,
+          ...allowed,
+          tenant: driver.state.header.endUserId,
+          traceparent: traceparentFor(driver.state.header, `${step}.${visit}.${slot}`),
+          // A failed run that is tried again would be given the very answers that it failed with.
+          ...(driver.state.retries > 0 && { fresh: true }),
+          ...(driver.followed && { onText: textNotices(at) }),
+          ...limits,
+        }),
+    );
     // Whoever asked has been given up, or the run is over. One that is only being stopped keeps what it has paid for.
     if (!driver.ending || isFinished(driver.state) || driver.released) signal.throwIfAborted();
     const bill = driver.purse.bill(model, asked, given);

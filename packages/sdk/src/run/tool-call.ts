@@ -281,7 +281,9 @@ class Attempt implements GuardOptions<unknown> {
     this.release = release;
     this.leave = leave;
     this.context = new CallContext(visit, tool, call.call, n, number);
-    this.timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
+    // No call outlives the budget; timers may come a little early.
+    const left = 1 + Math.ceil(visit.driver.purse.timeLeft() ?? Number.POSITIVE_INFINITY);
+    this.timeoutMs = Math.min(tool.timeoutMs ?? defaultTimeoutMs, left);
   }
 
   onTimeout(): void {
@@ -306,6 +308,12 @@ function read(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<CallResult
   if (tool.readOnly && guarded.kind === 'error' && guarded.error instanceof BudgetBreak) {
     release?.();
     throw guarded.error;
+  }
+  // Of a call without effects that ran out of the budget's time nothing is to be put on record.
+  const over = tool.readOnly && guarded.kind === 'timeout' ? visit.driver.purse.timeOver() : undefined;
+  if (over) {
+    release?.();
+    breakOff(visit, over.crossing, over.scope, `a call of ${tool.id}`);
   }
   // A hook asked a person while the tool asked a model: it is called again, with the answer.
   const asks = guarded.kind === 'error' && guarded.error instanceof ModelQuestion;
@@ -359,7 +367,7 @@ function afterAttempt(attempt: Attempt, settled: Settled): Awaitable<CallResult 
   if (visit.ending && !isCertain(settled)) return waiting;
   switch (settled.kind) {
     case 'again':
-      return !tool.retry && number < maxAttempts
+      return !tool.retry && number < maxAttempts && !visit.driver.purse.timeOver()
         ? perform(visit, tool, call, n, { number: number + 1 })
         : leaveUnknown(visit, call, settled);
     case 'unknown':

@@ -23,7 +23,10 @@ export function failureToRetry(
   if (!retry || attempt >= retry.maxAttempts || !isSafe(settled)) return undefined;
   const error = thrownBy(tool, guarded);
   if (!error || !wants(visit, tool, error)) return undefined;
-  return { reason: error.message, pauseMs: pauseAfter(tool, attempt) };
+  const pauseMs = pauseAfter(tool, attempt);
+  // An attempt that could only begin when the budget's time is over is none.
+  if (pauseMs >= (visit.driver.purse.timeLeft() ?? Number.POSITIVE_INFINITY)) return undefined;
+  return { reason: error.message, pauseMs };
 }
 
 /** Nothing happened, or the tool says that a repetition does no harm. */

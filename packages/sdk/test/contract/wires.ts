@@ -3,6 +3,7 @@ import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
 import { createOpenAI } from '@ai-sdk/openai';
 import type { Portia } from '../../src/client.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { contentText } from '../../src/core/content.ts';
 import type { Model } from '../../src/core/model.ts';
 import { type AiSdkLanguageModel, fromAiSdk } from '../../src/model/ai-sdk/index.ts';
@@ -34,20 +35,23 @@ export interface WireOptions extends Omit<ClientOptions, 'model'> {
 }
 
 /** A model of a protocol at that server. */
-export function modelOver(wire: Wire, server: ScriptedModelServer, contextWindow?: number): Model {
-  const clock = fakeClock(0, { autoAdvance: true });
-  return fromAiSdk(wires[wire](server), { clock, ...(contextWindow !== undefined && { contextWindow }) });
+export function modelOver(
+  wire: Wire,
+  server: ScriptedModelServer,
+  options: { readonly contextWindow?: number; readonly clock?: Clock } = {},
+): Model {
+  return fromAiSdk(wires[wire](server), { clock: fakeClock(0, { autoAdvance: true }), ...options });
 }
 
 /** A client all of whose models speak a protocol, and what reached the server. */
 export async function clientOver(
   wire: Wire,
   script: Script<ScriptedServerRequest>,
-  { contextWindow, ...options }: WireOptions = {},
+  { contextWindow, clock = fakeClock(Date.UTC(2025, 0, 6), { autoAdvance: true }), ...options }: WireOptions = {},
 ): Promise<{ readonly portia: Portia; readonly requests: readonly ScriptedServerRequest[] }> {
   const server = await serve(script);
-  const clock = fakeClock(Date.UTC(2025, 0, 6), { autoAdvance: true });
-  const portia = clientOf({ clock, ...options, model: modelOver(wire, server, contextWindow) });
+  const model = modelOver(wire, server, { clock, ...(contextWindow !== undefined && { contextWindow }) });
+  const portia = clientOf({ clock, ...options, model });
   return { portia, requests: server.requests };
 }
 
