@@ -49,6 +49,7 @@ const rows: Readonly<Record<string, Row>> = {
   'google/gemini-2.5-flash-lite': [0.1, 0.01, 0.4],
   'google/gemini-2.0-flash': [0.1, 0.025, 0.4],
   'google/gemini-2.0-flash-lite': [0.075, undefined, 0.3],
+  'mistralai/mistral-large': [2, undefined, 6],
   'mistralai/mistral-medium': [0.4, undefined, 2],
   'mistralai/mistral-small': [0.1, undefined, 0.3],
   'grok/grok-4': [3, 0.75, 15],
@@ -56,6 +57,42 @@ const rows: Readonly<Record<string, Row>> = {
   'grok/grok-3-mini': [0.3, 0.075, 0.5],
   'groq/llama-3.3-70b-versatile': [0.59, undefined, 0.79],
   'groq/llama-3.1-8b-instant': [0.05, undefined, 0.08],
+};
+
+/** Whose models a reseller has under another name, and what it asks beside the price of whoever makes them. */
+export interface Reseller {
+  /** What comes before the name, as a pattern. */
+  readonly before: RegExp;
+  /** Whose prices count, in this table's names. */
+  readonly maker: string;
+  /** What comes after the name and says nothing of the price. */
+  readonly after?: RegExp;
+  /** Names have `4.5` where the maker has `4-5`. */
+  readonly dots?: true;
+  /** Ten percent more for models of this name or later ones of its kind. */
+  readonly surcharge?: RegExp;
+}
+
+// Bedrock asks Anthropic's prices, and since Claude 4.5 a tenth more for what stays in a region. OpenRouter asks what the
+// makers ask. Variants (`:free`, `:thinking`) and models that several others serve have prices of their own.
+/** Models that others sell, by provider. Deployments of Azure have names of one's own: `modelPrices` says which they are. */
+export const resellers: Readonly<Record<string, readonly Reseller[]>> = {
+  amazon: [
+    { before: /^global\.anthropic\./, maker: 'anthropic', after: /-v\d+(?::\d+)?$/ },
+    {
+      before: /^(?:[a-z-]+\.)?anthropic\./,
+      maker: 'anthropic',
+      after: /-v\d+(?::\d+)?$/,
+      surcharge: /^claude-(?:opus|sonnet|haiku)-(?:4-[5-9]|[5-9])/,
+    },
+  ],
+  openrouter: [
+    { before: /^openai\//, maker: 'openai' },
+    { before: /^anthropic\//, maker: 'anthropic', dots: true },
+    { before: /^google\//, maker: 'google' },
+    { before: /^x-ai\//, maker: 'grok' },
+    { before: /^mistralai\//, maker: 'mistralai' },
+  ],
 };
 
 /** What models cost, by `provider/model` without date. */

@@ -19,6 +19,47 @@ describe('the price of a model', () => {
     expect(book.priceOf(dated)).toBe(priceTable.get(plain));
   });
 
+  it.each([
+    ['amazon/global.anthropic.claude-sonnet-4-5-20250929-v1:0', 'anthropic/claude-sonnet-4-5'],
+    ['bedrock/eu.anthropic.claude-3-haiku-20240307-v1:0', 'anthropic/claude-3-haiku'],
+    ['amazon/anthropic.claude-sonnet-4-20250514-v1:0', 'anthropic/claude-sonnet-4'],
+    ['openrouter/anthropic/claude-sonnet-4.5', 'anthropic/claude-sonnet-4-5'],
+    ['openrouter/openai/gpt-4.1-mini', 'openai/gpt-4.1-mini'],
+    ['openrouter/google/gemini-2.5-flash', 'google/gemini-2.5-flash'],
+    ['openrouter/x-ai/grok-4', 'grok/grok-4'],
+    ['mistralai/mistral-large-latest', 'mistralai/mistral-large'],
+  ])('of %s is what its maker asks: %s', (sold, made) => {
+    expect(priceTable.has(made)).toBe(true);
+    expect(book.priceOf(sold)).toEqual(priceTable.get(made));
+  });
+
+  it('of what stays in a region of Bedrock is a tenth more', () => {
+    expect(book.priceOf('amazon/eu.anthropic.claude-sonnet-4-5-20250929-v1:0')).toEqual({
+      input: 3.3,
+      output: 16.5,
+      cachedInput: 0.33,
+      cacheWrite: 4.125,
+    });
+  });
+
+  it('is that of another model where you say so', () => {
+    const own = new PriceBook({
+      'azure/my-deployment': 'openai/gpt-4.1',
+      'custom/mine': 'custom/rented',
+      'custom/rented': { input: 1, output: 2 },
+    });
+    expect(own.priceOf('azure-openai/my-deployment')).toEqual(priceTable.get('openai/gpt-4.1'));
+    expect(own.priceOf('custom/mine')).toEqual({ input: 1, output: 2 });
+    // The name of a deployment says nothing.
+    expect(own.priceOf('azure-openai/gpt-4.1')).toBeUndefined();
+    for (const name of [
+      'openrouter/openai/gpt-4.1:free',
+      'openrouter/moonshotai/kimi-k2',
+      'amazon/amazon.nova-pro-v1:0',
+    ])
+      expect(own.priceOf(name)).toBeUndefined();
+  });
+
   it.each(['openai/gpt-4o-audio-preview', 'openai/gpt-4', 'ollama/llama3.1', 'gpt-4o', 'none', 'openai/gpt-4.1-9999'])(
     'of %s is not known, and so is what it costs',
     (name) => {
@@ -56,6 +97,7 @@ describe('the price of a model', () => {
     [5, 'modelPrices is not an object'],
     [{ 'gpt-4o': { input: 1, output: 1 } }, 'is not named provider/model'],
     [{ 'a/b': 3 }, 'modelPrices["a/b"] is not an object'],
+    [{ 'a/b': 'c/d' }, 'modelPrices["a/b"] names "c/d", which has no price here'],
     [{ 'a/b': { input: 1 } }, 'modelPrices["a/b"].output is not a number'],
     [{ 'a/b': { input: 1, output: 1, cachedInput: -1 } }, 'modelPrices["a/b"].cachedInput is not a number'],
   ])('given as %j is refused', (modelPrices, message) => {

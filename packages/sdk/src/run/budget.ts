@@ -272,7 +272,7 @@ export class Purse {
     throw new PortiaError({
       code: 'PRICE_UNKNOWN',
       message: `maxUsd is set, and the price of ${model} is not known: the call is not made`,
-      hint: `say what it costs per million tokens: modelPrices: { '${model}': { input: …, output: … } } in the Config`,
+      hint: `say what it costs per million tokens, or which model it is: modelPrices: { '${model}': { input: …, output: … } } or 'openai/gpt-4.1' in the Config`,
       details: { model },
     });
   }
