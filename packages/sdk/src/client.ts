@@ -86,6 +86,7 @@ interface Opened {
   readonly runtime: Runtime;
   readonly plans: PlanShelf;
   readonly storage: Runtime['storage'];
+  readonly forget: (externalId: string) => Promise<void>;
 }
 
 /**
@@ -139,7 +140,8 @@ export class Portia {
       prices: new PriceBook(config.modelPrices),
       clientBudget: config.budget && new ClientBudget(config.budget),
     };
-    return { runtime, plans: new PlanShelf(storage, this.#options.plans), storage };
+    const forget = (externalId: string): Promise<void> => runtime.models.forget(externalId);
+    return { runtime, plans: new PlanShelf(storage, this.#options.plans), storage, forget };
   }
 
   /** Makes a plan for a query and stores it. @throws PortiaError `PLANNING_FAILED`, and what the model throws. */

@@ -284,6 +284,13 @@ describe('what a run costs', () => {
     const estimate = json((await cli('estimate', planned.id, '--json')).out);
     expect(estimate).toMatchObject({ basis: 'shape', planning: { modelCalls: 1 }, modelCalls: { low: 2 } });
     expect((await cli('estimate', planned.id)).out).toMatch(/from the shape of the plan[\s\S]*model calls +2 /);
+    const both = json((await cli('plan', 'Review the poem', '--cached', '--estimate', '--json')).out);
+    expect([both.plan.id, both.estimate]).toEqual([planned.id, estimate]);
+    const shownBoth = await cli('plan', 'Review the poem', '--cached', '--estimate');
+    expect([json(shownBoth.out).id, shownBoth.err]).toEqual([
+      planned.id,
+      expect.stringMatching(/from the shape of the plan[\s\S]*model calls +2 [\s\S]*run it:/),
+    ]);
     const stopped = await cli('run', '--plan', planned.id, '--yes', '--json', '--budget', 'maxModelCalls=0');
     const { planRun, error } = json((await cli('runs', 'show', json(stopped.out).id, '--json')).out);
     expect(error).toMatchObject({ code: 'BUDGET_EXCEEDED' });

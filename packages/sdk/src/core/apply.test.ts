@@ -356,6 +356,7 @@ describe('clarifications', () => {
       ...raised(question, 1),
       visit: 2,
       approves: { call: '1.2.1', argsHash: 'h' },
+      sends: [{ role: 'user', content: 'Hi' }],
       expiresAt: 5000,
       onExpiry: 'refuse',
     } as RunEventBody;
@@ -368,6 +369,7 @@ describe('clarifications', () => {
       audience: 'endUser',
       raisedAt: 1001,
       approves: { call: '1.2.1', argsHash: 'h' },
+      sends: [{ role: 'user', content: 'Hi' }],
       expiresAt: 5000,
       onExpiry: 'refuse',
       resolvedBy: null,

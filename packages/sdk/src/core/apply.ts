@@ -421,6 +421,7 @@ function raise(state: RunState, event: EventOf<'clarification-raised'>, at: numb
     audience: event.audience,
     raisedAt: at,
     approves: event.approves,
+    ...(event.sends && { sends: event.sends }),
     expiresAt: event.expiresAt,
     onExpiry: event.onExpiry ?? 'fail',
     resolvedBy: null,

@@ -178,6 +178,8 @@ export interface RaisedClarification {
   readonly audience: Audience;
   /** For an approval: the call it allows, and the hash of that call's arguments. */
   readonly approves?: { readonly call: string; readonly argsHash: string };
+  /** For an approval of a model call: the messages it allows to be sent. */
+  readonly sends?: readonly ModelMessage[];
   /** Epoch milliseconds after which it can no longer be answered. */
   readonly expiresAt?: number;
   /** What happens then; `fail` unless given. */

@@ -82,6 +82,7 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
       approves: { call: '1.1.1', argsHash: 'x' },
       expiresAt: 99,
       onExpiry: { default: null },
+      sends: [{ role: 'user', content: 'Hi' }],
     },
   ],
   [

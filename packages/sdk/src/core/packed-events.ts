@@ -33,7 +33,7 @@ const forms = [
   {
     letter: 'q',
     type: 'clarification-raised',
-    fields: ['step', 'key', 'clarification', 'audience', 'visit?', 'approves?', 'expiresAt?', 'onExpiry?'],
+    fields: ['step', 'key', 'clarification', 'audience', 'visit?', 'approves?', 'expiresAt?', 'onExpiry?', 'sends?'],
   },
   { letter: 'a', type: 'clarification-resolved', fields: ['id', 'response', 'via', 'resolvedBy', 'as'] },
   { letter: 'w', type: 'run-wait', fields: [] },
@@ -151,6 +151,7 @@ function packQuestion(body: EventOf<'clarification-raised'>): unknown[] {
     body.approves,
     body.expiresAt,
     body.onExpiry,
+    body.sends,
   ]);
 }
 

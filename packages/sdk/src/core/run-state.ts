@@ -50,6 +50,8 @@ export interface ClarificationRecord {
   readonly audience: Audience;
   readonly raisedAt: number;
   readonly approves: { readonly call: string; readonly argsHash: string } | undefined;
+  /** What an approval of a model call allows to be sent. */
+  readonly sends?: readonly ModelMessage[];
   readonly expiresAt: number | undefined;
   readonly onExpiry: ExpiryPolicy;
   resolvedBy: string | null;

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { ModelSetting } from '../config/config-options.ts';
 import type { AiSdkLanguageModel } from './ai-sdk/language-model.ts';
 import { fromAiSdk } from './ai-sdk/from-ai-sdk.ts';
-import { cachedModel } from './cache/cached-model.ts';
+import { cachedModel, ownerPrefix } from './cache/cached-model.ts';
 import type { ModelCache } from './cache/model-cache.ts';
 import { firstThatAnswers } from './fallback.ts';
 import { importOptional } from './import-optional.ts';
@@ -103,6 +103,8 @@ export interface ModelSet {
    * @throws PortiaError `MODEL_UNKNOWN` for a name that cannot be read.
    */
   get(which: ModelAgent | ModelSetting): Model;
+  /** Removes an end user's answers from the cache. */
+  forget(endUserId: string): Promise<void>;
   /** Lets go of the cache of answers. */
   close(): Promise<void>;
 }
@@ -156,6 +158,9 @@ export function modelSet(config: Config, options: ModelSetOptions = {}): ModelSe
       const setting = isAgent ? (config.models[which as ModelAgent] ?? config.models.default) : asList(which);
       if (setting === undefined) return once('', () => unsetModel(config.llmProvider));
       return isList(setting) ? list(setting) : one(setting);
+    },
+    async forget(endUserId) {
+      await cache?.forget?.(ownerPrefix(endUserId));
     },
     async close() {
       // A cache that was given as an object is its owner's to close.

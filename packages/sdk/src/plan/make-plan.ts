@@ -5,6 +5,7 @@ import { Plan, PlanInput, type PlanInputInit } from '../core/plan.ts';
 import type { Schema } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { type EndUserInit, initializeEndUser } from '../run/end-users.ts';
+import { guardedModel } from '../run/model-hooks.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
 import type { Runtime } from '../run/runtime.ts';
 import { meteredModel } from './metered-model.ts';
@@ -38,7 +39,7 @@ export async function makePlan(runtime: Runtime, plans: PlanShelf, query: string
   }
   const { model, usage } = meteredModel(runtime, runtime.models.get('planning'), readBudget(options.budget, 'budget'));
   const { plan } = await planQuery({
-    model,
+    model: guardedModel(model, runtime.hooks),
     query,
     tools: toolsFor(runtime, query, options.tools),
     endUser: options.endUser === undefined ? undefined : await initializeEndUser(runtime.storage, options.endUser),

@@ -37,8 +37,12 @@ export function meteredModel(
       const started = performance.now();
       try {
         const { clock } = runtime;
-        const answer = await whileTimeLasts(purse, () => clock.now(), request.signal, stop, (limits) =>
-          model.generate({ ...request, ...allowed, ...limits }),
+        const answer = await whileTimeLasts(
+          purse,
+          () => clock.now(),
+          request.signal,
+          stop,
+          (limits) => model.generate({ ...request, ...allowed, ...limits }),
         );
         const ms = Math.round(performance.now() - started);
         addModelCall(totals, { answer, ms, ...purse.bill(model, request, answer) });

@@ -128,6 +128,10 @@ function addModelHooks(
     combined.toolOutput = (tool, output) =>
       outputs.reduce((value, one) => one.toolOutput?.(tool, value) ?? null, output);
   }
+  const inputs = having('runInput');
+  if (inputs.length > 0) {
+    combined.runInput = (name, input) => inputs.reduce((value, one) => one.runInput?.(name, value) ?? null, input);
+  }
   const before = having('beforeModelCall');
   if (before.length > 0) {
     combined.beforeModelCall = (call, planRun) => firstOf(before, (one) => one.beforeModelCall?.(call, planRun));

@@ -126,7 +126,7 @@ async function beginning(
   options: RunOptions,
 ): Promise<{ readonly header: RunHeader; readonly endUser: EndUser }> {
   const { runKey, labels, structuredOutputSchema, startAt } = options;
-  const inputs = await planRunInputs(plan, options.planRunInputs, runtime.logger);
+  const inputs = await planRunInputs(plan, options.planRunInputs, runtime.logger, runtime.hooks);
   const endUser = await initializeEndUser(runtime.storage, options.endUser);
   const header = {
     id: PlanRunUUID.random(),

@@ -91,7 +91,7 @@ describe('a hook before a model call', () => {
     let known = false;
     const hooks: ExecutionHooks = {
       beforeModelCall(call, run) {
-        known = run.outputs.clarifications.some(({ resolved }) => resolved);
+        known = (run?.outputs.clarifications ?? []).some(({ resolved }) => resolved);
         if (!known) return InputClarification({ userGuidance: 'Which tone?', argumentName: 'tone' });
         call.messages.push({ role: 'user', content: 'kind' });
         return undefined;

@@ -12,8 +12,15 @@ export interface RedactOptions {
   readonly toolOutputs?: boolean | undefined;
   /** Words sent to models, before they are sent and stored. True unless given. */
   readonly modelMessages?: boolean | undefined;
-  /** Words of models, before they are stored. Arguments of calls stay as they are. False unless given. */
+  /** Words of models, before they are stored. False unless given. */
   readonly modelAnswers?: boolean | undefined;
+  /**
+   * Arguments of tool calls, as models write them and as plans give them, before they are stored, approved and passed:
+   * the tool gets them redacted too. False unless given.
+   */
+  readonly toolArguments?: boolean | undefined;
+  /** Inputs of runs, before they are stored: nobody sees them whole. False unless given. */
+  readonly runInputs?: boolean | undefined;
 }
 
 /**
@@ -21,7 +28,8 @@ export interface RedactOptions {
  * from prompts, from what people see.
  */
 export function redactPatterns(patterns: RegExp | readonly RegExp[], options: RedactOptions = {}): ExecutionHooks {
-  const { replacement = '[redacted]', toolOutputs = true, modelMessages = true, modelAnswers = false } = options;
+  const { replacement = '[redacted]', toolOutputs = true, modelMessages = true } = options;
+  const { modelAnswers = false, toolArguments = false, runInputs = false } = options;
   const list = (Array.isArray(patterns) ? patterns : [patterns]) as readonly RegExp[];
   const all = list.map(({ source, flags }) => new RegExp(source, flags.includes('g') ? flags : `${flags}g`));
   const text = (words: string): string =>
@@ -40,12 +48,20 @@ export function redactPatterns(patterns: RegExp | readonly RegExp[], options: Re
         call.messages = call.messages.map((message) => withWords(message, text));
       },
     }),
-    ...(modelAnswers && {
+    ...((modelAnswers || toolArguments) && {
       afterModelCall(answer) {
-        answer.text = text(answer.text);
-        if (answer.object !== undefined) answer.object = value(answer.object);
+        if (modelAnswers) answer.text = text(answer.text);
+        if (modelAnswers && answer.object !== undefined) answer.object = value(answer.object);
+        if (toolArguments && answer.toolCalls)
+          answer.toolCalls = answer.toolCalls.map((call) => ({ ...call, args: value(call.args) }));
       },
     }),
+    ...(toolArguments && {
+      beforeToolCall(_tool, args) {
+        Object.assign(args, value(args));
+      },
+    }),
+    ...(runInputs && { runInput: (_name: string, input: JsonValue) => value(input) }),
   };
 }
 

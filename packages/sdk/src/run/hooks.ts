@@ -33,6 +33,11 @@ export type ToolHookResult = Clarification | ClarificationRequest | undefined | 
  * point, but never for one that the record shows as passed.
  */
 export interface ExecutionHooks {
+  /**
+   * An input of a run, before it is stored: what this returns takes its place. It is not checked against the plan's schema
+   * again. Throwing makes no run.
+   */
+  runInput?(name: string, value: JsonValue): JsonValue;
   /** Once per run, before its first step; again when nothing of a step is on record yet after a crash or for a retry. */
   beforePlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun): void | Promise<void>;
   /**
@@ -82,11 +87,11 @@ export interface ExecutionHooks {
   toolOutput?(tool: AnyTool, output: JsonValue): JsonValue;
   /**
    * Before each model call of a run, also those that tools make with `ctx.model()`; not for one whose answer is on
-   * record. `call.messages` may be changed in place: what they say then is sent, and stored as far as they are new.
+   * record. And before each call of a planning, where there is no run yet, and no person can be asked. `call.messages` may be changed in place: what they say then is sent, and stored as far as they are new.
    * A User Verification lets a person approve the call; any other clarification is answered first, and then the hook is
    * asked again. Throwing fails the step.
    */
-  beforeModelCall?(call: ModelCall, planRun: ReadOnlyPlanRun): ToolHookResult | Promise<ToolHookResult>;
+  beforeModelCall?(call: ModelCall, planRun: ReadOnlyPlanRun | undefined): ToolHookResult | Promise<ToolHookResult>;
   /**
    * After each model call that gave an answer, once. `answer` may be changed in place before it is stored and used. A
    * clarification pauses the step; the answer is kept, and used after anything but a no.
@@ -94,7 +99,7 @@ export interface ExecutionHooks {
   afterModelCall?(
     answer: ModelAnswerDraft,
     call: ModelCall,
-    planRun: ReadOnlyPlanRun,
+    planRun: ReadOnlyPlanRun | undefined,
   ): ToolHookResult | Promise<ToolHookResult>;
   /**
    * Reads strictly as if in sequence: a branch, a round of a concurrent loop, or a call beside others of an agent's turn

@@ -1,12 +1,14 @@
 import { type Clarification, isApproved, isClarification } from '../core/clarification.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
+import { hashJson } from '../core/hash.ts';
 import { type JsonValue, toJson } from '../core/json.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest, ModelTool, ModelToolCall } from '../core/model.ts';
+import type { ReadOnlyPlanRun } from '../core/plan-run.ts';
 import { visitKey, wholeRun } from '../core/run-state.ts';
 import type { Driver } from './driver.ts';
 import { runView } from './hook-views.ts';
-import type { ClarificationRequest } from './hooks.ts';
+import type { ClarificationRequest, ExecutionHooks } from './hooks.ts';
 import { HookFailure, inHook } from './in-hook.ts';
 import type { DrivenRun } from './runtime.ts';
 import { raiseQuestions } from './visit-run.ts';
@@ -16,7 +18,7 @@ export interface ModelCall {
   /** `provider/model`, as it was asked for. */
   readonly model: string;
   readonly purpose: ModelPurpose;
-  /** The step of the plan it is made for, counted from 0; `null` for the final output. */
+  /** The step of the plan it is made for, counted from 0; `null` for the final output and for planning. */
   readonly step: number | null;
   /** All that is sent. `beforeModelCall` may change it in place. */
   messages: ModelMessage[];
@@ -72,10 +74,11 @@ export class ModelGuard {
     if (!hooks.beforeModelCall) return call.messages;
     const key = beforeKey(at);
     refuseOpen(at, key);
-    const request = toRequest(await inHook(() => hooks.beforeModelCall?.(call, runView(this.#run))));
-    const sent = toJson(call.messages, 'messages') as unknown as ModelMessage[];
-    if (!request || passes(at, key, request)) return sent;
-    raise(at, key, request, 'Before model call hook');
+    const approved = approvedMessages(at, key);
+    if (approved) return approved;
+    const { sent, request } = await askBefore(hooks, call, runView(this.#run));
+    if (!request) return sent;
+    raise(at, key, request, 'Before model call hook', sent);
     await at.driver.commit();
     throw new ModelQuestion(at.driver);
   }
@@ -89,17 +92,8 @@ export class ModelGuard {
   ): Promise<Heard> {
     const { hooks } = this.#run.runtime;
     if (!hooks.afterModelCall) return { answer };
-    const { text, toolCalls, object } = answer;
-    const draft = structuredClone({
-      text,
-      ...(toolCalls && { toolCalls }),
-      ...(object !== undefined && { object }),
-    }) as ModelAnswerDraft;
     const call = this.#view(at, model, structuredClone(messages) as ModelMessage[], tools);
-    const request = toRequest(await inHook(() => hooks.afterModelCall?.(draft, call, runView(this.#run))));
-    const changed = toJson(draft, 'the answer') as unknown as Pick<ModelAnswer, 'text' | 'toolCalls' | 'object'>;
-    const { toolCalls: _calls, object: _object, ...rest } = answer;
-    const heard = { ...rest, ...changed };
+    const { heard, request } = await askAfter(hooks, answer, call, runView(this.#run));
     return request
       ? { answer: heard, raise: () => raise(at, afterKey(at), request, 'After model call hook') }
       : { answer: heard };
@@ -109,6 +103,62 @@ export class ModelGuard {
     const planStep = this.#run.driver.state.program.instructions[step]?.planStep;
     return { model: model.id, purpose, step: planStep ?? (step === wholeRun ? null : step), messages, tools };
   }
+}
+
+/** Asks the hook before a call, and gives what is to be sent. @throws HookFailure */
+async function askBefore(
+  hooks: ExecutionHooks,
+  call: ModelCall,
+  run: ReadOnlyPlanRun | undefined,
+): Promise<{ readonly sent: ModelMessage[]; readonly request: ClarificationRequest | undefined }> {
+  const request = toRequest(await inHook(() => hooks.beforeModelCall?.(call, run)));
+  return { sent: toJson(call.messages, 'messages') as unknown as ModelMessage[], request };
+}
+
+/** Asks the hook after a call, and gives the answer as it left it. @throws HookFailure */
+async function askAfter(
+  hooks: ExecutionHooks,
+  answer: ModelAnswer,
+  call: ModelCall,
+  run: ReadOnlyPlanRun | undefined,
+): Promise<{ readonly heard: ModelAnswer; readonly request: ClarificationRequest | undefined }> {
+  const { toolCalls, object, ...rest } = answer;
+  const draft = structuredClone({
+    text: answer.text,
+    ...(toolCalls && { toolCalls }),
+    ...(object !== undefined && { object }),
+  }) as ModelAnswerDraft;
+  const request = toRequest(await inHook(() => hooks.afterModelCall?.(draft, call, run)));
+  const changed = toJson(draft, 'the answer') as unknown as Pick<ModelAnswer, 'text' | 'toolCalls' | 'object'>;
+  return { heard: { ...rest, ...changed }, request };
+}
+
+/** The model of a planning, with the hooks around its calls. There is no run that could wait: a question is a failure. */
+export function guardedModel(model: Model, hooks: ExecutionHooks): Model {
+  if (!hooks.beforeModelCall && !hooks.afterModelCall) return model;
+  const view = ({ messages, tools = [] }: ModelRequest): ModelCall => {
+    const copy = structuredClone(messages) as ModelMessage[];
+    return { model: model.id, purpose: 'planning', step: null, messages: copy, tools };
+  };
+  return {
+    ...model,
+    async generate(request) {
+      const before = await askBefore(hooks, view(request), undefined);
+      if (before.request) throw nobodyWaits('before');
+      const asked = { ...request, messages: before.sent };
+      const { heard, request: asks } = await askAfter(hooks, await model.generate(asked), view(asked), undefined);
+      if (asks) throw nobodyWaits('after');
+      return heard;
+    },
+  };
+}
+
+function nobodyWaits(when: 'before' | 'after'): HookFailure {
+  return new HookFailure({
+    code: 'HOOK_FAILED',
+    message: `a hook asked a person ${when} a model call of a planning, when no run is there to wait`,
+    hint: "throw instead, or let calls pass whose purpose is 'planning'",
+  });
 }
 
 /** The guard of a run; none where no hook wants to know. */
@@ -134,13 +184,29 @@ function refuseOpen({ driver }: At, key: string): void {
   }
 }
 
-/** Whether the hook asks for an approval that it was given. */
-function passes({ driver }: At, key: string, { clarification }: ClarificationRequest): boolean {
-  const asked = driver.state.questions.get(key)?.at(-1)?.clarification;
-  return clarification.category === 'User Verification' && asked !== undefined && isApproved(asked);
+/**
+ * What a person has let be sent: exactly that is sent, whatever the hook would say now and whatever day it has become.
+ * @throws HookFailure where it is not what was approved.
+ */
+function approvedMessages({ driver }: At, key: string): ModelMessage[] | undefined {
+  const { clarification, approves, sends } = driver.state.questions.get(key)?.at(-1) ?? {};
+  if (!clarification || !sends || !isApproved(clarification)) return undefined;
+  if (approves?.argsHash === hashOf(sends)) return structuredClone(sends) as ModelMessage[];
+  throw new HookFailure({ code: 'APPROVAL_REFUSED', message: 'the messages of a model call are not those approved' });
 }
 
-function raise({ driver, step, visit }: At, key: string, request: ClarificationRequest, source: string): void {
+function hashOf(messages: readonly ModelMessage[]): string {
+  return hashJson(messages as unknown as JsonValue);
+}
+
+function raise(
+  at: At,
+  key: string,
+  request: ClarificationRequest,
+  source: string,
+  sends?: readonly ModelMessage[],
+): void {
+  const { driver, step, visit } = at;
   if (step === wholeRun) {
     throw new HookFailure({
       code: 'HOOK_FAILED',
@@ -150,7 +216,8 @@ function raise({ driver, step, visit }: At, key: string, request: ClarificationR
   }
   const audience = request.clarification.category === 'User Verification' ? 'operator' : 'endUser';
   const place = visit === 0 ? { step } : { step, visit };
-  raiseQuestions(driver, place, key, [request], { audience, source });
+  const approval = sends && { approves: { call: placeKey(at), argsHash: hashOf(sends) }, sends };
+  raiseQuestions(driver, place, key, [request], { audience, source, ...approval });
 }
 
 function toRequest(answer: Clarification | ClarificationRequest | undefined | void): ClarificationRequest | undefined {

@@ -4,6 +4,7 @@ import { LocalDataValue } from '../core/output.ts';
 import type { Plan } from '../core/plan.ts';
 import { validate } from '../core/schema.ts';
 import { builderOf } from '../plan/builder-programs.ts';
+import type { ExecutionHooks } from './hooks.ts';
 import type { Logger } from '../observe/logger.ts';
 
 /** Values for a plan's inputs: an object by name, or a list of `{ name, value }`. */
@@ -19,13 +20,16 @@ export async function planRunInputs(
   plan: Plan,
   given: PlanRunInputs | undefined,
   logger: Logger,
+  hooks: Pick<ExecutionHooks, 'runInput'> = {},
 ): Promise<Record<string, LocalDataValue>> {
   const values = byName(given);
   const inputs: Record<string, LocalDataValue> = {};
   const missing: string[] = [];
+  const shown = (name: string, value: JsonValue): LocalDataValue =>
+    LocalDataValue(hooks.runInput ? toJson(hooks.runInput(name, value), `input ${name}`) : value);
   for (const { name, value } of plan.planInputs) {
-    if (values.has(name)) inputs[name] = LocalDataValue(await checkedInput(plan, name, values.get(name)));
-    else if (value !== null) inputs[name] = LocalDataValue(value);
+    if (values.has(name)) inputs[name] = shown(name, await checkedInput(plan, name, values.get(name)));
+    else if (value !== null) inputs[name] = shown(name, value);
     else missing.push(name);
   }
   if (missing.length > 0) {

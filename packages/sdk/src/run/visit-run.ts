@@ -3,6 +3,7 @@ import { type Clarification, clarificationFromWire, clarificationToWire } from '
 import type { RunError, VisitId } from '../core/event.ts';
 import { ClarificationUUID } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { ModelMessage } from '../core/model.ts';
 import type { Instruction, Scope } from '../core/program.ts';
 import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
 import type { Audience } from '../core/clarification.ts';
@@ -125,6 +126,8 @@ export interface RaiseOptions {
   readonly audience: Audience;
   readonly source?: string;
   readonly approves?: { readonly call: string; readonly argsHash: string };
+  /** What an approval of a model call lets be sent. */
+  readonly sends?: readonly ModelMessage[];
 }
 
 function freshIn<C extends Clarification>(driver: Driver, clarification: C): C {
@@ -155,7 +158,10 @@ export function raiseQuestions(
       key,
       clarification: compact(clarification, options.source),
       audience: audience ?? options.audience,
-      ...(options.approves && clarification.category === 'User Verification' && { approves: options.approves }),
+      ...(clarification.category === 'User Verification' && {
+        ...(options.approves && { approves: options.approves }),
+        ...(options.sends && { sends: options.sends }),
+      }),
       ...(expiresIn !== undefined && { expiresAt: driver.now() + expiresIn }),
       ...(onExpiry !== undefined && { onExpiry }),
     });

@@ -23,6 +23,8 @@ import { type ImportReport, importLines } from './transfer/import.ts';
 export interface OpenStore {
   readonly storage: StorageBackend;
   readonly plans: PlanShelf;
+  /** Removes what is kept of an end user beside the store: answers of models in a cache. */
+  readonly forget: (externalId: string) => Promise<void>;
 }
 
 /** What a client's store holds, for reading: plans, runs, their clarifications and tool calls, end users, large outputs. */
@@ -132,13 +134,16 @@ export class Storage {
   }
 
   /**
-   * Destroys the key of an end user, and with it the contents of all their runs; gives how many runs those are. Done again
-   * it changes nothing. @throws PortiaError `CONFIG_INVALID` when the store is not encrypted, `RUN_STATE_INVALID` while
+   * Destroys the key of an end user, and with it the contents of all their runs, and removes their answers from the cache
+   * of model answers; gives how many runs those are. Done again it changes nothing. @throws PortiaError `CONFIG_INVALID` when the store is not encrypted, `RUN_STATE_INVALID` while
    * runs of theirs are not finished.
    */
   async eraseEndUser(externalId: string): Promise<Erasure> {
-    const { storage } = await this.#open();
-    return eraseEndUser(storage, externalId);
+    const { storage, forget } = await this.#open();
+    const erased = await eraseEndUser(storage, externalId);
+    // After it, so that no run of theirs is left to put something there. Done again, all of it is done again.
+    await forget(externalId);
+    return erased;
   }
 
   async getEndUser(externalId: string): Promise<EndUser | undefined> {

@@ -118,6 +118,20 @@ function sharingTests(withCache: WithCache, { it, expect }: TestFunctions): void
   );
 
   it(
+    'forgets the answers under keys that begin alike, and no others, where it can',
+    withCache(60_000, async ({ cache }, reopen) => {
+      if (!cache.forget) return;
+      for (const key of ['one.a', 'one.b', 'One.a', 'two.a', 'on*', 'on*.a']) await cache.set(key, key);
+      await cache.forget('one.');
+      await cache.forget('on*.');
+      const other = await reopen();
+      const left = [];
+      for (const key of ['one.a', 'one.b', 'One.a', 'two.a', 'on*', 'on*.a']) left.push(await other.get(key));
+      expect(left).toEqual([undefined, undefined, 'One.a', 'two.a', 'on*', undefined]);
+    }),
+  );
+
+  it(
     'may be closed twice',
     withCache(60_000, async ({ cache }) => {
       await cache.set('a', 'one');

@@ -1,6 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import { hashText } from '../core/hash.ts';
-import type { JsonObject } from '../core/json.ts';
+import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { ModelTool } from '../core/model.ts';
 import { jsonSchemaOf, type Schema } from '../core/schema.ts';
 import { withoutTags } from '../model/data-block.ts';
@@ -189,6 +189,28 @@ export function modelToolName(id: string): string {
   return safe.length <= longestModelName ? safe : `${safe.slice(0, longestModelName - 9)}_${hashText(id).slice(0, 8)}`;
 }
 
+/** What people read in a schema, without the tags of our prompts: a tool's author may be anybody. */
+function schemaWithoutTags(schema: JsonObject): JsonObject {
+  if (!mayHoldTags(JSON.stringify(schema))) return schema;
+  const clean = (value: JsonValue): JsonValue => {
+    if (Array.isArray(value)) return (value as readonly JsonValue[]).map(clean);
+    if (!isPlainObject(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value as JsonObject).map(([key, member]) => [
+        key,
+        wordKeys.has(key) && typeof member === 'string' ? withoutTags(member) : clean(member),
+      ]),
+    );
+  };
+  return clean(schema) as JsonObject;
+}
+
+const wordKeys: ReadonlySet<string> = new Set(['description', 'title', '$comment']);
+
+function mayHoldTags(text: string): boolean {
+  return withoutTags(text) !== text;
+}
+
 const modelTools = new WeakMap<AnyTool, ModelTool>();
 
 /** A tool as a model sees it; the same object every time. */
@@ -198,7 +220,7 @@ export function toolToModelTool(tool: AnyTool): ModelTool {
     made = Object.freeze({
       name: modelToolName(tool.id),
       description: withoutTags(tool.description),
-      argsSchema: argsJsonSchemaOf(tool),
+      argsSchema: schemaWithoutTags(argsJsonSchemaOf(tool)),
     });
     modelTools.set(tool, made);
   }

@@ -5,6 +5,7 @@ import { withClient } from '../open-client.ts';
 import { modelOptions, storeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { makePlanHere, planningOptions } from '../planning.ts';
+import { estimateLines } from '../view/estimate-lines.ts';
 import { planTable } from '../view/plan-table.ts';
 
 /** Plans a query and runs nothing. */
@@ -15,6 +16,7 @@ export const planCommand: Command = {
   words: [1, 1],
   options: {
     ...planningOptions,
+    estimate: { type: 'flag', help: 'and what a run of it is expected to take' },
     input: { type: 'text', many: true, value: 'NAME=', help: 'an input the plan may count on' },
     'end-user-id': { type: 'text', value: 'ID', help: 'on whose behalf' },
     ...toolOptions,
@@ -26,11 +28,13 @@ export const planCommand: Command = {
     interrupt.arm();
     return withClient(context, async (portia) => {
       const plan = await makePlanHere(context, portia, input.positionals[0] ?? '');
+      const estimate = input.flag('estimate') ? await portia.estimateCost(plan) : undefined;
       if (!json) {
         const next = `${io.err.paint.dim('run it:')} ${nextCommand(input, ['run --plan', plan.id], true)}`;
-        writeLines(io.err, [...planTable(plan, portia.tools, io.err), '', next]);
+        const expected = estimate ? ['', ...estimateLines(estimate, io.err)] : [];
+        writeLines(io.err, [...planTable(plan, portia.tools, io.err), ...expected, '', next]);
       }
-      writeJson(io.out, plan);
+      writeJson(io.out, json && estimate ? { plan, estimate } : plan);
       return exitCodes.complete;
     });
   },

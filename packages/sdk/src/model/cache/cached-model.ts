@@ -53,14 +53,20 @@ export function cachedModel(model: Model, options: CachedModelOptions): Model {
   };
 }
 
+/** What the keys of an end user's answers begin with. It does not tell who that is. */
+export function ownerPrefix(tenant: string): string {
+  return `${hashJson(['tenant', tenant])}.`;
+}
+
 function keyOf(model: Model, request: ModelRequest, options: CachedModelOptions): string | undefined {
   const { namespace, settings = null } = options;
   const tenant = namespace === undefined ? request.tenant : undefined;
   if (namespace === undefined && tenant === undefined) return undefined;
   try {
-    return hashJson({
-      v: 1,
-      owner: namespace === undefined ? ['tenant', tenant as string] : ['namespace', namespace],
+    const owner = namespace === undefined ? ownerPrefix(tenant as string) : 'shared.';
+    const hash = hashJson({
+      v: 2,
+      namespace: namespace ?? null,
       model: model.id,
       settings,
       messages: request.messages as unknown as JsonValue,
@@ -70,6 +76,7 @@ function keyOf(model: Model, request: ModelRequest, options: CachedModelOptions)
       schema: (request.schema ?? null) as unknown as JsonValue,
       maxOutputTokens: request.maxOutputTokens ?? null,
     });
+    return `${owner}${hash}`;
   } catch {
     // Text that has no canonical form, such as half a surrogate pair.
     return undefined;

@@ -33,6 +33,9 @@ export function memoryModelCache(options: MemoryCacheOptions = {}): ModelCache {
       const [oldest] = entries.keys();
       entries.delete(oldest as string);
     },
+    forget(prefix) {
+      for (const key of entries.keys()) if (key.startsWith(prefix)) entries.delete(key);
+    },
     close: () => entries.clear(),
   };
 }

@@ -9,6 +9,10 @@ export interface ModelCache {
   get(key: string): string | undefined | Promise<string | undefined>;
   /** Keeps an answer, in place of one that is there. */
   set(key: string, answer: string): void | Promise<void>;
+  /**
+   * Removes all answers whose keys begin with this: those of one end user. Without it they stay until their time is over.
+   */
+  forget?(prefix: string): void | Promise<void>;
   /** Lets go of what it holds open. */
   close(): void | Promise<void>;
 }

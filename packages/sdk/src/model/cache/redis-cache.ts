@@ -20,6 +20,8 @@ interface RedisClient {
   unref(): void;
   get(key: string): Promise<string | null>;
   set(key: string, value: string, options: { readonly PX: number }): Promise<unknown>;
+  scanIterator(options: { readonly MATCH: string; readonly COUNT: number }): AsyncIterable<string | readonly string[]>;
+  del(keys: readonly string[]): Promise<unknown>;
   destroy(): void;
 }
 
@@ -85,6 +87,16 @@ export async function redisModelCache(url: string, options: RedisCacheOptions = 
     get: async (key) => (await ask((at) => at.get(prefix + key))) ?? undefined,
     set: async (key, answer) => {
       await ask((at) => at.set(prefix + key, answer, { PX: ttlMs }));
+    },
+    forget: async (start) => {
+      const match = `${(prefix + start).replace(/[\\*?[\]]/g, '\\$&')}*`;
+      await ask(async (at) => {
+        for await (const found of at.scanIterator({ MATCH: match, COUNT: 1_000 })) {
+          // One key or a list of them, as the release of the package goes.
+          const keys = typeof found === 'string' ? [found] : [...found];
+          if (keys.length > 0) await at.del(keys);
+        }
+      });
     },
     close: async () => {
       await opening?.catch(() => undefined);

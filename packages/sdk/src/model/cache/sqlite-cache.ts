@@ -38,6 +38,9 @@ export async function sqliteModelCache(path: string, options: SqliteCacheOptions
       if (sets % 100 === 0) clear(connection, clock.now(), maxEntries);
       sets += 1;
     },
+    forget(prefix) {
+      connection.run('DELETE FROM model_answers WHERE substr(key, 1, ?) = ?', [prefix.length, prefix]);
+    },
     close: () => connection.close(),
   };
 }
