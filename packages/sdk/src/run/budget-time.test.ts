@@ -132,6 +132,25 @@ describe('a tool call that the time of a budget ends', () => {
   });
 });
 
+describe('a tool that is to be tried again', () => {
+  it('is not, when the pause would outlive the budget', async () => {
+    let calls = 0;
+    const shaky = tool({
+      id: 'shaky',
+      description: 'Fails',
+      readOnly: true,
+      retry: { maxAttempts: 3, delayMs: 5_000 },
+      run() {
+        calls += 1;
+        throw new Error('not now');
+      },
+    });
+    const portia = clientOf({ tools: [shaky] });
+    const run = await portia.runPlan(planOf({ toolId: 'shaky', output: '$a' }), { budget: { maxDurationMs: 2_000 } });
+    expect([run.state, calls]).toEqual(['FAILED', 1]);
+  });
+});
+
 describe('a model of one’s own that takes no notice', () => {
   it('is ended by the time of a budget too', async () => {
     let isUnderWay = false;
