@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import '../packages/sdk/test/lib/typescript-loader.mjs';
+import { at, commit, fill, median, now, planRecord, rounded, runId, sorted, states } from './full-store.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -21,65 +22,6 @@ const { values: options } = parseArgs({
 });
 const sizes = options.sizes.split(',').map(Number);
 const writers = Number(options.writers);
-const now = Date.UTC(2026, 0, 1);
-const runId = () => `prun-${randomUUID()}`;
-
-function planRecord() {
-  const id = `plan-${randomUUID()}`;
-  const query = 'Which stock price grew faster?';
-  return {
-    id,
-    hash: id,
-    query,
-    document: { id, plan_context: { query, tool_ids: [] }, steps: [], plan_inputs: [] },
-    createdAt: now,
-  };
-}
-
-const commit = (seq) => ({
-  seq,
-  at: now + seq,
-  events: JSON.stringify([['s', seq, null, { value: 'x'.repeat(100) }]]),
-});
-const states = ['NOT_STARTED', 'IN_PROGRESS', 'NEED_CLARIFICATION', 'READY_TO_RESUME'];
-
-/** How many runs each question finds, however many there are: more than a page. */
-const found = 60;
-
-/** Fills a store: most runs are complete; some of each kind stand between them. */
-async function fill(storage, size) {
-  const groups = Math.floor(size / found);
-  const plans = Array.from({ length: groups }, planRecord);
-  for (const plan of plans) await storage.savePlan(plan);
-  const ids = [];
-  let next = 0;
-  const fillSome = async () => {
-    for (let index = next++; index < size; index = next++) {
-      const group = index % groups;
-      const header = {
-        id: runId(),
-        planId: plans[group].id,
-        endUserId: `cust_${group}`,
-        createdAt: now + index,
-        inputs: {},
-        labels: { batch: 'nightly', customer: `c_${group}` },
-      };
-      // Group by group: 1 to 4 are of the unfinished states, 5 and 6 failed for their own reasons.
-      const state = group < 4 ? states[group] : group < 6 ? 'FAILED' : 'COMPLETE';
-      const status = {
-        state,
-        updatedAt: now + index,
-        ...(group === 2 && { wakeAt: now }),
-        ...(state === 'FAILED' && { error: { code: group === 4 ? 'APPROVAL_REFUSED' : 'TOOL_FAILED', message: 'no' } }),
-      };
-      ids[index] = header.id;
-      await storage.importRun({ header, status, epoch: 1, commits: [1, 2, 3].map(commit), commands: [] }, []);
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, fillSome));
-  return { ids, plans };
-}
-
 /** What is asked of a full store. */
 function questions({ ids, plans }, middle) {
   const random = () => ids[Math.floor(Math.random() * ids.length)];
@@ -95,25 +37,14 @@ function questions({ ids, plans }, middle) {
     'of two labels': (storage) => storage.listRuns({ labels: { batch: 'nightly', customer: 'c_7' } }),
     'of a plan': (storage) => storage.listRuns({ planId: plans[7].id }),
     'failed ones of a label': (storage) => storage.listRuns({ states: ['FAILED'], labels: { batch: 'nightly' } }),
+    'what waits': (storage) => storage.listClarifications({}),
+    'what waits for operators': (storage) => storage.listClarifications({ audiences: ['operator'] }),
+    'what waits, of a label': (storage) => storage.listClarifications({ labels: { customer: 'c_7' } }),
+    'what waits, of before': (storage) => storage.listClarifications({ raisedBefore: now + 200 }),
     'due now': (storage) => storage.listRuns({ states, wakeBefore: now + 1, order: 'oldest' }),
     'one run': (storage) => storage.loadRun(random()),
     'commands since': (storage) => storage.pollCommands([random()], '1'),
   };
-}
-
-const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
-const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
-const rounded = (value) => Number(value.toPrecision(3));
-
-async function median(work, rounds = 60) {
-  for (let round = 0; round < 5; round += 1) await work();
-  const taken = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const begun = performance.now();
-    await work();
-    taken.push(performance.now() - begun);
-  }
-  return at(sorted(taken), 0.5) * 1000;
 }
 
 /** Microseconds of each question, by size. */

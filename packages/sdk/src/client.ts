@@ -34,6 +34,7 @@ import type { ExecutionHooks } from './run/hooks.ts';
 import { Gate, ToolLimits } from './run/limits.ts';
 import { PlanShelf } from './run/plan-shelf.ts';
 import { type BatchCounts, type BatchItem, runMany, type RunManyOptions } from './run/run-many.ts';
+import { createQueryRun } from './run/plan-first.ts';
 import { type ResumeOptions, resumeRun } from './run/resume.ts';
 import { advance } from './run/runner.ts';
 import type { Runtime } from './run/runtime.ts';
@@ -200,6 +201,22 @@ export class Portia {
     const { runtime, plans } = await this.#open();
     const startAt = options.startAt ?? runtime.clock.now();
     const state = await createRun(runtime, plans, plan, { ...options, startAt });
+    runtime.bus.ring();
+    return { planRunId: state.header.id };
+  }
+
+  /**
+   * Stores a new run of a query, for whichever worker comes first: it makes the plan, and drives the run by it. Answers at
+   * once. What planning fails with, the run does, and a retry plans again. The same run key with the same query is the
+   * same run. @throws PortiaError `INPUT_INVALID`, `RUN_KEY_CONFLICT`.
+   */
+  async startQuery<Out extends Schema = Schema>(
+    query: string,
+    options: RunOptions<Out> = {},
+  ): Promise<{ readonly planRunId: PlanRunUUID }> {
+    const { runtime, plans } = await this.#open();
+    const startAt = options.startAt ?? runtime.clock.now();
+    const state = await createQueryRun(runtime, plans, query, { ...options, startAt });
     runtime.bus.ring();
     return { planRunId: state.header.id };
   }

@@ -2,6 +2,7 @@ import type { Portia } from './client.ts';
 import type { ConfigOptions } from './config/config-options.ts';
 import { PortiaError } from './core/errors.ts';
 import { importOptional } from './model/import-optional.ts';
+import type { Rotation } from './storage/encrypted/rotate.ts';
 import type { StorageBackend } from './storage/storage-backend.ts';
 
 /** What is used of `portia-ts-server`, which depends on this package and is loaded only when it is asked for. */
@@ -15,10 +16,13 @@ export interface ServerPackage {
     readonly maxBodyBytes?: number | undefined;
     readonly rateLimit?: number | undefined;
     readonly privateWebhooks?: boolean | undefined;
+    readonly pruneAfterMs?: number | undefined;
+    readonly publicUrl?: string | undefined;
     readonly logLevel?: string | undefined;
     readonly settings?: ConfigOptions | undefined;
   }): Promise<{ readonly url: string; readonly storage: string; close(): Promise<void> }>;
   manageKeys(settings: ConfigOptions, request: KeyRequest): Promise<readonly ServedKey[]>;
+  rotateSecrets(settings: ConfigOptions): Promise<Rotation>;
   createHandler(
     portia: Portia,
     storage: StorageBackend,

@@ -9,6 +9,7 @@ import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guar
 import { answerProblem } from './http/problem.ts';
 import { health, type Readiness } from './health.ts';
 import { metrics } from './metrics.ts';
+import { signInPage, type TakeBack } from './pages/sign-in-page.ts';
 import { pages } from './pages/pages.ts';
 import type { ServerLog } from './server-log.ts';
 import type { WebhookStore } from './webhooks/webhook-store.ts';
@@ -28,17 +29,20 @@ export interface AppOptions extends GuardOptions {
   readonly control?: ControlStore | undefined;
   /** Absent where nobody is told. */
   readonly outbox?: WebhookStore | undefined;
+  /** Takes browsers back from sign-ins; absent where a host program has pages of its own for that. */
+  readonly takeBack?: TakeBack | undefined;
 }
 
 /** The app: small routers put together, each with a concern of its own. */
 export function createApp(options: AppOptions): OpenAPIHono<Env> {
-  const { log, limits, readiness, control, outbox } = options;
+  const { log, limits, readiness, control, outbox, takeBack } = options;
   const app = new OpenAPIHono<Env>({ strict: false });
   app.onError((thrown, context) => answerProblem(context, thrown, log));
   app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
   app.use(requestLog(log), answerHeaders());
   app.route('/', health(readiness));
   app.route('/', pages());
+  if (takeBack) app.route('/', signInPage(takeBack, log));
   const door = guard(options);
   app.use('/metrics', door);
   app.route('/', metrics());

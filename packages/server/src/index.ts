@@ -1,6 +1,8 @@
 // Running a server
 export { type RunningServer, serve, type ServeOptions } from './serve.ts';
-export { defineConfig, type ServerConfig } from './server-config.ts';
+export { defineConfig, type ServerConfig, type ServerConfigOf } from './server-config.ts';
+export type { ServedMcp, ServerDoors } from './sign-ins.ts';
+export { rotateSecrets } from './rotate-secrets.ts';
 export { type KeyRequest, manageKeys } from './manage-keys.ts';
 
 // The API within a program of your own

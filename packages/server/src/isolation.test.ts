@@ -63,6 +63,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   'POST /api/v1/runs': { planId: `plan-${zeros}` },
   'POST /api/v1/plans': { document: { plan_context: { query: 'q', tool_ids: [] }, steps: [], plan_inputs: [] } },
   'POST /api/v1/runs/{runId}/cancel': {},
+  'POST /api/v1/runs/{runId}/retry': { budget: { maxUsd: 1 } },
   'POST /api/v1/runs/{runId}/clarifications/{clarificationId}/answer': { response: 'stolen' },
   'PUT /api/v1/end-users/{endUserId}': { name: 'stolen' },
   'POST /api/v1/end-users/{endUserId}/tokens': {},

@@ -10,6 +10,9 @@ import { usualLimits, usualRate } from './handler.ts';
 import { readServerConfig } from './server-config.ts';
 import { serverLog, type ServerLog } from './server-log.ts';
 import { Tenants } from './tenants.ts';
+import { SqlSecrets } from './control/sql-secrets.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { SignInDesk, tellSignIn } from './sign-ins.ts';
 import { WebhookSender } from './webhooks/webhook-sender.ts';
 import { WebhookStore } from './webhooks/webhook-store.ts';
 import { WebhookWatch } from './webhooks/webhook-watch.ts';
@@ -34,6 +37,10 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one key: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /** Finished runs are removed this long after their last change, in milliseconds; they stay unless given. */
+  readonly pruneAfterMs?: number | undefined;
+  /** How browsers reach this server, for sign-ins: `https://portia.example.org`; its own address unless given. */
+  readonly publicUrl?: string | undefined;
   /** Whether webhooks may go to private addresses; only with `noAuth` unless given. */
   readonly privateWebhooks?: boolean | undefined;
   /** `trace` to `fatal`, or `silent`: `info` unless given. */
@@ -69,21 +76,31 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const { port = 18999, host = '127.0.0.1', noAuth = false, settings = {} } = options;
   refuseOpenDoor(host, noAuth);
   const serverConfig = await readServerConfig(options.folder ?? process.cwd(), options.configFile);
-  const base = Config.fromDefault({ ...serverConfig.config, ...settings });
+  const own = typeof serverConfig === 'function' ? {} : serverConfig.config;
+  const base = Config.fromDefault({ ...own, ...settings });
   const log = serverLog(options.logLevel ?? 'info');
   const control = await openControl(base);
   const { concurrency } = options;
   const outbox = new WebhookStore(control.sql, base.secretKey);
   const sender = new WebhookSender(outbox, log, { allowPrivate: options.privateWebhooks ?? noAuth });
-  const tenants = new Tenants({
+  const secrets = new SqlSecrets(control.sql, base.secretKey);
+  const desks = new Map<string, SignInDesk>();
+  let publicUrl = '';
+  const desk = (organisation: string): SignInDesk => {
+    const known = desks.get(organisation) ?? new SignInDesk(organisation, secrets, () => publicUrl);
+    desks.set(organisation, known);
+    return known;
+  };
+  const tenants: Tenants = new Tenants({
     settings,
     serverConfig,
     log,
     work: concurrency === 0 ? undefined : { concurrency },
+    doors: (organisation) => desk(organisation).doors,
     attend: (tenant) => new WebhookWatch(tenant, outbox, log, () => sender.ring()),
   });
+  let server: ServerType | undefined;
   try {
-    await openAll(tenants, control, log);
     const { rateLimit, maxBodyBytes = usualLimits.maxBodyBytes } = options;
     const app = createApp({
       authenticate: noAuth ? withoutAuth() : byApiKey(control),
@@ -98,16 +115,34 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       },
       control,
       outbox,
+      takeBack: async (organisation, url) => {
+        if (!(await control.organisations()).includes(organisation)) throw nobodySignsIn();
+        const open = await tenants.get(organisation).catch(() => undefined);
+        const taken = await desk(organisation).complete(url, open);
+        // Its tools may only now be there to be listed.
+        if (!open) await openOne(tenants, organisation, log);
+        return taken;
+      },
     });
-    const server = listen({ fetch: app.fetch, port, hostname: host });
+    server = listen({ fetch: app.fetch, port, hostname: host });
     if ('keepAliveTimeout' in server) server.keepAliveTimeout = idleMs;
     await listening(server, host, port);
+    const url = urlOf(host, (server.address() as AddressInfo).port);
+    publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
+    await openAll(tenants, control, log);
+    const { pruneAfterMs } = options;
+    const housekeeping = new Housekeeping({ tenants, control, log, pruneAfterMs });
+    const listener = server;
     return {
-      url: urlOf(host, (server.address() as AddressInfo).port),
+      url,
       storage: base.storage.name,
-      close: () => close(server, tenants, sender, control),
+      close: async () => {
+        await housekeeping.close();
+        await close(listener, tenants, sender, control);
+      },
     };
   } catch (error) {
+    server?.close();
     await tenants.close();
     await sender.close();
     await control.close();
@@ -127,12 +162,22 @@ function refuseOpenDoor(host: string, noAuth: boolean): void {
 
 /** Opens every organisation, so that its worker takes up what is unfinished. One that cannot be opened stops nobody else. */
 async function openAll(tenants: Tenants, control: ControlStore, log: ServerLog): Promise<void> {
-  await tenants.get(defaultOrganisation);
-  for (const organisation of await control.organisations()) {
-    await tenants.get(organisation).catch((err: unknown) => {
+  await tenants.get(defaultOrganisation).catch((error: unknown) => {
+    if (!tellSignIn(log, defaultOrganisation, error)) throw error;
+  });
+  for (const organisation of await control.organisations())
+    if (organisation !== defaultOrganisation) await openOne(tenants, organisation, log);
+}
+
+async function openOne(tenants: Tenants, organisation: string, log: ServerLog): Promise<void> {
+  await tenants.get(organisation).catch((err: unknown) => {
+    if (!tellSignIn(log, organisation, err))
       log.error({ organisation, err }, 'the store of an organisation cannot be opened');
-    });
-  }
+  });
+}
+
+function nobodySignsIn(): PortiaError {
+  return new PortiaError({ code: 'SIGN_IN_FAILED', message: 'this address belongs to no sign-in that is open' });
 }
 
 async function listening(server: ServerType, host: string, port: number): Promise<void> {

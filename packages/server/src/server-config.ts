@@ -1,3 +1,4 @@
+import type { ServerDoors } from './sign-ins.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,8 +27,11 @@ export interface ServerConfig {
   readonly config?: Omit<ConfigOptions, 'storage' | 'storageClass' | 'storageDir' | 'env'> | undefined;
 }
 
+/** The same, made for each organisation: for tools that people sign in to. Nothing of it is shared between organisations. */
+export type ServerConfigOf = (server: ServerDoors) => ServerConfig | Promise<ServerConfig>;
+
 /** Gives its argument back: for the types of an editor. */
-export function defineConfig(config: ServerConfig): ServerConfig {
+export function defineConfig<Config extends ServerConfig | ServerConfigOf>(config: Config): Config {
   return config;
 }
 
@@ -37,12 +41,18 @@ const fileNames = ['portia.config.ts', 'portia.config.mjs', 'portia.config.js'];
  * Reads the config module: `path`, or the one of the folder, or none.
  * @throws PortiaError `CONFIG_INVALID` for a module that cannot be used, `PACKAGE_MISSING` when TypeScript cannot be read.
  */
-export async function readServerConfig(folder: string, path?: string): Promise<ServerConfig> {
+export async function readServerConfig(folder: string, path?: string): Promise<ServerConfig | ServerConfigOf> {
   const file =
     path === undefined ? fileNames.map((name) => join(folder, name)).find(existsSync) : resolve(folder, path);
   if (file === undefined) return {};
   const module = await importModule(file);
   const config = module.default;
+  if (typeof config === 'function')
+    return async (server) => checked(await (config as ServerConfigOf)(server), `the function in ${file}`);
+  return checked(config, file);
+}
+
+function checked(config: unknown, file: string): ServerConfig {
   if (typeof config !== 'object' || config === null) {
     throw new PortiaError({
       code: 'CONFIG_INVALID',

@@ -15,7 +15,8 @@ import {
   type WorkOptions,
 } from 'portia-ts';
 import { defaultOrganisation } from './control/control-store.ts';
-import type { ServerConfig } from './server-config.ts';
+import type { ServerConfig, ServerConfigOf } from './server-config.ts';
+import type { ServerDoors } from './sign-ins.ts';
 import { libraryLogger, type ServerLog } from './server-log.ts';
 
 /** An organisation at work: a store of its own, a client of its own, and a worker. Nothing leads from one to another. */
@@ -34,7 +35,9 @@ export interface Tenant {
 /** What tenants are made from. */
 export interface TenantsInit {
   readonly settings: ConfigOptions;
-  readonly serverConfig: ServerConfig;
+  readonly serverConfig: ServerConfig | ServerConfigOf;
+  /** What a config that is a function gets. */
+  readonly doors?: ((organisation: string) => ServerDoors) | undefined;
   readonly log: ServerLog;
   /** Told of every tenant that is opened; what it gives is closed with the tenant. */
   readonly attend?: ((tenant: Tenant) => { close(): Promise<void> }) | undefined;
@@ -57,7 +60,9 @@ export class Tenants {
 
   constructor(init: TenantsInit) {
     this.#init = init;
-    this.#base = Config.fromDefault({ ...init.serverConfig.config, ...init.settings });
+    const { serverConfig, settings } = init;
+    const own = typeof serverConfig === 'function' ? {} : serverConfig.config;
+    this.#base = Config.fromDefault({ ...own, ...settings });
   }
 
   /** The organisation's tenant. @throws PortiaError what opening its store throws. */
@@ -73,8 +78,11 @@ export class Tenants {
   }
 
   async #openNow(organisation: string): Promise<Opened> {
-    const { settings, serverConfig, log, work } = this.#init;
-    const storage = sealed(this.#base, await storageOf(this.#base, organisation));
+    const { settings, doors, log, work } = this.#init;
+    const { serverConfig: given } = this.#init;
+    const serverConfig = typeof given === 'function' ? await given(doorsOf(doors, organisation)) : given;
+    const base = Config.fromDefault({ ...serverConfig.config, ...settings });
+    const storage = sealed(base, await storageOf(this.#base, organisation));
     const plans = plansOf(serverConfig);
     const { storage: _, storageClass: __, storageDir: ___, ...others } = settings;
     const portia = new Portia({
@@ -160,7 +168,7 @@ export function dataFolder({ storage }: Config): string {
 }
 
 /** A store of the organisation's own: a file, a folder, or a schema. */
-async function storageOf(base: Config, organisation: string): Promise<StorageBackend> {
+export async function storageOf(base: Config, organisation: string): Promise<StorageBackend> {
   const { storage: choice } = base;
   const first = organisation === defaultOrganisation;
   switch (choice.class) {
@@ -208,6 +216,11 @@ function noFurther(name: string): PortiaError {
     message: `the store ${name} holds one organisation, and there can be no further ones`,
     hint: 'use SQLITE or POSTGRES for several organisations',
   });
+}
+
+function doorsOf(doors: TenantsInit['doors'], organisation: string): ServerDoors {
+  if (doors) return doors(organisation);
+  throw new PortiaError({ code: 'CONFIG_INVALID', message: 'a config that is a function needs a server that listens' });
 }
 
 function closed(): PortiaError {

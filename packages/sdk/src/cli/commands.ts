@@ -19,6 +19,7 @@ import { storageExportCommand } from './commands/storage-export.ts';
 import { storageImportCommand } from './commands/storage-import.ts';
 import { storageMigrateCommand } from './commands/storage-migrate.ts';
 import { storagePruneCommand } from './commands/storage-prune.ts';
+import { storageRotateCommand } from './commands/storage-rotate.ts';
 import { serveCommand } from './commands/serve.ts';
 import { toolsListCommand } from './commands/tools-list.ts';
 import { toolsTestCommand } from './commands/tools-test.ts';
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   keysListCommand,
   keysRevokeCommand,
   storagePruneCommand,
+  storageRotateCommand,
   storageMigrateCommand,
   storageExportCommand,
   storageImportCommand,

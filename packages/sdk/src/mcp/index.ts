@@ -6,7 +6,12 @@ export type { HttpServer, McpServerOptions, SamplingLimits, StdioServer } from '
 
 // Sign-in
 export type { OAuthOptions } from '../tool/mcp/oauth-options.ts';
-export type { CallbackOptions, CallbackResult, SignInClient } from '../tool/mcp/sign-in-callback.ts';
+export {
+  type CallbackOptions,
+  type CallbackResult,
+  completeSignIn,
+  type SignInClient,
+} from '../tool/mcp/sign-in-callback.ts';
 export { type LoopbackOptions, type OAuthLoopback, oauthLoopback } from '../tool/mcp/loopback.ts';
 export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts';
 export type { SecretKeyOptions } from '../secrets/secret-keys.ts';

@@ -1,5 +1,8 @@
 import { readBudget, type RunBudget } from '../core/budget.ts';
 import { PortiaError } from '../core/errors.ts';
+import type { EndUser } from '../core/end-user.ts';
+import type { Model } from '../core/model.ts';
+import type { ModelUsageTotals } from '../core/run-state.ts';
 import { type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
 import { Plan, PlanInput, type PlanInputInit } from '../core/plan.ts';
 import type { Schema } from '../core/schema.ts';
@@ -37,21 +40,56 @@ export async function makePlan(runtime: Runtime, plans: PlanShelf, query: string
     const cached = await cachedPlan(runtime, query, options);
     if (cached) return cached;
   }
-  const { model, usage } = meteredModel(runtime, runtime.models.get('planning'), readBudget(options.budget, 'budget'));
+  const { plan, usage } = await planForQuery(runtime, query, {
+    ...options,
+    endUser: options.endUser === undefined ? undefined : await initializeEndUser(runtime.storage, options.endUser),
+    examplePlans:
+      options.examplePlans && (await Promise.all(options.examplePlans.map((example) => exampleOf(plans, example)))),
+  });
+  await plans.put(plan, runtime.clock.now(), usage);
+  return plan;
+}
+
+/** What is known of a planning, beside what {@link PlanOptions} say. */
+export interface Planning extends Omit<PlanOptions, 'endUser' | 'examplePlans' | 'useCachedPlan'> {
+  readonly endUser?: EndUser | undefined;
+  readonly examplePlans?: readonly Plan[] | undefined;
+  /** The id of the plan; a random one unless given. */
+  readonly id?: PlanUUID | undefined;
+  readonly traceparent?: string | undefined;
+  /** No cached answer will do: it was of no use before. */
+  readonly fresh?: boolean | undefined;
+}
+
+/** Plans a query, and gives what that took. */
+export async function planForQuery(
+  runtime: Runtime,
+  query: string,
+  options: Planning,
+): Promise<{ readonly plan: Plan; readonly usage: ModelUsageTotals }> {
+  const metered = meteredModel(runtime, runtime.models.get('planning'), readBudget(options.budget, 'budget'));
+  const { traceparent, fresh = false, id } = options;
+  const model: Model = {
+    ...metered.model,
+    generate: (request) =>
+      metered.model.generate({
+        ...request,
+        ...(traceparent !== undefined && { traceparent }),
+        ...(fresh && { fresh }),
+      }),
+  };
   const { plan } = await planQuery({
     model: guardedModel(model, runtime.hooks),
     query,
     tools: toolsFor(runtime, query, options.tools),
-    endUser: options.endUser === undefined ? undefined : await initializeEndUser(runtime.storage, options.endUser),
-    examplePlans:
-      options.examplePlans && (await Promise.all(options.examplePlans.map((example) => exampleOf(plans, example)))),
+    endUser: options.endUser,
+    examplePlans: options.examplePlans,
     planInputs: inputsOf(options.planInputs),
     structuredOutputSchema: options.structuredOutputSchema,
     now: runtime.clock.now(),
     signal: options.signal,
   });
-  await plans.put(plan, runtime.clock.now(), usage());
-  return plan;
+  return { plan: id === undefined ? plan : new Plan({ ...plan, id }), usage: metered.usage() };
 }
 
 /** A stored plan for the query that can be run with these tools; a store that cannot look is no reason not to plan. */

@@ -1,3 +1,4 @@
+import { asUnplanned, isUnplanned } from './unplanned.ts';
 import { hashJson } from '../core/hash.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { Plan, Step } from '../core/plan.ts';
@@ -15,6 +16,11 @@ import { planV2FromJson } from './plan-v2-record.ts';
 export function toPlanRecord(plan: Plan, createdAt: number, planning?: ModelUsageTotals): PlanRecord {
   const document = plan.toJSON();
   const builder = builderOf(plan);
+  if (isUnplanned(plan)) {
+    // Nobody who looks for plans of this query is to find one that is none.
+    const beside = { unplanned: true };
+    return { id: plan.id, hash: hashJson({ document, beside }), query: '', document, beside, createdAt };
+  }
   const beside = builder ? { builder: { shape: builder.shape, isData: builder.isData } } : schemasOf(plan);
   const hash = builder?.hash ?? hashJson(beside ? { document, beside } : { document });
   // What planning took is no part of what the plan is, and not in its hash.
@@ -50,11 +56,17 @@ export function storedBuilder({ beside }: PlanRecord): StoredBuilder | undefined
   return isPlainObject(builder) ? (builder as unknown as StoredBuilder) : undefined;
 }
 
+/** Whether a record is of a query that is planned only when its run is driven. */
+function isUnplannedRecord({ beside }: PlanRecord): boolean {
+  return beside?.['unplanned'] === true;
+}
+
 /** The plan of a record, to be run; `undefined` for a builder plan with functions, which only a program can bring. */
 export async function fromPlanRecord(record: PlanRecord): Promise<Plan | undefined> {
   const builder = storedBuilder(record);
   if (builder) return builder.isData ? legacyOf(await dataPlan(record, builder)) : undefined;
   const plan = Plan.fromJSON(record.document);
+  if (isUnplannedRecord(record)) return asUnplanned(plan);
   const schemas = record.beside?.['schemas'] as Readonly<Record<string, JsonObject>> | undefined;
   if (!schemas) return plan;
   const steps = await Promise.all(

@@ -120,7 +120,8 @@ function checkToolIds(plan: Plan, tools: ToolRegistry): void {
   });
 }
 
-async function beginning(
+/** What a new run begins with. */
+export async function beginning(
   runtime: Runtime,
   plan: Plan,
   options: RunOptions,
@@ -144,7 +145,8 @@ async function beginning(
   return { header, endUser };
 }
 
-function checkSamePlan(header: RunHeader, plan: Plan): void {
+/** @throws PortiaError `RUN_KEY_CONFLICT` when the run that has the key is of another plan. */
+export function checkSamePlan(header: RunHeader, plan: Plan): void {
   if (header.planId === plan.id) return;
   throw new PortiaError({
     code: 'RUN_KEY_CONFLICT',

@@ -169,6 +169,10 @@ export async function driveTaken(
     retireOwner(record.owner);
     if (driver.lost) await takeUp(runtime, plans, driver, {});
   }
+  if (driver.replanned) {
+    const { again = work } = options;
+    return drive(runtime, plans, driver.id, again, { ...options, known: undefined, commands: undefined });
+  }
   return isFinished(state) ? state : ((await takeUp(runtime, plans, driver, options)) ?? state);
 }
 

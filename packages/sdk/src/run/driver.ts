@@ -13,6 +13,7 @@ import {
 } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isFinished, type RunState, wakeTime } from '../core/run-state.ts';
+import { openClarificationsOf, openMark } from '../storage/open-clarifications.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
 import type { Purse } from './budget.ts';
@@ -25,6 +26,8 @@ interface Batch {
   readonly commit: Commit;
   readonly bodies: readonly RunEventBody[];
   readonly status: RunStatus | undefined;
+  /** See {@link openMark}. */
+  readonly asked: string;
 }
 
 /**
@@ -51,11 +54,15 @@ export class Driver {
   #kept: Batch | undefined;
   #writing: Promise<void> | undefined;
   #status: RunStatus;
+  /** What waits for people as it stands in the store. */
+  #asked: string;
   #controller: AbortController | undefined;
   #whenEnding: Set<() => void> | undefined;
   #seen: Set<string> | undefined;
   /** Set when another driver has taken over. */
   lost = false;
+  /** Set once it is on record that the run goes by another plan from now on. */
+  replanned = false;
   /** Set once the run is given up with a commit: what is said from then on is for the next driver. */
   released = false;
 
@@ -72,6 +79,7 @@ export class Driver {
     this.record = init.record;
     this.purse = init.purse;
     this.#status = init.status;
+    this.#asked = openMark(init.state);
     this.#storage = init.storage;
     this.#clock = init.clock;
     this.#bus = init.bus;
@@ -171,7 +179,8 @@ export class Driver {
     const bodies = this.#pending;
     this.#pending = [];
     const commit = toCommit(this.state.seq + 1, this.#since, bodies);
-    return this.#write({ commit, bodies, status: this.#changedStatus() }, release);
+    const batch = { commit, bodies, status: this.#changedStatus(), asked: openMark(this.state) };
+    return this.#write(batch, release);
   }
 
   #write(batch: Batch, release: boolean): void | Promise<void> {
@@ -197,10 +206,11 @@ export class Driver {
     return this.#writing;
   }
 
-  #written(ok: boolean, { commit, bodies, status }: Batch): void | Promise<void> {
+  #written(ok: boolean, { commit, bodies, status, asked }: Batch): void | Promise<void> {
     if (!ok) return this.#handOver([...bodies, ...this.#pending]);
     this.state.seq += bodies.length;
     if (status) this.#status = status;
+    this.#asked = asked;
     if (!this.watched) return;
     for (const [index, body] of bodies.entries()) {
       this.#bus.publish(this.id, { ...body, v: eventVersion, seq: commit.seq + index, at: commit.at } as RunEvent);
@@ -231,8 +241,9 @@ export class Driver {
   #changedStatus(): RunStatus | undefined {
     const { state } = this;
     const wakeAt = wakeTime(state);
-    const same = state.state === this.#status.state && wakeAt === this.#status.wakeAt;
-    return same ? undefined : { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error };
+    const asks = openMark(state) === this.#asked ? undefined : openClarificationsOf(state);
+    if (!asks && state.state === this.#status.state && wakeAt === this.#status.wakeAt) return undefined;
+    return { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error, ...(asks && { asks }) };
   }
 
   /** Whether a command has been delivered. */

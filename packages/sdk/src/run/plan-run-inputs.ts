@@ -63,7 +63,8 @@ async function checkedInput(plan: Plan, name: string, value: unknown): Promise<J
   });
 }
 
-function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> {
+/** What was given, by name. @throws PortiaError `INPUT_INVALID` for a form that cannot be read. */
+export function byName(given: PlanRunInputs | undefined): ReadonlyMap<string, unknown> {
   if (given === undefined || given === null) return new Map();
   if (Array.isArray(given)) {
     return new Map(

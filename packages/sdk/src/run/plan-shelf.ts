@@ -140,7 +140,7 @@ export class PlanShelf implements Plans {
 }
 
 function hasMore({ beside }: PlanRecord): boolean {
-  return beside !== undefined && ('schemas' in beside || 'builder' in beside);
+  return beside !== undefined && ('schemas' in beside || 'builder' in beside || 'unplanned' in beside);
 }
 
 function keep(shelf: Map<PlanUUID, Plan>, plan: Plan): void {

@@ -5,9 +5,11 @@ import { isBlocked, isFinished, nextWake, type RunState, sleepsUntil } from '../
 import type { AnyTool } from '../core/tool.ts';
 import { traceIdOf } from '../core/trace.ts';
 import { version } from '../version.ts';
+import { isUnplanned } from '../plan/unplanned.ts';
 import { makeFinalOutput } from './agents/final-output.ts';
 import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
+import { planFirst } from './plan-first.ts';
 import { checkReadiness, resolveTools } from './readiness.ts';
 import type { Driver } from './driver.ts';
 import type { DrivenRun } from './runtime.ts';
@@ -30,6 +32,7 @@ export async function advance(run: DrivenRun): Promise<void> {
     run.runtime.logger.warn(`the run is ${state.state} already; nothing is left to do`, { planRunId: driver.id });
     return;
   }
+  if (isUnplanned(run.plan)) return planned(run);
   const tools = resolveTools(run);
   if (!(await passGate(run, tools))) return;
   emitStart(run);
@@ -39,13 +42,25 @@ export async function advance(run: DrivenRun): Promise<void> {
   });
 }
 
-/** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
+/** A run of a query gets its plan; it is driven by it then. */
+async function planned(run: DrivenRun): Promise<void> {
+  const { driver } = run;
+  if (driver.ending) return end(run);
+  const error = await planFirst(run).catch((thrown: unknown) => {
+    if (!driver.ending) throw thrown;
+    return undefined;
+  });
+  if (driver.ending && !driver.replanned) return end(run);
+  if (error) return fail(run, error);
+}
+
 function emitStart({ driver, runtime }: DrivenRun): void {
   const { header } = driver.state;
   const trace = header.traceparent !== undefined && { traceId: traceIdOf(header) };
   driver.emit({ type: 'run-start', epoch: driver.record.epoch, host: runtime.host, version, ...trace });
 }
 
+/** Whether the record shows anything of a step: only then the hook before the first one has passed for sure. */
 function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
   if (root.next > 0 || root.frames.length > 0 || root.fork !== undefined || visits.size > 0 || ahead.size > 0)
     return true;

@@ -13,6 +13,7 @@ import { eventsOf } from './disk/portia-run.ts';
 import { readDocument, withAnswers, withOptions, withTypes } from './portia-document.ts';
 import { missingEvents } from './portia-events.ts';
 import type { Claim, DriverRecord, StorageBackend, StoredRun } from './storage-backend.ts';
+import { openClarificationsIn } from './open-clarifications.ts';
 
 /** A run as a client of Portia 0.9 reads it. */
 export interface RecordedRun {
@@ -160,11 +161,12 @@ export class PortiaDocuments {
     const last = [...storedEventsOf(stored)].at(-1)?.seq ?? 0;
     const at = Date.now();
     const error = events.findLast((event) => event.type === 'run-end')?.error;
+    const asks = openClarificationsIn([...storedEventsOf(stored), ...events.map((event) => ({ ...event, at }))], state);
     const done = await this.#storage.append(
       id,
       epochOf(stored),
       toCommit(last + 1, at, events),
-      { state, updatedAt: at, ...(error && state === 'FAILED' && { error }) },
+      { state, updatedAt: at, asks, ...(error && state === 'FAILED' && { error }) },
       isOver,
     );
     if (!done) throw drivenHere(id, 'somebody else writes it at this moment');

@@ -34,6 +34,11 @@ export function mergedEndUser(stored: EndUser | undefined, saved: EndUser): EndU
   return mergeEndUser(stored, EndUser(saved));
 }
 
+/** A frozen copy of a status as it is given back. */
+export function withoutAsks({ asks: _, ...status }: RunStatus): RunStatus {
+  return frozenCopy(status, 'the status');
+}
+
 /** The status of a run that was just created; one with a `startAt` has to be looked at then. */
 export function firstStatus({ createdAt, startAt }: RunHeader): RunStatus {
   return Object.freeze({

@@ -4,6 +4,7 @@ import type { ClarificationUUID, PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { LocalDataValue } from '../core/output.ts';
 import type { PlanRunState, RunHeader } from '../core/run-state.ts';
+import type { ClarificationQuery, ListedClarification, OpenClarification } from './open-clarifications.ts';
 import type { HouseStore } from './house.ts';
 
 /** A value now, or a promise of it: backends in this process answer at once, and nothing is lost by not waiting. */
@@ -41,6 +42,11 @@ export interface RunStatus {
    */
   readonly wakeAt?: number | undefined;
   readonly error?: RunError | undefined;
+  /**
+   * What waits for people, written with every change of it; absent: as before. Stores need not give it back: they list it
+   * with {@link RunStore.listClarifications}.
+   */
+  readonly asks?: readonly OpenClarification[] | undefined;
 }
 
 /** One line of a list of runs. */
@@ -149,6 +155,8 @@ export interface RunStore {
    */
   loadRun(id: PlanRunUUID, after?: number): Awaitable<StoredRun | undefined>;
   listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
+  /** What waits for people across all runs, those that have waited longest first. */
+  listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>>;
   /**
    * Makes the caller the driver with the next epoch, unless another one is alive: `isAlive` decides where it knows,
    * else the heartbeat. Atomic: of two callers at once one wins.

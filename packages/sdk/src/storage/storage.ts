@@ -8,12 +8,15 @@ import { ledgerOf, type ToolCall } from '../core/tool-call.ts';
 import { compile } from '../plan/compile.ts';
 import { inDollars, type ModelTotals } from '../core/usage.ts';
 import { planForReading, planningOf } from '../plan/plan-record.ts';
-import type { ClarificationRecord } from '../core/run-state.ts';
+import { PortiaError } from '../core/errors.ts';
+import { type ClarificationRecord, isFinished } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound, planIdOf } from '../run/drive.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
 import { eraseEndUser } from './erase.ts';
 import type { Erasure } from './encrypted/encrypted-storage.ts';
+import type { ClarificationQuery } from './open-clarifications.ts';
+import { pageOf } from './run-query.ts';
 import { type PruneOptions, pruneRuns } from './prune.ts';
 import type { Page, RunQuery, RunSummary, StorageBackend } from './storage-backend.ts';
 import { exportLines, type Skipped } from './transfer/export.ts';
@@ -26,6 +29,9 @@ export interface OpenStore {
   /** Removes what is kept of an end user beside the store: answers of models in a cache. */
   readonly forget: (externalId: string) => Promise<void>;
 }
+
+/** A clarification that waits for its answer, with its run. */
+export type WaitingClarification = Readonly<ClarificationRecord> & { readonly planRunId: PlanRunUUID };
 
 /** What a client's store holds, for reading: plans, runs, their clarifications and tool calls, end users, large outputs. */
 export class Storage {
@@ -76,6 +82,28 @@ export class Storage {
   async listRuns(query: RunQuery = {}): Promise<Page<RunSummary>> {
     const { storage } = await this.#open();
     return storage.listRuns(query);
+  }
+
+  /**
+   * What waits for people across all runs, those that have waited longest first. A page may be short, where an answer is
+   * on record that its run has not taken up yet.
+   */
+  async listClarifications(query: ClarificationQuery = {}): Promise<Page<WaitingClarification>> {
+    const { storage, plans } = await this.#open();
+    const { items, cursor } = await storage.listClarifications(query);
+    const runs = new Map<PlanRunUUID, Promise<readonly ClarificationRecord[]>>();
+    const found = await Promise.all(
+      items.map(async ({ planRunId, id }) => {
+        const records = runs.get(planRunId) ?? readClarifications({ storage }, plans, planRunId);
+        runs.set(planRunId, records);
+        const record = (await records).find(({ clarification }) => clarification.id === id && !clarification.resolved);
+        return record && { ...record, planRunId };
+      }),
+    );
+    return pageOf(
+      found.filter((one) => one !== undefined),
+      cursor,
+    );
   }
 
   /** A run's clarifications with who may answer them, until when, and who did. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
@@ -155,5 +183,20 @@ export class Storage {
   async saveEndUser(user: EndUser): Promise<EndUser> {
     const { storage } = await this.#open();
     return storage.saveEndUser(user);
+  }
+}
+
+/** The clarifications of a run; none where it has gone meanwhile. */
+async function readClarifications(
+  runtime: Parameters<typeof readState>[0],
+  plans: PlanShelf,
+  id: PlanRunUUID,
+): Promise<readonly ClarificationRecord[]> {
+  try {
+    const state = await readState(runtime, plans, id);
+    return isFinished(state) ? [] : state.clarifications;
+  } catch (error) {
+    if (PortiaError.isInstance(error) && error.code === 'PLAN_RUN_NOT_FOUND') return [];
+    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { clarificationTests } from './storage-contract/clarifications.ts';
 import { commandTests } from './storage-contract/commands.ts';
 import { documentTests } from './storage-contract/documents.ts';
 import { driverTests } from './storage-contract/drivers.ts';
@@ -26,6 +27,7 @@ export function testStorageBackend(subject: StorageSubject, test: TestFunctions)
     driverTests(open, test);
     commandTests(open, test);
     listTests(open, test);
+    clarificationTests(open, test);
     documentTests(open, test);
     houseTests(open, test);
     if (subject.persistent) reopenTests(open, test);

@@ -2,7 +2,7 @@ import { type Audience, PortiaError } from 'portia-ts';
 
 /**
  * What a key allows. `admin`: everything, keys and webhooks included. `operator`: reads all runs, cancels and retries
- * them, and answers what operators and end users are asked. `role:<name>`: sees and answers what is addressed to that
+ * them, answers what operators and end users are asked, and erases people. `role:<name>`: sees and answers what is addressed to that
  * role, and nothing else. `client`: starts and reads runs, and makes tokens for end users; it answers nothing itself.
  * `driver`: what `client` may, and the whole store (CLOUD storage and `/api/v0`): whoever drives runs elsewhere.
  */
@@ -23,7 +23,7 @@ export function isScope(text: string): text is Scope {
 }
 
 /** What can be asked of a principal; see {@link Scope} for who may what. */
-export type Permission = 'manage' | 'start' | 'read-all' | 'steer' | 'store';
+export type Permission = 'manage' | 'start' | 'read-all' | 'steer' | 'store' | 'erase';
 
 const grants: Readonly<Record<Permission, readonly Scope[]>> = {
   manage: ['admin'],
@@ -31,6 +31,7 @@ const grants: Readonly<Record<Permission, readonly Scope[]>> = {
   'read-all': ['admin', 'operator', 'client', 'driver'],
   steer: ['admin', 'operator', 'client', 'driver'],
   store: ['admin', 'driver'],
+  erase: ['admin', 'operator'],
 };
 
 /** Whether a principal may do something. */

@@ -56,7 +56,7 @@ export interface paths {
         put?: never;
         /**
          * Start a run
-         * @description Give one of query, planId and plan. A worker drives the run; this answers as soon as it is stored.
+         * @description Give one of query, planId and plan. A worker drives the run; this answers as soon as it is stored. A query is planned by the worker: what that fails with, the run does.
          */
         post: {
             parameters: {
@@ -73,6 +73,15 @@ export interface paths {
             responses: {
                 /** @description The run, stored. */
                 201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PlanRun"];
+                    };
+                };
+                /** @description The run of a query, stored: a worker plans it first. */
+                202: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -267,7 +276,13 @@ export interface paths {
                 };
                 cookie?: never;
             };
-            requestBody?: never;
+            requestBody?: {
+                content: {
+                    "application/json": {
+                        budget?: components["schemas"]["Budget"];
+                    };
+                };
+            };
             responses: {
                 /** @description The run, ready to go on. */
                 202: {
@@ -466,7 +481,7 @@ export interface paths {
         };
         /**
          * List what waits for a person, across runs
-         * @description The runs that have waited longest first. A page may hold fewer clarifications than its limit, or none, and still have a cursor: go on until there is none.
+         * @description Those that have waited longest first. A page may hold fewer than its limit and still have a cursor, where an answer has just been given: go on until there is none.
          */
         get: {
             parameters: {
@@ -990,7 +1005,43 @@ export interface paths {
             };
         };
         post?: never;
-        delete?: never;
+        /**
+         * Erase an end user
+         * @description Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their tokens. It cannot be undone. The store has to be encrypted.
+         */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    endUserId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description How many runs can no longer be read. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            runs: number;
+                        };
+                    };
+                };
+                /** @description What went wrong, as a problem document. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1486,6 +1537,8 @@ export interface components {
             hint?: string;
             planRunId?: string;
             requestId?: string;
+            /** @description Of BUDGET_EXCEEDED: run, planning or client. */
+            scope?: string;
         };
         StartPlanRun: {
             /** @description What to plan, in words. */
@@ -1508,6 +1561,11 @@ export interface components {
             };
             /** @description Not before this time. Epoch milliseconds. */
             startAt?: number;
+            budget?: components["schemas"]["Budget"];
+            /** @description What the final output must be: a JSON Schema. */
+            outputSchema?: {
+                [key: string]: components["schemas"]["Json"];
+            };
         };
         EndUserPatch: {
             name?: string;
@@ -1516,6 +1574,16 @@ export interface components {
             additionalData?: {
                 [key: string]: string | null;
             };
+        };
+        Budget: {
+            maxUsd?: number;
+            maxTokens?: number;
+            maxModelCalls?: number;
+            maxToolCalls?: number;
+            maxDurationMs?: number;
+            maxOutputTokens?: number;
+            /** @enum {string} */
+            onBudget?: "stop" | "ask";
         };
         PlanRunSummary: {
             id: string;

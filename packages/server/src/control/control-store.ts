@@ -32,6 +32,13 @@ export interface ApiKeyInit {
   readonly expiresAt?: number | undefined;
 }
 
+/** How long an answer is kept for a request that comes again, in milliseconds. */
+export const keepAnswersMs: number = 24 * 3_600_000;
+/** How long a token that has expired is still known, in milliseconds. */
+const keepTokensMs = 30 * 24 * 3_600_000;
+/** Rows of one statement: others get their turn in between. */
+const mostAtOnce = 500;
+
 /** The organisation that is always there, in the store the server is started with. */
 export const defaultOrganisation = 'default';
 
@@ -171,6 +178,35 @@ export class ControlStore {
     ]);
     if (!row) throw new PortiaError({ code: 'NOT_FOUND', message: `there is no key ${JSON.stringify(id)}` });
     return apiKeyOf(row);
+  }
+
+  /**
+   * Forgets the contents of all answers that are kept for an organisation: they may tell of somebody who was erased. What
+   * was done stays done, and is not done again.
+   */
+  async forgetAnswers(organisation: string): Promise<void> {
+    await this.sql.all('UPDATE control.idempotency SET body = NULL WHERE organisation = ? AND body IS NOT NULL', [
+      organisation,
+    ]);
+  }
+
+  /** Removes answers kept for a day, and tokens that expired a month ago, some at a time until none is left. */
+  async forgetWhatIsOver(stop: () => boolean): Promise<void> {
+    const over: readonly (readonly [statement: string, before: number])[] = [
+      [
+        `DELETE FROM control.idempotency WHERE (organisation, principal, idempotency_key) IN
+         (SELECT organisation, principal, idempotency_key FROM control.idempotency
+          WHERE created_at < ? ORDER BY created_at LIMIT ${mostAtOnce}) RETURNING created_at`,
+        Date.now() - keepAnswersMs,
+      ],
+      [
+        `DELETE FROM control.api_keys WHERE id IN (SELECT id FROM control.api_keys
+          WHERE end_user IS NOT NULL AND expires_at < ? LIMIT ${mostAtOnce}) RETURNING id`,
+        Date.now() - keepTokensMs,
+      ],
+    ];
+    for (const [statement, before] of over)
+      while (!stop() && (await this.sql.all(statement, [before])).length === mostAtOnce);
   }
 
   close(): Promise<void> {

@@ -46,6 +46,13 @@ const tables = [
     delivered_at BIGINT
   )`,
   `CREATE INDEX IF NOT EXISTS deliveries_due ON control.deliveries (next_at)`,
+  `CREATE INDEX IF NOT EXISTS idempotency_age ON control.idempotency (created_at)`,
+  `CREATE TABLE IF NOT EXISTS control.secrets (
+    organisation TEXT NOT NULL,
+    id TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    PRIMARY KEY (organisation, id)
+  )`,
   `CREATE TABLE IF NOT EXISTS control.webhook_marks (
     organisation TEXT PRIMARY KEY,
     at BIGINT NOT NULL

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { PortiaError } from 'portia-ts';
 import { countedAs } from '../auth/principal.ts';
+import { keepAnswersMs } from '../control/control-store.ts';
 import type { Sealer } from '../control/sealer.ts';
 import type { Row, Sql } from '../control/sql.ts';
 import type { Env } from './context.ts';
 
-/** How long an answer is kept for a request that comes again, in milliseconds. */
-const keepMs = 24 * 3_600_000;
 /** How long a request that was begun may be at work before another one may begin it anew, in milliseconds. */
 const leaseMs = 120_000;
 
@@ -51,7 +50,12 @@ export function idempotency(sql: Sql, answers: Sealer): MiddlewareHandler<Env> {
 async function begin(sql: Sql, place: Place, print: string): Promise<Row | undefined> {
   const now = Date.now();
   const at = [place.organisation, place.principal, place.key];
-  await sql.all('DELETE FROM control.idempotency WHERE created_at < ?', [now - keepMs]);
+  // One that is over does not stand in the way, also where it was not removed yet.
+  await sql.all(
+    `DELETE FROM control.idempotency
+     WHERE organisation = ? AND principal = ? AND idempotency_key = ? AND created_at < ?`,
+    [...at, now - keepAnswersMs],
+  );
   const [taken] = await sql.all(
     `INSERT INTO control.idempotency (organisation, principal, idempotency_key, fingerprint, created_at)
      VALUES (?, ?, ?, ?, ?) ON CONFLICT (organisation, principal, idempotency_key) DO NOTHING RETURNING created_at`,

@@ -49,6 +49,7 @@ const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   MODEL_FAILED: 502,
   MODEL_ANSWER_INVALID: 502,
   STORAGE_FAILED: 503,
+  SIGN_IN_REQUIRED: 503,
   MODEL_TIMEOUT: 504,
   TOOL_TIMEOUT: 504,
 };
@@ -63,10 +64,14 @@ export interface Problem {
   readonly hint?: string | undefined;
   readonly planRunId?: string | undefined;
   readonly requestId?: string | undefined;
+  /** Of `BUDGET_EXCEEDED`: whose budget it is. */
+  readonly scope?: string | undefined;
 }
 
 /** The HTTP status for an error code. */
-function statusOf(code: PortiaErrorCode): number {
+function statusOf({ code, details }: PortiaError): number {
+  // What this server may spend is used up, for everybody; any other budget came with the request.
+  if (code === 'BUDGET_EXCEEDED') return details?.['scope'] === 'client' ? 503 : 422;
   return statuses[code] ?? 500;
 }
 
@@ -90,18 +95,24 @@ function asPortiaError(thrown: unknown): PortiaError {
 /** The problem document of an error. */
 function problemOf(error: PortiaError, requestId?: string): Problem {
   const { code, planRunId } = error;
+  if (code === 'SIGN_IN_REQUIRED') {
+    // Where to sign in is in the log: whoever does it lends an account.
+    const detail = 'somebody has to sign in to an MCP server of this server first; its log says where';
+    return { type: 'about:blank', title: portiaErrorCodes[code], status: statusOf(error), detail, code, requestId };
+  }
   const { message, hint } = ofThisMachine.has(code)
     ? { message: 'the store did not do what was asked; the log of the server says why', hint: undefined }
     : error;
   return {
     type: 'about:blank',
     title: portiaErrorCodes[code],
-    status: statusOf(code),
+    status: statusOf(error),
     detail: message,
     code,
     hint,
     planRunId,
     requestId,
+    ...(code === 'BUDGET_EXCEEDED' && { scope: String(error.details?.['scope'] ?? 'run') }),
   };
 }
 

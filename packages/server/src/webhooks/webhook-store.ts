@@ -78,6 +78,23 @@ export class WebhookStore {
     await this.#sql.all('DELETE FROM control.deliveries WHERE webhook_id = ?', [id]);
   }
 
+  /** Seals what messages are signed with by the first key of the server. */
+  async rotate(): Promise<{ readonly rotated: number; readonly current: number; readonly left: number }> {
+    const rows = await this.#sql.all('SELECT id, secret FROM control.webhooks');
+    let rotated = 0;
+    for (const row of rows) {
+      const before = String(row['secret']);
+      if (this.#secrets.isCurrent(before)) continue;
+      rotated += 1;
+      await this.#sql.all('UPDATE control.webhooks SET secret = ? WHERE id = ? AND secret = ?', [
+        this.#secrets.seal(this.#secrets.open(before)),
+        String(row['id']),
+        before,
+      ]);
+    }
+    return { rotated, current: rows.length - rotated, left: 0 };
+  }
+
   /** Puts a message into the outbox, once for each webhook and place in a run. */
   async enqueue(webhook: Webhook, place: string, body: (id: string) => string): Promise<void> {
     const hash = createHash('sha256').update(`${webhook.id}\n${place}`).digest('base64url').slice(0, 24);

@@ -25,11 +25,7 @@ export const clarificationsListCommand: Command = {
     const { input, io, json } = context;
     const [given] = input.positionals;
     return withClient(context, async (portia) => {
-      const ids = given === undefined ? await waitingRuns(portia) : [PlanRunUUID.fromString(given)];
-      const found = await Promise.all(
-        ids.map(async (runId) => (await openRecords(portia, runId)).map((record) => ({ runId, record }))),
-      );
-      const open = found.flat();
+      const open = given === undefined ? await allOpen(portia) : await openIn(portia, PlanRunUUID.fromString(given));
       if (json)
         writeJson(io.out, {
           clarifications: open.map((one) =>
@@ -47,20 +43,24 @@ export const clarificationsListCommand: Command = {
   },
 };
 
-async function waitingRuns(portia: Portia): Promise<PlanRunUUID[]> {
-  const ids: PlanRunUUID[] = [];
+async function openIn(portia: Portia, runId: PlanRunUUID): Promise<Open[]> {
+  return (await openRecords(portia, runId)).map((record) => ({ runId, record }));
+}
+
+/** Those of a run stand together, where the first of them would. */
+async function allOpen(portia: Portia): Promise<Open[]> {
+  const byRun = new Map<PlanRunUUID, Open[]>();
   let cursor: string | undefined;
   do {
-    const page = await portia.storage.listRuns({
-      states: ['NEED_CLARIFICATION'],
-      order: 'oldest',
-      limit: 1000,
-      cursor,
-    });
-    ids.push(...page.items.map(({ header }) => header.id));
+    const page = await portia.storage.listClarifications({ limit: 1000, cursor });
+    for (const { planRunId: runId, ...record } of page.items) {
+      const known = byRun.get(runId);
+      if (known) known.push({ runId, record });
+      else byRun.set(runId, [{ runId, record }]);
+    }
     cursor = page.cursor;
   } while (cursor !== undefined);
-  return ids;
+  return [...byRun.values()].flat();
 }
 
 function openLines(

@@ -1,4 +1,5 @@
 import { loadEnvironment, serverSettingsOf } from '../open-client.ts';
+import { ageOf } from '../age.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { usageError } from '../input.ts';
@@ -23,6 +24,12 @@ export const serveCommand: Command = {
     concurrency: { type: 'text', value: 'N', help: 'how many runs at once (10); 0 only answers requests' },
     'max-body': { type: 'text', value: 'BYTES', help: 'the largest body that is taken (32 MiB)' },
     'rate-limit': { type: 'text', value: 'N', help: 'requests a second of one key (2000)' },
+    'prune-after': { type: 'text', value: 'AGE', help: 'remove finished runs this long after their last change: 90d' },
+    'public-url': {
+      type: 'text',
+      value: 'URL',
+      help: 'how browsers reach it, for sign-ins: https://portia.example.org',
+    },
     'private-webhooks': { type: 'flag', help: 'webhooks may go to private addresses' },
     ...modelOptions,
     ...storeOptions,
@@ -39,6 +46,8 @@ export const serveCommand: Command = {
       concurrency: input.text('concurrency') === '0' ? 0 : input.count('concurrency'),
       maxBodyBytes: input.count('max-body'),
       rateLimit: input.count('rate-limit'),
+      pruneAfterMs: ageOf(input, 'prune-after'),
+      publicUrl: input.text('public-url'),
       privateWebhooks: input.flag('private-webhooks') ? true : undefined,
       logLevel: logLevelOf(input.text('log-level') ?? input.text('default-log-level')),
       settings: serverSettingsOf(input),

@@ -1,4 +1,5 @@
 import type { PruneOptions } from '../../storage/prune.ts';
+import { ageOf } from '../age.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Input, usageError } from '../input.ts';
@@ -19,7 +20,8 @@ export const storagePruneCommand: Command = {
     ...storeOptions,
   },
   async run({ input, io, json }) {
-    const olderThanMs = ageOf(input);
+    const olderThanMs = ageOf(input, 'older-than');
+    if (olderThanMs === undefined) throw usageError('storage prune needs --older-than', 'write --older-than=90d');
     const states = statesOf(input);
     const dryRun = input.flag('dry-run');
     const { pruneRuns } = await import('../../storage/prune.ts');
@@ -29,16 +31,6 @@ export const storagePruneCommand: Command = {
     return exitCodes.complete;
   },
 };
-
-const units: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
-
-function ageOf(input: Input): number {
-  const text = input.text('older-than');
-  if (text === undefined) throw usageError('storage prune needs --older-than', 'write --older-than=90d');
-  const [, count = '', unit = ''] = /^(\d{1,9})([dhms])$/.exec(text) ?? [];
-  if (count === '') throw usageError(`--older-than needs an age, not ${JSON.stringify(text)}`, 'write 90d, 12h or 30m');
-  return Number(count) * (units[unit] ?? 0);
-}
 
 function statesOf(input: Input): PruneOptions['states'] {
   const states = input.texts('state').map((text) => {

@@ -17,6 +17,7 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import { UnsettledCommits } from '../unsettled.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
 import type { CloudHttp, Received } from './http.ts';
@@ -94,6 +95,10 @@ export class CloudStorage implements StorageBackend {
   async listRuns(query: RunQuery): Promise<Page<RunSummary>> {
     const page = await this.#do<Page<RunSummary>>('list-runs', { query });
     return { ...page, items: page.items.map((run) => ({ ...run, driver: run.driver })) };
+  }
+
+  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    return this.#do('list-clarifications', { query });
   }
 
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {

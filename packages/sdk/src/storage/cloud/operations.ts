@@ -15,6 +15,7 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import type { ClarificationQuery } from '../open-clarifications.ts';
 
 /**
  * The operations of a store over HTTP, `POST <base>/<operation>`: what each takes, and what it does. Everything that
@@ -59,6 +60,7 @@ const status = z.object({
   updatedAt: time,
   wakeAt: time.optional(),
   error: error.optional(),
+  asks: z.array(z.object({ id: text, audience: text, raisedAt: time })).optional(),
 }) as unknown as z.ZodType<RunStatus>;
 const commit: z.ZodType<Commit> = z.object({ seq: small.min(1), at: time, events: text }).transform((given) => {
   fromCommit(given);
@@ -98,6 +100,14 @@ const query = z.object({
   limit,
   cursor,
 }) as unknown as z.ZodType<RunQuery>;
+const clarificationQuery = z.object({
+  audiences: z.array(text).optional(),
+  endUserId: text.optional(),
+  labels: z.record(text, text).optional(),
+  raisedBefore: time.optional(),
+  limit,
+  cursor,
+}) as unknown as z.ZodType<ClarificationQuery>;
 /** A claim without its function: the caller has looked at some drivers, and says which of them are alive. */
 const claim = z.object({
   owner: text,
@@ -147,6 +157,10 @@ export const operations: ReadonlyMap<string, Operation> = new Map([
     ),
   ],
   ['list-runs', operation(z.object({ query }), (storage, given) => storage.listRuns(given.query))],
+  [
+    'list-clarifications',
+    operation(z.object({ query: clarificationQuery }), (storage, given) => storage.listClarifications(given.query)),
+  ],
   ['claim-run', operation(z.object({ id: text, claim }), claimRun)],
   [
     'heartbeat',

@@ -20,6 +20,7 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import { type ClarificationQuery, clarificationsByReading, type ListedClarification } from '../open-clarifications.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
 import type { CloudHttp } from './http.ts';
 import { PortiaApi } from './portia-api.ts';
@@ -135,6 +136,10 @@ export class PortiaCloud implements StorageBackend {
     const own = { journal, plan };
     this.#own.set(id, own);
     return own;
+  }
+
+  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    return clarificationsByReading(this, query);
   }
 
   async listRuns(query: RunQuery): Promise<Page<RunSummary>> {

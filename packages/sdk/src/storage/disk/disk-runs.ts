@@ -9,7 +9,17 @@ import type { Program } from '../../core/program.ts';
 import { initialState, type RunHeader } from '../../core/run-state.ts';
 import { compile } from '../../plan/compile.ts';
 import { planForReading } from '../../plan/plan-record.ts';
-import { firstStatus, frozenCopy, frozenHeader, isAlive, isRemovable, planMissing, runNotFound } from '../records.ts';
+import {
+  firstStatus,
+  frozenCopy,
+  frozenHeader,
+  isAlive,
+  isRemovable,
+  planMissing,
+  runNotFound,
+  withoutAsks,
+} from '../records.ts';
+import { type ClarificationQuery, clarificationsByReading, type ListedClarification } from '../open-clarifications.ts';
 import { matchesQuery } from '../run-query.ts';
 import type {
   Claim,
@@ -173,6 +183,13 @@ export class DiskRuns implements RunStore {
     return { ...page, items: page.items.map((run) => freezeJson(frozenCopy(run, 'the run'))) };
   }
 
+  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    return clarificationsByReading(
+      { listRuns: (runs) => this.listRuns(runs), loadRun: (id) => this.loadRun(id, 0) },
+      query,
+    );
+  }
+
   unreadable(): readonly PlanRunUUID[] {
     return this.#lister.unreadable();
   }
@@ -230,7 +247,7 @@ export class DiskRuns implements RunStore {
 
   append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release = false): boolean {
     const run = this.#drivenAt(id, epoch);
-    const written = run?.append(commit, status && frozenCopy(status, 'the status')) ?? false;
+    const written = run?.append(commit, status && withoutAsks(status)) ?? false;
     if (written && release) this.releaseRun(id, epoch);
     if (written) this.#watchers.tell(id, 'commit');
     return written;

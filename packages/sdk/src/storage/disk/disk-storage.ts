@@ -15,6 +15,7 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import type { NamedOutput } from '../house.ts';
 import { pageLimit, pageOf } from '../run-query.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
@@ -80,6 +81,10 @@ class DiskStorage implements StorageBackend {
 
   listRuns(query: RunQuery): Page<RunSummary> {
     return this.#runs.listRuns(query);
+  }
+
+  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    return this.#runs.listClarifications(query);
   }
 
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {

@@ -21,6 +21,7 @@ import type {
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
+import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
 import { UnsettledCommits } from '../unsettled.ts';
 import type { Watcher } from '../watchers.ts';
 import { Contents } from './contents.ts';
@@ -147,6 +148,11 @@ class EncryptedStorage implements ErasingStorage {
     return { ...page, items };
   }
 
+  /** Nothing of it is sealed: what it lists is found by these. */
+  listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>> {
+    return this.#inner.listClarifications(query);
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): Awaitable<{ readonly claimed: boolean; readonly driver: DriverRecord }> {
     return this.#inner.claimRun(id, claim);
   }
@@ -244,7 +250,10 @@ class EncryptedStorage implements ErasingStorage {
     const sealed: StoredRun = {
       ...run,
       header: await contents.sealHeader(header),
-      status: await contents.sealStatus(endUserId, id, frozenCopy(run.status, 'the status')),
+      status: {
+        ...(await contents.sealStatus(endUserId, id, frozenCopy(run.status, 'the status'))),
+        asks: openInStored(run),
+      },
       commits: await inTurn(run.commits, (commit) => contents.sealCommit(endUserId, id, commit)),
       commands: await inTurn(run.commands, (command) => contents.sealCommand(endUserId, id, command)),
     };

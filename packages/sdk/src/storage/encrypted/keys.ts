@@ -56,10 +56,11 @@ export class DataKeys {
   /** Destroys all keys of an end user. Gives how many there were. */
   async destroy(endUserId: string): Promise<number> {
     const record = await this.#store.getEndUser(recordId(endUserId));
-    const ids = Object.entries(record?.additionalData ?? {}).flatMap(([id, wrapped]) => (wrapped === null ? [] : [id]));
+    const ids = wrappedIn(record).flatMap(([id, wrapped]) => (wrapped === null ? [] : [id]));
     this.#known.delete(endUserId);
     if (ids.length === 0) return 0;
-    const nothing = Object.fromEntries(ids.map((id) => [id, null]));
+    // The mark stays whoever writes the key again, such as a rotation that had read it before.
+    const nothing = Object.fromEntries(ids.flatMap((id) => [[id, null] as const, [goneMark(id), 'yes'] as const]));
     await this.#store.saveEndUser(EndUser({ externalId: recordId(endUserId), additionalData: nothing }));
     return ids.length;
   }
@@ -82,7 +83,7 @@ export class DataKeys {
   #keep(endUserId: string, record: EndUser | undefined): Known {
     const ciphers = new Map<string, Cipher>();
     const destroyed = new Set<string>();
-    for (const [id, wrapped] of Object.entries(record?.additionalData ?? {})) {
+    for (const [id, wrapped] of wrappedIn(record)) {
       if (wrapped === null) destroyed.add(id);
       else ciphers.set(id, new Cipher(Buffer.from(this.#secretKeys.open(wrapped, contextOf(endUserId)), 'base64url')));
     }
@@ -91,6 +92,43 @@ export class DataKeys {
     this.#known.set(endUserId, known);
     return known;
   }
+}
+
+const goneMark = (id: string): string => `gone:${id}`;
+
+/** The keys of a record as they are sealed; `null` for those that were destroyed. */
+function wrappedIn(record: EndUser | undefined): readonly (readonly [id: string, wrapped: string | null])[] {
+  const data = record?.additionalData ?? {};
+  return Object.entries(data)
+    .filter(([id]) => !id.startsWith('gone:'))
+    .map(([id, wrapped]) => [id, goneMark(id) in data ? null : wrapped]);
+}
+
+/** Seals the keys of an end user with the first master key; `undefined` when there are none. */
+export async function rewrapKeys(
+  store: EndUserStore,
+  secretKeys: SecretKeys,
+  endUserId: string,
+): Promise<{ readonly rotated: number; readonly current: number } | undefined> {
+  const externalId = recordId(endUserId);
+  const record = await store.getEndUser(externalId);
+  if (!record) return undefined;
+  const changed: Record<string, string> = {};
+  let current = 0;
+  for (const [id, wrapped] of wrappedIn(record)) {
+    if (wrapped === null) continue;
+    const again = secretKeys.seal(secretKeys.open(wrapped, contextOf(endUserId)), contextOf(endUserId));
+    if (again === wrapped) current += 1;
+    else changed[id] = again;
+  }
+  const rotated = Object.keys(changed).length;
+  if (rotated === 0) return { rotated, current };
+  const saved = await store.saveEndUser(EndUser({ externalId, additionalData: changed }));
+  // What was destroyed at this moment is destroyed again.
+  const gone = Object.keys(changed).filter((id) => goneMark(id) in saved.additionalData);
+  if (gone.length > 0)
+    await store.saveEndUser(EndUser({ externalId, additionalData: Object.fromEntries(gone.map((id) => [id, null])) }));
+  return { rotated: rotated - gone.length, current };
 }
 
 /** The id of an end user is not in that of the record. */

@@ -4,6 +4,7 @@ import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import {
+  withoutAsks,
   commandIdentity,
   firstStatus,
   frozenCopy,
@@ -19,6 +20,14 @@ import {
   runNotFound,
 } from '../records.ts';
 import type { NamedOutput } from '../house.ts';
+import {
+  type ClarificationQuery,
+  type ListedClarification,
+  type OpenClarification,
+  openInStored,
+  pageOfClarifications,
+  type PlacedClarification,
+} from '../open-clarifications.ts';
 import { matchesQuery, pageOfList, pageOfNumbered } from '../run-query.ts';
 import type {
   Claim,
@@ -46,6 +55,7 @@ interface MemoryRun {
   readonly number: number;
   readonly header: RunHeader;
   status: RunStatus;
+  open: readonly OpenClarification[];
   /** Of the last driver; 0 before the first. */
   epoch: number;
   /** Undefined when nobody drives the run. */
@@ -111,6 +121,7 @@ class InMemory implements MemoryStorage {
       number: this.#runCount,
       header,
       status: firstStatus(header),
+      open: [],
       epoch: 0,
       owner: undefined,
       expiresAt: 0,
@@ -138,7 +149,8 @@ class InMemory implements MemoryStorage {
     this.#add({
       number: this.#runCount,
       header,
-      status: frozenCopy(status, 'the status'),
+      status: withoutAsks(status),
+      open: openInStored(given),
       epoch,
       owner: undefined,
       expiresAt: 0,
@@ -191,6 +203,16 @@ class InMemory implements MemoryStorage {
     });
   }
 
+  listClarifications(query: ClarificationQuery): Page<ListedClarification> {
+    return pageOfClarifications(this.#open(), query);
+  }
+
+  *#open(): Generator<PlacedClarification> {
+    for (const run of this.#runList)
+      for (const clarification of run.open)
+        yield { place: [clarification.raisedAt, run.number, clarification.id], run, clarification };
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
     const run = this.#found(id);
     const driver = driverOf(run);
@@ -214,7 +236,8 @@ class InMemory implements MemoryStorage {
     const run = this.#runs.get(id);
     if (run === undefined || run.epoch !== epoch || run.owner === undefined) return false;
     run.journal.push(commit.seq, commit.at, commit.events);
-    if (status !== undefined) run.status = frozenCopy(status, 'the status');
+    if (status !== undefined) run.status = withoutAsks(status);
+    if (status?.asks) run.open = status.asks;
     if (release) run.owner = undefined;
     this.#journalBytes += commit.events.length + 16;
     this.#watchers.tell(id, 'commit');

@@ -1,8 +1,10 @@
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { NamedOutput } from '../house.ts';
+import { openInStored } from '../open-clarifications.ts';
 import { commandIdentity, frozenCopy, frozenHeader, frozenOutput, planMissing } from '../records.ts';
 import type { StoredRun } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
+import { writingOpen } from './clarifications.ts';
 import type { Database } from './database.ts';
 import { digestOf, headerValues, labelDigests, statusValues, uuidOf } from './rows.ts';
 
@@ -25,6 +27,14 @@ export async function importRun(database: Database, run: StoredRun, outputs: rea
     ),
     `${schema}:commands`,
   ];
+  const open = openInStored(run);
+  const asked =
+    open.length === 0
+      ? ''
+      : writingOpen(schema, open, (value) => `$${values.push(value as never)}`, {
+          held: 'made',
+          fresh: { endUser: '$11', labels: '$17' },
+        });
   return database.patiently(async (again) => {
     const made = await database.once(
       `WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended($21, 0))),
@@ -41,7 +51,7 @@ export async function importRun(database: Database, run: StoredRun, outputs: rea
          CROSS JOIN json_array_elements($19::json) WITH ORDINALITY list (item, place) ORDER BY place),
        outputs AS (INSERT INTO ${schema}.output (run, digest, name, body)
          SELECT id, (item ->> 0)::uuid, item ->> 1, item ->> 2 FROM made CROSS JOIN json_array_elements($20::json) item
-         ON CONFLICT (run, digest) DO UPDATE SET body = excluded.body)
+         ON CONFLICT (run, digest) DO UPDATE SET body = excluded.body)${asked}
        SELECT n FROM made`,
       values,
     );

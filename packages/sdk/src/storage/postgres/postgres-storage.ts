@@ -1,6 +1,7 @@
 import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -19,6 +20,7 @@ import type { NamedOutput } from '../house.ts';
 import type { Database, SqlValue } from './database.ts';
 import { PostgresDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
+import { listClarifications, writingOpen } from './clarifications.ts';
 import { listRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
 import { driverOf } from '../sql-rows.ts';
@@ -131,6 +133,10 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     return listRuns(this.database, query);
   }
 
+  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    return listClarifications(this.database, query);
+  }
+
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {
     const expiresAt = claim.now + claim.ttlMs;
     return this.database.patiently(async (again) => {
@@ -196,7 +202,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     if (!PlanRunUUID.is(id)) return false;
     // Copied now: the caller may go on with its objects while this waits.
     const given = { seq: commit.seq, at: commit.at, events: commit.events };
-    const changes = status && statusValues(status);
+    const changes = status && { values: statusValues(status), asks: status.asks?.map((ask) => ({ ...ask })) };
     const written = await this.#unsettled.settle(id, epoch, given, (one, known) =>
       this.database.patiently(async (again) => {
         if ((known || again) && (await this.#holds(id, one))) return true;
@@ -215,7 +221,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     id: PlanRunUUID,
     epoch: number,
     commit: Commit,
-    changes: readonly SqlValue[] | undefined,
+    changes: { readonly values: readonly SqlValue[]; readonly asks: RunStatus['asks'] } | undefined,
     last: boolean,
   ): Promise<boolean> {
     const { schema } = this.database;
@@ -228,11 +234,14 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
       set.length > 0
         ? `UPDATE ${schema}.run SET ${set.join(', ')} ${held} RETURNING n`
         : `SELECT n FROM ${schema}.run ${held} FOR NO KEY UPDATE`;
-    const given: SqlValue[] = [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes ?? [])];
+    const given: SqlValue[] = [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes?.values ?? [])];
+    const asked = changes?.asks
+      ? writingOpen(schema, changes.asks, (value) => `$${given.push(value)}`, { held: 'held' })
+      : '';
     const told = changes ? this.#notice('commit', id, given) : '';
     const rows = await this.database.often(
       `WITH held AS (${holding}),
-       written AS (INSERT INTO ${schema}.journal (run, seq, at, events) SELECT n, $3, $4, $5 FROM held RETURNING run)
+       written AS (INSERT INTO ${schema}.journal (run, seq, at, events) SELECT n, $3, $4, $5 FROM held RETURNING run)${asked}
        SELECT run${told} FROM written`,
       given,
     );

@@ -87,6 +87,18 @@ const steps: readonly string[] = [
     body text NOT NULL
   );
   `,
+  // What waits for people, once under everything it can be found by: its audience, its end user, each label.
+  `
+  CREATE TABLE $s.open_clarification (
+    tag uuid NOT NULL,
+    raised_at bigint NOT NULL,
+    run bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    audience text NOT NULL,
+    PRIMARY KEY (tag, raised_at, run, id)
+  );
+  CREATE INDEX open_clarification_run ON $s.open_clarification (run);
+  `,
 ];
 
 /**

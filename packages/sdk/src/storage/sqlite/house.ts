@@ -1,10 +1,12 @@
 import type { PlanRunUUID } from '../../core/ids.ts';
+import { openInStored } from '../open-clarifications.ts';
 import { commandIdentity, frozenCopy, frozenHeader, frozenOutput } from '../records.ts';
 import type { NamedOutput } from '../house.ts';
 import { stateNumber } from '../state-numbers.ts';
 import type { StoredRun } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
 import type { Connection } from './connection.ts';
+import { writeOpen } from './clarifications.ts';
 import { headerValues, idBytes, labelsOf } from './rows.ts';
 
 const insertRun = `
@@ -41,6 +43,7 @@ export function importRun(
         number,
       ]);
     }
+    writeOpen(connection, number, openInStored(run));
     for (const { seq, at, events } of run.commits) {
       connection.run('INSERT INTO journal (key, at, events) VALUES (? << 32 | ?, ?, ?)', [
         number,

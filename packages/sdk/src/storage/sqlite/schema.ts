@@ -86,6 +86,18 @@ const steps: readonly string[] = [
   CREATE INDEX run_end_user ON run (end_user) WHERE end_user IS NOT NULL;
   CREATE INDEX run_code ON run (error ->> '$.code') WHERE error IS NOT NULL;
   `,
+  // What waits for people, once under everything it can be found by: its audience, its end user, each label.
+  `
+  CREATE TABLE open_clarification (
+    tag TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    PRIMARY KEY (tag, raised_at, run, id)
+  ) WITHOUT ROWID;
+  CREATE INDEX open_clarification_run ON open_clarification (run, id);
+  `,
 ];
 
 /**

@@ -1,6 +1,7 @@
 import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -20,6 +21,7 @@ import type { NamedOutput } from '../house.ts';
 import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
+import { listClarifications, writeOpen } from './clarifications.ts';
 import { listRuns } from './list-runs.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
@@ -158,6 +160,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     return listRuns(this.connection, query);
   }
 
+  listClarifications(query: ClarificationQuery): Page<ListedClarification> {
+    return listClarifications(this.connection, query);
+  }
+
   importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {
     const number = importRun(this.connection, run, outputs);
     if (number === undefined) throw planMissing(run.header.planId, this.name);
@@ -235,6 +241,7 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
       status.error === undefined ? null : JSON.stringify(status.error),
       number,
     ]);
+    if (status.asks) writeOpen(this.connection, number, status.asks);
   }
 
   #append(number: number, epoch: number, commit: Commit): boolean {

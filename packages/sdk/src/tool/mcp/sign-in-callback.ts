@@ -2,7 +2,8 @@ import { PortiaError } from '../../core/errors.ts';
 import { PlanRunState } from '../../core/run-state.ts';
 import type { PlanRun } from '../../core/plan-run.ts';
 import type { McpServer } from './server.ts';
-import type { SignInFlow, SignIns, WaitingRun } from './sign-ins.ts';
+import type { HttpServer } from './server-options.ts';
+import { type SignInFlow, SignIns, type WaitingRun } from './sign-ins.ts';
 
 /** What of a client the callback needs. */
 export interface SignInClient {
@@ -38,9 +39,24 @@ export interface CallbackResult {
   readonly done: Promise<void>;
 }
 
+/**
+ * The same as `McpToolRegistry.handleOAuthCallback`, for servers whose tools were not listed here: any process that shares
+ * their secrets may take a browser back. @throws PortiaError `SIGN_IN_FAILED`.
+ */
+export function completeSignIn(
+  servers: Iterable<HttpServer>,
+  url: string | URL,
+  options: CallbackOptions = {},
+): Promise<CallbackResult> {
+  const desks = [...servers].flatMap(({ serverName, url: at, oauth, secrets }) =>
+    oauth && secrets ? [{ signIns: new SignIns(serverName, new URL(at), oauth, secrets) }] : [],
+  );
+  return handleCallback(desks, url, options);
+}
+
 /** @throws PortiaError `SIGN_IN_FAILED`. */
 export async function handleCallback(
-  servers: readonly McpServer[],
+  servers: readonly Pick<McpServer, 'signIns'>[],
   callbackUrl: string | URL,
   options: CallbackOptions,
 ): Promise<CallbackResult> {
@@ -68,7 +84,7 @@ export async function handleCallback(
 }
 
 async function findFlow(
-  servers: readonly McpServer[],
+  servers: readonly Pick<McpServer, 'signIns'>[],
   state: string | null,
 ): Promise<{ readonly signIns: SignIns; readonly flow: SignInFlow }> {
   for (const { signIns } of servers) {

@@ -24,6 +24,7 @@ export async function similarPlans(
   do {
     const page = await storage.listPlans({ limit: 500, ...(cursor !== undefined && { cursor }) });
     for (const plan of page.items) {
+      if (plan.beside?.['unplanned'] === true) continue;
       const similarity = plan.query === query ? 1 : likeness(wanted, profileOf(plan.query));
       if (similarity >= threshold) found.push({ plan, similarity });
     }

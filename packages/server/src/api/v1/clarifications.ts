@@ -1,18 +1,18 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type ClarificationUUID, PortiaError, type RunSummary } from 'portia-ts';
-import { capacityFor, forbidden, type Principal, seesAudience } from '../../auth/principal.ts';
+import { type Audience, type ClarificationUUID, PortiaError } from 'portia-ts';
+import { capacityFor, forbidden, may, type Principal, rolesOf } from '../../auth/principal.ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { answer, body, pageOf, problems, RunIdParams, several, router } from './routes.ts';
 import { type ClarificationJson, ClarificationSchema, Json, PageQuerySchema, RunSchema } from './schemas.ts';
-import { type ClarificationRecord, clarificationJson, runJson, visibleRun } from './visible.ts';
+import { clarificationJson, runJson, visibleRun } from './visible.ts';
 
 const list = createRoute({
   method: 'get',
   path: '/clarifications',
   summary: 'List what waits for a person, across runs',
   description:
-    'The runs that have waited longest first. A page may hold fewer clarifications than its limit, or none, and still ' +
-    'have a cursor: go on until there is none.',
+    'Those that have waited longest first. A page may hold fewer than its limit and still have a cursor, where an ' +
+    'answer has just been given: go on until there is none.',
   request: {
     query: PageQuerySchema.extend({
       audience: z.string().optional().openapi({ description: 'endUser, operator or role:<name>' }),
@@ -93,50 +93,36 @@ async function answerOne(context: AppContext, runId: string, id: string, respons
   });
 }
 
-/** Runs that are looked into for one page: what a page costs has a limit, however the questions are spread. */
-const mostRuns = 200;
+/** Questions of one page at most: what is asked stands in the journals of the runs, which are read for it. */
+const mostQuestions = 200;
 
 type Filter = z.infer<(typeof list)['request']['query']>;
 
 async function openOnes(
   context: AppContext,
-  { limit = 50, cursor, ...filter }: Filter,
+  { limit = 50, cursor, audience, label, endUserId, raisedBefore }: Filter,
 ): Promise<{ items: ClarificationJson[]; cursor: string | null }> {
-  const { portia } = context.get('tenant');
   const principal = context.get('principal');
-  const page = await portia.storage.listRuns({
-    // While one strand of a run still works, another may have asked already.
-    states: ['NEED_CLARIFICATION', 'IN_PROGRESS'],
-    labels: filter.label && Object.fromEntries(filter.label.map(pair)),
-    endUserId: principal.endUserId ?? filter.endUserId,
-    order: 'oldest',
-    limit: Math.min(limit, mostRuns),
+  const page = await context.get('tenant').portia.storage.listClarifications({
+    audiences: audiencesFor(principal, audience),
+    labels: label && Object.fromEntries(label.map(pair)),
+    endUserId: principal.endUserId ?? endUserId,
+    raisedBefore,
+    limit: Math.min(limit, mostQuestions),
     cursor,
   });
-  const found = await Promise.all(page.items.map((run) => openOf(context, run, filter)));
-  return { items: found.flat(), cursor: page.cursor ?? null };
+  return {
+    items: page.items.map((record) => clarificationJson(record.planRunId, record)),
+    cursor: page.cursor ?? null,
+  };
 }
 
-async function openOf(
-  context: AppContext,
-  { header }: RunSummary,
-  filter: Pick<Filter, 'audience' | 'raisedBefore'>,
-): Promise<ClarificationJson[]> {
-  const principal = context.get('principal');
-  const records = await context.get('tenant').portia.storage.getClarifications(header.id);
-  return records
-    .filter((record) => isWanted(principal, record, filter))
-    .map((record) => clarificationJson(header.id, record));
-}
-
-function isWanted(
-  principal: Principal,
-  { clarification, audience, raisedAt }: ClarificationRecord,
-  filter: Pick<Filter, 'audience' | 'raisedBefore'>,
-): boolean {
-  if (clarification.resolved || !seesAudience(principal, audience)) return false;
-  if (filter.audience !== undefined && filter.audience !== audience) return false;
-  return filter.raisedBefore === undefined || raisedAt < filter.raisedBefore;
+/** Whose questions are listed: those that the principal may see, and of these the ones that were asked for. */
+function audiencesFor(principal: Principal, asked: string | undefined): readonly Audience[] | undefined {
+  const wanted = asked as Audience | undefined;
+  if (may(principal, 'read-all')) return wanted && [wanted];
+  const seen: readonly Audience[] = principal.endUserId === undefined ? rolesOf(principal) : ['endUser'];
+  return wanted === undefined ? seen : seen.filter((audience) => audience === wanted);
 }
 
 function pair(text: string): [string, string] {

@@ -34,6 +34,17 @@ const put = createRoute({
   responses: { 200: answer(EndUserSchema, 'The end user as stored.'), ...problems },
 });
 
+const erase = createRoute({
+  method: 'delete',
+  path: '/end-users/{endUserId}',
+  summary: 'Erase an end user',
+  description:
+    'Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their ' +
+    'tokens. It cannot be undone. The store has to be encrypted.',
+  request: { params: EndUserParams },
+  responses: { 200: answer(z.object({ runs: z.int() }), 'How many runs can no longer be read.'), ...problems },
+});
+
 /** Seconds a token lives: an hour unless given, thirty days at most. */
 const life = { usual: 3_600, most: 30 * 24 * 3_600 } as const;
 
@@ -88,6 +99,15 @@ export function endUsers(control: ControlStore | undefined): OpenAPIHono<Env> {
     const before = await portia.storage.getEndUser(externalId);
     const saved = await portia.storage.saveEndUser(EndUser({ ...before, ...given, externalId } as EndUser));
     return context.json(endUserJson(saved), 200);
+  });
+  app.openapi(erase, async (context) => {
+    demand(context.get('principal'), 'erase');
+    const { portia, organisation } = context.get('tenant');
+    const { endUserId } = context.req.valid('param');
+    const { runs } = await portia.storage.eraseEndUser(endUserId);
+    await control?.revokeTokensOf(organisation, endUserId);
+    await control?.forgetAnswers(organisation);
+    return context.json({ runs }, 200);
   });
   if (control) tokens(app, control);
   return app;

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { Plan, PlanUUID, PortiaError } from 'portia-ts';
+import { type JsonObject, Plan, PlanUUID, PortiaError } from 'portia-ts';
 import { demand } from '../../auth/principal.ts';
 import type { Env } from '../../http/context.ts';
 import { answer, body, pageOf, problems, router } from './routes.ts';
@@ -68,7 +68,9 @@ export function plans(): OpenAPIHono<Env> {
     const names = new Map([...known].map(([name, { id }]) => [id, name]));
     return context.json(
       {
-        items: page.items.map(({ id, query, createdAt }) => ({ id, query, createdAt, name: names.get(id) ?? null })),
+        items: page.items
+          .filter(isPlanned)
+          .map(({ id, query, createdAt }) => ({ id, query, createdAt, name: names.get(id) ?? null })),
         cursor: page.cursor ?? null,
       },
       200,
@@ -103,6 +105,11 @@ export function plans(): OpenAPIHono<Env> {
     return context.json(planJson(plan), 201);
   });
   return app;
+}
+
+/** A query that is planned only when its run is driven is no plan yet. */
+function isPlanned({ beside }: { readonly beside?: JsonObject | undefined }): boolean {
+  return beside?.['unplanned'] !== true;
 }
 
 function planJson(plan: Plan): PlanJson {

@@ -194,6 +194,32 @@ describe('a run on the server', () => {
     expect([...first.body.items.map((run: { id: string }) => run.id), ...rest].slice(0, 3)).toEqual(ids);
   });
 
+  it('has its questions found by audience, age, label and end user, the longest waiting first', async () => {
+    const [first, second] = [
+      await start({ labels: { shop: 'a' } }),
+      await start({ labels: { shop: 'b' }, endUser: 'dora' }),
+    ];
+    const listed = async (query: string, as = operator): Promise<string[]> =>
+      (await server.ask('GET', `/api/v1/clarifications${query}`, { as })).body.items.map(
+        (one: { planRunId: string; audience: string }) => `${one.planRunId === first ? 1 : 2} ${one.audience}`,
+      );
+    await until(async () => (await listed('')).length === 2, 'both ask');
+    const why = await question(operator, '?label=shop%3Db');
+    await answer(second, why.id, 'It broke', operator);
+    await until(async () => (await listed('?audience=operator')).length === 1, 'the approval');
+    expect(await listed('?limit=1')).toEqual(['1 endUser']);
+    expect(await listed('?audience=operator&limit=1')).toEqual(['2 operator']);
+    expect(await listed('?label=shop%3Da')).toEqual(['1 endUser']);
+    expect(await listed('?label=shop%3Da&audience=operator')).toEqual([]);
+    expect(await listed('?endUserId=dora')).toEqual(['2 operator']);
+    expect(await listed('?raisedBefore=1')).toEqual([]);
+    expect(await listed('', carl)).toEqual(['1 endUser']);
+    expect(await listed('?audience=operator', carl)).toEqual([]);
+    expect(await listed('?endUserId=dora', carl)).toEqual(['1 endUser']);
+    expect(await listed('', await server.key('role:finance'))).toEqual([]);
+    expect((await server.ask('GET', '/api/v1/clarifications?cursor=nonsense', { as: operator })).status).toBe(400);
+  });
+
   it('is cancelled once, and stays so', async () => {
     const runId = await start();
     await question(carl);
@@ -244,7 +270,8 @@ describe('a run on the server', () => {
     expect(await code({ planId: 'plan-00000000-0000-4000-8000-000000000000' })).toBe('PLAN_NOT_FOUND');
     expect(await code({ plan: 'refund' })).toBe('INPUT_MISSING');
     expect(await code({ plan: 'refund', planRunInputs: { amount: 'much' } })).toBe('INPUT_INVALID');
-    expect(await code({ query: 'What is 1 + 1?' })).toBe('MODEL_KEY_MISSING');
+    expect(await code({ query: '' })).toBe('REQUEST_INVALID');
+    expect(await code({ query: ' ' })).toBe('INPUT_INVALID');
     expect((await server.ask('GET', '/api/v1/runs', { as: client })).body.items).toEqual([]);
   });
 });

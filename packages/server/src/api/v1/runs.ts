@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type AnyPlan, PlanRunUUID, PlanUUID, PortiaError, type RunOptions } from 'portia-ts';
+import {
+  type AnyPlan,
+  type JsonObject,
+  PlanRunUUID,
+  PlanUUID,
+  PortiaError,
+  type RunOptions,
+  type Schema,
+  withJsonSchema,
+} from 'portia-ts';
 import { demand } from '../../auth/principal.ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import type { Tenant } from '../../tenants.ts';
 import { answer, body, optionalBody, pageOf, problems, RunIdParams, several, router } from './routes.ts';
 import {
+  BudgetSchema,
   EndUserPatchSchema,
   Json,
   LabelsSchema,
@@ -30,6 +40,11 @@ const StartSchema = z
     runKey: z.string().min(1).max(500).optional().openapi({ description: 'The same key gives the same run.' }),
     labels: LabelsSchema.optional(),
     startAt: z.int().min(0).optional().openapi({ description: 'Not before this time. Epoch milliseconds.' }),
+    budget: BudgetSchema.optional(),
+    outputSchema: z
+      .record(z.string(), Json)
+      .optional()
+      .openapi({ description: 'What the final output must be: a JSON Schema.' }),
   })
   .openapi('StartPlanRun');
 type Start = z.infer<typeof StartSchema>;
@@ -38,9 +53,15 @@ const start = createRoute({
   method: 'post',
   path: '/runs',
   summary: 'Start a run',
-  description: 'Give one of query, planId and plan. A worker drives the run; this answers as soon as it is stored.',
+  description:
+    'Give one of query, planId and plan. A worker drives the run; this answers as soon as it is stored. A query is planned ' +
+    'by the worker: what that fails with, the run does.',
   request: { body: body(StartSchema) },
-  responses: { 201: answer(RunSchema, 'The run, stored.'), ...problems },
+  responses: {
+    201: answer(RunSchema, 'The run, stored.'),
+    202: answer(RunSchema, 'The run of a query, stored: a worker plans it first.'),
+    ...problems,
+  },
 });
 
 const list = createRoute({
@@ -89,7 +110,7 @@ const retry = createRoute({
   path: '/runs/{runId}/retry',
   summary: 'Retry a failed run',
   description: 'The run goes on from the failed step; outputs and calls that succeeded are kept. A worker drives it.',
-  request: { params: RunIdParams },
+  request: { params: RunIdParams, body: optionalBody(z.strictObject({ budget: BudgetSchema.optional() })) },
   responses: { 202: answer(RunSchema, 'The run, ready to go on.'), ...problems },
 });
 
@@ -98,10 +119,11 @@ export function runs(): OpenAPIHono<Env> {
   const app = router();
   app.openapi(start, async (context) => {
     demand(context.get('principal'), 'start');
-    const planRunId = await startRun(context, context.req.valid('json'));
+    const given = context.req.valid('json');
+    const planRunId = await startRun(context, given);
     const visible = await visibleRun(context, planRunId);
     context.header('location', `/api/v1/runs/${planRunId}`);
-    return context.json(runJson(visible), 201);
+    return context.json(runJson(visible), given.query === undefined ? 201 : 202);
   });
   app.openapi(list, async (context) => {
     const { endUserId, ...query } = context.req.valid('query');
@@ -139,7 +161,8 @@ export function runs(): OpenAPIHono<Env> {
     const principal = context.get('principal');
     demand(principal, 'steer');
     const planRunId = PlanRunUUID.fromString(context.req.valid('param').runId);
-    await context.get('tenant').portia.retry({ planRunId, by: principal.id, drive: false });
+    const { budget } = context.req.valid('json') ?? {};
+    await context.get('tenant').portia.retry({ planRunId, by: principal.id, budget, drive: false });
     return context.json(runJson(await visibleRun(context, planRunId)), 202);
   });
   return app;
@@ -177,19 +200,15 @@ async function startRun(context: AppContext, given: Start): Promise<PlanRunUUID>
     startAt,
     traceparent,
     runKey: runKeyOf(context, given),
+    budget: given.budget,
+    structuredOutputSchema: given.outputSchema && schemaOf(given.outputSchema),
   };
-  const plan = await planOf(tenant, given);
-  try {
-    return (await tenant.portia.start(plan, options)).planRunId;
-  } catch (error) {
-    const same = given.query === undefined ? undefined : await sameQuery(tenant, error, given.query);
-    if (same === undefined) throw error;
-    return same;
-  }
+  const { query } = given;
+  if (query !== undefined) return (await tenant.portia.startQuery(query, options)).planRunId;
+  return (await tenant.portia.start(planOf(tenant, given), options)).planRunId;
 }
 
-function planOf(tenant: Tenant, { query, planId, plan }: Start): AnyPlan | PlanUUID | Promise<AnyPlan> {
-  if (query !== undefined) return tenant.portia.plan(query);
+function planOf(tenant: Tenant, { planId, plan }: Start): AnyPlan | PlanUUID {
   if (planId !== undefined) {
     const id = PlanUUID.fromString(planId);
     return [...tenant.plans.values()].find((registered) => registered.id === id) ?? id;
@@ -212,10 +231,15 @@ function runKeyOf(context: AppContext, { runKey }: Start): string | undefined {
     .digest('base64url')}`;
 }
 
-/** Each planning makes a plan of its own; a run key that belongs to a run of the same query means that run. */
-async function sameQuery({ portia }: Tenant, error: unknown, query: string): Promise<PlanRunUUID | undefined> {
-  if (!PortiaError.isInstance(error) || error.code !== 'RUN_KEY_CONFLICT' || !error.planRunId) return undefined;
-  const planRun = await portia.storage.getPlanRun(PlanRunUUID.fromString(error.planRunId));
-  const plan = await portia.storage.getPlan(planRun.planId);
-  return plan.planContext.query === query ? planRun.id : undefined;
+/** A schema that checks what a JSON Schema says. @throws PortiaError `REQUEST_INVALID` for what is none. */
+function schemaOf(jsonSchema: Readonly<Record<string, unknown>>): Schema {
+  try {
+    return withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema as JsonObject);
+  } catch (error) {
+    throw new PortiaError({
+      code: 'REQUEST_INVALID',
+      message: `the body outputSchema: is no JSON Schema that can be checked: ${(error as Error).message}`,
+      hint: 'give one such as { "type": "object", "properties": { "total": { "type": "number" } } }',
+    });
+  }
 }

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import type { PlanRunState, PortiaErrorCode, RunError } from 'portia-ts';
+import type { PlanRunState, PortiaErrorCode, RunBudget, RunError } from 'portia-ts';
 import type { Problem } from '../../http/problem.ts';
 
 /** The documents of `/api/v1`. Times are epoch milliseconds. */
@@ -110,6 +110,7 @@ export const ProblemSchema: z.ZodType<Problem> = z
     hint: z.string().optional(),
     planRunId: z.string().optional(),
     requestId: z.string().optional(),
+    scope: z.string().optional().openapi({ description: 'Of BUDGET_EXCEEDED: run, planning or client.' }),
   })
   .openapi('Problem');
 
@@ -255,6 +256,19 @@ export const EndUserPatchSchema: z.ZodObject<
     additionalData: z.record(z.string(), z.string().nullable()).optional(),
   })
   .openapi('EndUserPatch');
+
+/** What a run may spend; see docs/budgets.md. */
+export const BudgetSchema: z.ZodType<RunBudget, RunBudget> = z
+  .strictObject({
+    maxUsd: z.number().min(0).optional(),
+    maxTokens: z.int().min(0).optional(),
+    maxModelCalls: z.int().min(0).optional(),
+    maxToolCalls: z.int().min(0).optional(),
+    maxDurationMs: z.int().min(0).optional(),
+    maxOutputTokens: z.int().min(1).optional(),
+    onBudget: z.enum(['stop', 'ask']).optional(),
+  })
+  .openapi('Budget');
 
 /** How a list is asked for. */
 export const PageQuerySchema: z.ZodObject<{

@@ -1,0 +1,17 @@
+import { rmSync } from 'node:fs';
+import { afterAll, expect, it } from 'vitest';
+import { installInto } from './lib/installed.ts';
+import { soak, soakFolder } from './lib/soak.ts';
+
+const folder = soakFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** `SOAK_SECONDS=600` looks for longer. */
+const seconds = Number(process.env['SOAK_SECONDS'] ?? 60);
+
+it('keeps its memory while runs come and go', { timeout: seconds * 1000 + 120_000 }, async () => {
+  const { runs, heap, bytesPerRun } = await soak(folder, installInto(folder), seconds);
+  expect(runs).toBeGreaterThan(50);
+  // What stays of a run for good would be its state at least: some ten kilobytes. Bounded caches fill up at a lower rate.
+  expect(bytesPerRun, `heap in MB: ${heap.map((bytes) => (bytes / 1e6).toFixed(1)).join(' ')}`).toBeLessThan(6_000);
+});
