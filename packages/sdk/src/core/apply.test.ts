@@ -547,6 +547,14 @@ describe('a retry', () => {
     expect(state.questions.get('k')?.[0]).toBe(state.clarifications[0]);
   });
 
+  it('lets the hook be asked again about a call that it had let pass and that was not made', () => {
+    const proposal = { type: 'tool-call-propose', step: 0, call: '0.0.1', tool: 'mailer', args: {} } as const;
+    const events: RunEventBody[] = [start, { ...proposal, cleared: true }];
+    expect(visitOf(after(...events)).calls[0]).toMatchObject({ status: 'proposed', cleared: true });
+    const made = [...events, intent('0.0.2'), receipt('0.0.2', success('sent')), failed(0), retry];
+    expect(visitOf(after(...made), '0.1').calls[0]).toBeUndefined();
+  });
+
   it('keeps the place of a call that was only proposed, before one that was made', () => {
     const proposal: RunEventBody = { type: 'tool-call-propose', step: 0, call: '0.0.1', tool: 'mailer', args: {} };
     const events = [start, proposal, intent('0.0.2'), receipt('0.0.2', success('sent')), failed(0), retry];

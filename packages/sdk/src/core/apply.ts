@@ -358,7 +358,10 @@ function beginCall(state: RunState, event: BeginEvent, at: number): void {
   const identity = 'tool' in event ? event : { tool: '', args: {} };
   const visit = enterVisit(state, event.step, event.visit ?? 0, at);
   const call = callOf(visit, event.call, identity.tool, identity.args);
-  if (event.type === 'tool-call-propose') return;
+  if (event.type === 'tool-call-propose') {
+    if (event.cleared) call.cleared = true;
+    return;
+  }
   if (event.type === 'tool-call-accept') {
     call.accepted = true;
     return;

@@ -71,7 +71,8 @@ export type RunEventBody =
       readonly estimatedTokens?: number;
     }
   /** Arguments were settled and wait for an approval of exactly this call. */
-  | ({ readonly type: 'tool-call-propose' } & CallIdentity)
+  /** `cleared`: the hook has let it pass, and it waits only for others of its turn. */
+  | ({ readonly type: 'tool-call-propose'; readonly cleared?: true } & CallIdentity)
   /** The intent of a call that may have effects; stored before the tool is called. */
   | ({ readonly type: 'tool-call-start' } & CallIdentity)
   /** The receipt. Calls without effects have no intent, so their receipt says all; `late` came after a new driver took over. */

@@ -68,6 +68,8 @@ export interface CallState {
   outcome: CallOutcome | undefined;
   /** How often it was handed to the tool. */
   attempts: number;
+  /** Whether the hook before it has let it pass as it is: nobody is to be asked about it. */
+  cleared?: true;
   /** Whether the hook after it has let its value pass. */
   accepted?: true;
 }

@@ -149,7 +149,7 @@ describe('an approval', () => {
     expect([...calls, ...forged.calls]).toEqual([]);
   });
 
-  it('is asked for each call of a turn, one after the other', async () => {
+  it('is asked for all calls of a turn together; none is made before, and each once it is approved, in order', async () => {
     const calls: unknown[] = [];
     const refund = tool({
       id: 'refund',
@@ -161,7 +161,10 @@ describe('an approval', () => {
     const hooks: ExecutionHooks = { beforeToolCall: () => UserVerificationClarification({ userGuidance: 'sure?' }) };
     const portia = clientOf({ tools: [refund], model, hooks });
     const first = await portia.runPlan(plan);
-    const second = await answerAndResume(portia, first, true);
+    const asked = first.getOutstandingClarifications();
+    expect([asked.length, calls]).toEqual([2, []]);
+    await portia.resolveClarification({ planRun: first, clarification: asked[0], response: true });
+    const second = await portia.resume({ planRun: first });
     expect([second.state, calls]).toEqual(['NEED_CLARIFICATION', [1]]);
     const done = await answerAndResume(portia, second, true);
     expect([done.state, calls]).toEqual(['COMPLETE', [1, 2]]);

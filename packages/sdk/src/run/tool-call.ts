@@ -48,43 +48,28 @@ export function callTool(visit: VisitRun, tool: AnyTool, args: JsonObject, tries
   return next(makeCall(visit, tool, args), (known) => afterCall(visit, tool, args, tries, known));
 }
 
-/** A call that is to be made beside others. */
-export interface WantedCall {
-  readonly tool: AnyTool;
-  readonly args: JsonObject;
+/** A call with its number, and what became of its arguments where the hook has settled them. */
+export interface Taken {
+  readonly n: number;
+  readonly prepared?: Prepared | undefined;
 }
 
-/**
- * Makes calls of tools without effects at once, so many at a time; their results stand in the order of the calls. They
- * are numbered before the first one begins, so that the record and a later execution know them whichever was first.
- * What a tool wants after an answer is called when all have come to rest, one after the other.
- */
-export async function callAtOnce(
+/** Makes a call, or goes on with it. `taken`: what is settled about it, where its turn was taken up. */
+export function makeCall(
   visit: VisitRun,
-  calls: readonly WantedCall[],
-  concurrency: number,
-): Promise<readonly CallResult[]> {
-  const results: CallResult[] = [];
-  for (let from = 0; from < calls.length; from += concurrency) {
-    const batch = calls.slice(from, from + concurrency);
-    const made = await Promise.all(batch.map(({ tool, args }) => makeCall(visit, tool, args)));
-    for (const [index, { tool, args }] of batch.entries()) {
-      const result = made[index] as CallResult | Answered;
-      results.push(made.includes(waiting) ? waiting : await afterCall(visit, tool, args, 1, result));
-    }
-    if (results.includes(waiting)) break;
-  }
-  return results;
-}
-
-function makeCall(visit: VisitRun, tool: AnyTool, args: JsonObject): Awaitable<CallResult | Answered> {
-  visit.called += 1;
-  const n = visit.called;
+  tool: AnyTool,
+  args: JsonObject,
+  taken: Taken | undefined = undefined,
+): Awaitable<CallResult | Answered> {
+  if (!taken) visit.called += 1;
+  const { n, prepared } = taken ?? { n: visit.called };
+  if (prepared) return goOnWith(visit, tool, n, prepared);
   const stored = visit.stored?.calls[n - 1];
   return stored ? continueCall(visit, tool, stored, n) : beginCall(visit, tool, args, n);
 }
 
-function afterCall(
+/** What is to be done after a call: the next one, with the answer that its tool wanted, or another attempt. */
+export function afterCall(
   visit: VisitRun,
   tool: AnyTool,
   args: JsonObject,
@@ -98,7 +83,7 @@ function afterCall(
 }
 
 /** Goes on with a value, at once where it is there already: most calls of a run have nothing to wait for but their tool. */
-function next<T, U>(value: Awaitable<T>, goOn: (value: T) => Awaitable<U>): Awaitable<U> {
+export function next<T, U>(value: Awaitable<T>, goOn: (value: T) => Awaitable<U>): Awaitable<U> {
   return value instanceof Promise ? value.then(goOn) : goOn(value);
 }
 
@@ -107,7 +92,7 @@ function mayTryAgain(visit: VisitRun, result: Exclude<CallResult, Waiting>): boo
 }
 
 /** Answers stand in for the arguments they were asked for. */
-interface Answered {
+export interface Answered {
   readonly args: JsonObject;
 }
 
@@ -116,7 +101,7 @@ function continueCall(visit: VisitRun, tool: AnyTool, call: CallState, n: number
     case 'ended':
       return finishCall(visit, tool, call);
     case 'proposed':
-      return afterApproval(visit, tool, call, n);
+      return call.cleared ? perform(visit, tool, call, n) : afterApproval(visit, tool, call, n);
     case 'started':
     case 'unknown':
       if (isRepeatable(tool)) return perform(visit, tool, { ...call, status: 'started' }, n);
@@ -139,13 +124,25 @@ function proposed(visit: VisitRun, tool: AnyTool, args: JsonObject, n: number): 
 }
 
 async function settleArgs(visit: VisitRun, tool: AnyTool, args: JsonObject, n: number): Promise<CallResult | Answered> {
+  return goOnWith(visit, tool, n, await prepare(visit, tool, args, n));
+}
+
+/** A call whose arguments are settled, or what came of it instead. */
+export type Prepared = { readonly ready: CallState } | CallResult;
+
+function goOnWith(visit: VisitRun, tool: AnyTool, n: number, prepared: Prepared): Awaitable<CallResult | Answered> {
+  return prepared !== waiting && 'ready' in prepared ? perform(visit, tool, prepared.ready, n) : prepared;
+}
+
+/** Has the hook settle the arguments of a call, and checks them. */
+export async function prepare(visit: VisitRun, tool: AnyTool, args: JsonObject, n: number): Promise<Prepared> {
   const callId = visit.callId(n);
   const asked = await askBeforeHook(visit, tool, args, callId);
   if (asked === waiting || 'error' in asked) return asked;
   const checked = await checkArgs(visit, tool, asked.args, callId);
   if ('error' in checked) return turnDown(visit, proposed(visit, tool, asked.args, n), checked.error);
   const call = proposed(visit, tool, checked.args, n);
-  if (!asked.approval) return perform(visit, tool, call, n);
+  if (!asked.approval) return { ready: call };
   visit.driver.emit({ type: 'tool-call-propose', ...visit.place, call: callId, tool: tool.id, args: checked.args });
   visit.raise(approvalKey(callId), [asked.approval], {
     audience: 'operator',

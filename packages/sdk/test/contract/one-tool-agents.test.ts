@@ -185,6 +185,41 @@ describe.each(allWires)('a step with one tool, over %s', (wire) => {
   });
 });
 
+describe.each(allWires)('several calls of a turn, over %s', (wire) => {
+  it('are none of them made while the hook asks about one, and then exactly once each (68)', async () => {
+    const { made, tools } = bench();
+    const seen: unknown[] = [];
+    const hooks = {
+      beforeToolCall(_tool: unknown, args: Record<string, unknown>) {
+        seen.push(args['to']);
+        args['body'] = `for ${String(args['to'])}`;
+        return args['to'] === 'cy' ? UserVerificationClarification({ userGuidance: 'Send it?' }) : undefined;
+      },
+    };
+    const script = [together(mail('bo'), mail('cy'), mail('di'))];
+    const { portia, requests } = await clientOver(wire, script, { tools, hooks });
+    const waiting = await portia.runPlan(mailing());
+    expect([waiting.state, made, seen]).toEqual(['NEED_CLARIFICATION', [], ['bo', 'cy', 'di']]);
+    const run = await answerAndResume(portia, waiting, true);
+    expect([run.state, seen.length]).toEqual(['COMPLETE', 3]);
+    expect(requests.filter((one) => offered(one).length > 0)).toHaveLength(1);
+    expect(made).toEqual(['bo', 'cy', 'di'].map((to) => ({ to, body: `for ${to}` })));
+    const ledger = await portia.storage.getToolCalls(run.id);
+    expect(ledger.map(({ status }) => status)).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
+  });
+
+  it('are none of them made where the hook lets one not pass (68)', async () => {
+    const { made, tools } = bench();
+    const hooks = {
+      beforeToolCall(_tool: unknown, args: Record<string, unknown>) {
+        if (args['to'] === 'cy') throw new Error('not to cy');
+      },
+    };
+    const { portia } = await clientOver(wire, [together(mail('bo'), mail('cy'))], { tools, hooks });
+    expect([(await portia.runPlan(mailing())).error?.code, made]).toEqual(['HOOK_FAILED', []]);
+  });
+});
+
 describe.each(allWires)('the verifying agent, over %s', (wire) => {
   const config = { executionAgentType: 'DEFAULT' } as const;
 

@@ -125,8 +125,8 @@ describe.each(allWires)('a ReAct step, over %s', (wire) => {
     expect((await portia.runPlan(react())).state).toBe('COMPLETE');
     expect(seen).toEqual([
       ['pay', { id: 'a' }],
-      ['pay', 'paid a'],
       ['pay', { id: 'b' }],
+      ['pay', 'paid a'],
       ['pay', 'paid b'],
     ]);
   });

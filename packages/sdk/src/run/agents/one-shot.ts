@@ -8,7 +8,8 @@ import { whyNot } from '../../model/json-answer.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
 import type { StepInput } from '../step-inputs.ts';
-import { type CallResult, callTool, type MadeCall } from '../tool-call.ts';
+import type { CallResult, MadeCall } from '../tool-call.ts';
+import { takeUpTurn } from '../turn.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
@@ -82,19 +83,26 @@ async function takeTurn(
     return 'idle';
   }
   if (refuseCutCalls(talk, answer)) return 'idle';
+  const wanted = calls.map((call) => wantedCall(visit, tool, call, inputs));
+  const ready = wanted.flatMap((one) => ('args' in one ? [{ tool, args: one.args }] : []));
+  const turn = await takeUpTurn(visit, ready);
+  if (turn === waiting || 'ok' in turn) return turn;
   const made: MadeCall[] = [];
   let failed: Extract<CallResult, { ok: false }> | undefined;
-  for (const call of calls) {
+  let place = 0;
+  for (const [index, call] of calls.entries()) {
     if (call.name === clarificationTool.name) {
       const told = askPerson(visit, call);
       if (told === waiting) return waiting;
       talk.messages.push({ role: 'tool', callId: call.id, toolName: call.name, content: told });
       continue;
     }
-    const result: CallResult = failed ? failed : await makeCall(visit, tool, call, inputs);
+    const one = wanted[index] as Wanted;
+    const at = 'args' in one ? place++ : 0;
+    const result: CallResult = failed ?? ('args' in one ? await turn.make(at) : one);
     if (result === waiting) return waiting;
     talk.messages.push(toolMessage(call, result));
-    if (result.ok) made.push({ args: visit.stored?.calls[visit.called - 1]?.args, value: result.value });
+    if (result.ok) made.push({ args: turn.argsOf(at), value: result.value });
     else failed = result;
   }
   if (failed) return failed;
@@ -104,22 +112,20 @@ async function takeTurn(
   return { ok: true, value: Object.freeze(made.flatMap(({ value }) => value)), calls: made };
 }
 
-async function makeCall(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: ModelToolCall,
-  inputs: readonly StepInput[],
-): Promise<CallResult> {
+/** A call that can be made, or what is wrong with it. */
+type Wanted = { readonly args: JsonObject } | Extract<CallResult, { ok: false }>;
+
+function wantedCall(visit: VisitRun, tool: AnyTool, call: ModelToolCall, inputs: readonly StepInput[]): Wanted {
   const { name } = toolToModelTool(tool);
   if (call.name !== name) return invalidCall(visit, `there is no tool ${call.name}; call ${name}`);
   if (!isPlainObject(call.args)) return invalidCall(visit, `the arguments of ${name} must be a JSON object`);
   const values = new Map(inputs.map((input) => [input.name, input.value]));
   const filled = fillPlaceholders(call.args as JsonObject, values, toolToModelTool(tool).argsSchema);
   if (filled.unknown.length > 0) return invalidCall(visit, `nothing is named ${filled.unknown.join(', ')}`);
-  return callTool(visit, tool, filled.args as JsonObject);
+  return { args: filled.args as JsonObject };
 }
 
-function invalidCall(visit: VisitRun, message: string): CallResult {
+function invalidCall(visit: VisitRun, message: string): Extract<CallResult, { ok: false }> {
   return { ok: false, soft: true, error: visit.error('TOOL_ARGS_INVALID', message) };
 }
 

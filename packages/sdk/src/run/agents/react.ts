@@ -8,7 +8,9 @@ import type { AnyTool } from '../../core/tool.ts';
 import { jsonOf, whyNot } from '../../model/json-answer.ts';
 import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
-import { callAtOnce, callTool, type CallResult } from '../tool-call.ts';
+import type { Awaitable } from '../../storage/storage-backend.ts';
+import type { CallResult } from '../tool-call.ts';
+import { callAtOnce, type NoTurn, takeUpTurn } from '../turn.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
@@ -104,8 +106,9 @@ async function takeTurn(turn: TurnRequest, wanted: readonly ModelToolCall[], bef
   const { visit, request, talk } = turn;
   let calls = before;
   let result: JsonValue | undefined;
-  const made = await callsAtOnce(turn, wanted, request.toolCallLimit - before);
-  if (made === waiting) return waiting;
+  const make = await turnOf(turn, wanted, request.toolCallLimit - before);
+  if (make === waiting) return waiting;
+  if ('error' in make) return { error: make.error };
   for (const [place, call] of wanted.entries()) {
     // Also where it was not offered: to a step that an earlier release began, it was.
     const isResult = call.name === finalResult && !turn.byName.has(finalResult);
@@ -120,7 +123,7 @@ async function takeTurn(turn: TurnRequest, wanted: readonly ModelToolCall[], bef
       };
     }
     calls += 1;
-    const done = taken ? wrong(visit, taken.problem) : (made?.get(call) ?? (await attempt(turn, call, place)));
+    const done = taken ? wrong(visit, taken.problem) : await (make.calls.get(call)?.() ?? attempt(turn, call, place));
     if (done === waiting) return waiting;
     if (done.ok) say(talk, call, textOf(done.value));
     else if (final.has(done.error.code)) return { error: done.error };
@@ -129,30 +132,36 @@ async function takeTurn(turn: TurnRequest, wanted: readonly ModelToolCall[], bef
   return result === undefined ? { calls } : { result };
 }
 
-/** Makes the calls of a turn at once when none of them has effects; their results by call, or nothing when they cannot. */
-async function callsAtOnce(
+/** How each call of a turn that a tool can be given is made. */
+interface TurnOfCalls {
+  readonly calls: ReadonlyMap<ModelToolCall, () => Awaitable<CallResult>>;
+}
+
+/** Takes up the calls of a turn, and makes them at once when none of them has effects and all can be made. */
+async function turnOf(
   { visit, request, byName }: TurnRequest,
   wanted: readonly ModelToolCall[],
   limit: number,
-): Promise<ReadonlyMap<ModelToolCall, CallResult> | undefined | Waiting> {
-  const ready = wanted.flatMap((call) => {
+): Promise<TurnOfCalls | NoTurn> {
+  const counted = wanted.filter(({ name }) => name !== finalResult || byName.has(name)).slice(0, limit);
+  const ready = counted.flatMap((call) => {
     const tool = byName.get(call.name);
     const filled = tool && fill(request, tool, call);
-    return tool?.readOnly && filled && 'args' in filled ? [{ call, tool, args: filled.args }] : [];
+    return filled && 'args' in filled ? [{ call, tool, args: filled.args }] : [];
   });
-  if (ready.length < 2 || ready.length < wanted.length || ready.length > limit) return undefined;
-  const { config, hooks } = visit.run.runtime;
-  const results = await callAtOnce(visit, ready, hooks.inPlanOrder ? 1 : config.maxConcurrency);
-  if (results.includes(waiting)) return waiting;
-  return new Map(ready.map(({ call }, index) => [call, results[index] as CallResult]));
+  const atOnce = ready.length > 1 && ready.length === wanted.length && ready.every(({ tool }) => tool.readOnly);
+  if (atOnce) {
+    const results = await callAtOnce(visit, ready, visit.run.runtime.config.maxConcurrency);
+    if (results.includes(waiting)) return waiting;
+    return { calls: new Map(ready.map(({ call }, index) => [call, () => results[index] as CallResult])) };
+  }
+  const turn = await takeUpTurn(visit, ready);
+  if (turn === waiting || 'ok' in turn) return turn;
+  return { calls: new Map(ready.map(({ call }, index) => [call, () => turn.make(index)])) };
 }
 
-/** One call that a model wants, of whatever kind. */
-async function attempt(
-  { visit, request, byName }: TurnRequest,
-  call: ModelToolCall,
-  place: number,
-): Promise<CallResult> {
+/** One call that a model wants and that no tool can be given. */
+function attempt({ visit, request, byName }: TurnRequest, call: ModelToolCall, place: number): CallResult {
   if (call.name === askPersonTool.name && request.allowClarifications) {
     const told = askPerson(visit, call, place);
     return told === waiting ? waiting : { ok: true, value: told };
@@ -160,7 +169,7 @@ async function attempt(
   const tool = byName.get(call.name);
   if (!tool) return wrong(visit, `there is no tool ${call.name}`);
   const filled = fill(request, tool, call);
-  return 'problem' in filled ? wrong(visit, filled.problem) : callTool(visit, tool, filled.args);
+  return wrong(visit, 'problem' in filled ? filled.problem : 'it was not made');
 }
 
 function wrong(visit: VisitRun, message: string): CallResult {

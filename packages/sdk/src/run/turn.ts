@@ -1,0 +1,109 @@
+import type { JsonObject } from '../core/json.ts';
+import type { CallState } from '../core/run-state.ts';
+import type { AnyTool } from '../core/tool.ts';
+import type { Awaitable } from '../storage/storage-backend.ts';
+import { afterCall, type Answered, type CallResult, makeCall, next, prepare, type Taken } from './tool-call.ts';
+import type { VisitRun } from './visit-run.ts';
+import { type Waiting, waiting } from './waiting.ts';
+
+/** A call that is to be made beside others. */
+export interface WantedCall {
+  readonly tool: AnyTool;
+  readonly args: JsonObject;
+}
+
+/** The calls of one turn, numbered. */
+export interface Turn {
+  /** Makes the call at this place. */
+  make(index: number): Awaitable<CallResult>;
+  /** What the tool was given in the end by the call at this place. */
+  argsOf(index: number): JsonObject | undefined;
+}
+
+/**
+ * Takes up the calls of one turn. They are numbered before the first one begins, and the hook settles the arguments of
+ * all of them: while it asks a person about any, or refuses any, none is made. Gives the turn, or why there is none.
+ */
+export async function takeUpTurn(visit: VisitRun, calls: readonly WantedCall[]): Promise<Turn | NoTurn> {
+  const taken = await takeUp(visit, calls);
+  if (!isTaken(taken)) return taken;
+  const made = new Map<number, number>();
+  return {
+    make(index) {
+      const { tool, args } = calls[index] as WantedCall;
+      const before = visit.called;
+      return next(
+        next(makeCall(visit, tool, args, taken[index]), (known) => afterCall(visit, tool, args, 1, known)),
+        (result) => {
+          // A call that carries an answer its tool asked for has a number of its own.
+          made.set(index, visit.called > before ? visit.called : (taken[index]?.n ?? 0));
+          return result;
+        },
+      );
+    },
+    argsOf: (index) => visit.stored?.calls[(made.get(index) ?? 0) - 1]?.args,
+  };
+}
+
+/** Why no call of a turn is made. */
+export type NoTurn = Waiting | Extract<CallResult, { ok: false }>;
+
+async function takeUp(visit: VisitRun, calls: readonly WantedCall[]): Promise<readonly Taken[] | NoTurn> {
+  const numbers = calls.map(() => {
+    visit.called += 1;
+    return visit.called;
+  });
+  if (calls.length < 2 || !visit.run.runtime.hooks.beforeToolCall) return numbers.map((n) => ({ n }));
+  const taken: Taken[] = [];
+  let asks = false;
+  for (const [index, { tool, args }] of calls.entries()) {
+    const n = numbers[index] as number;
+    const prepared = visit.stored?.calls[n - 1] ? undefined : await prepare(visit, tool, args, n);
+    if (prepared === waiting) asks = true;
+    // A hook that lets a call not pass ends the step; arguments that do not fit are the model's to mend.
+    else if (prepared && 'ok' in prepared && !prepared.ok && !prepared.soft) return prepared;
+    taken.push({ n, prepared });
+  }
+  if (!asks) return taken;
+  for (const [index, { prepared }] of taken.entries())
+    if (prepared && prepared !== waiting && 'ready' in prepared)
+      putOnRecord(visit, calls[index] as WantedCall, prepared);
+  return waiting;
+}
+
+/** What the hook has let pass is on record while others of the turn wait, so that it is not asked again. */
+function putOnRecord(visit: VisitRun, { tool }: WantedCall, { ready }: { readonly ready: CallState }): void {
+  const { call, args } = ready;
+  visit.driver.emit({ type: 'tool-call-propose', ...visit.place, call, tool: tool.id, args, cleared: true });
+}
+
+function isTaken(taken: readonly Taken[] | NoTurn): taken is readonly Taken[] {
+  return Array.isArray(taken);
+}
+
+/**
+ * Makes calls of tools without effects at once, so many at a time; their results stand in the order of the calls. They
+ * are numbered before the first one begins, so that the record and a later execution know them whichever was first.
+ * What a tool wants after an answer is called when all have come to rest, one after the other.
+ */
+export async function callAtOnce(
+  visit: VisitRun,
+  calls: readonly WantedCall[],
+  concurrency: number,
+): Promise<readonly CallResult[]> {
+  const taken = await takeUp(visit, calls);
+  if (!isTaken(taken)) return calls.map(() => taken);
+  const results: CallResult[] = [];
+  for (let from = 0; from < calls.length; from += concurrency) {
+    const batch = calls.slice(from, from + concurrency);
+    const made = await Promise.all(
+      batch.map(({ tool, args }, index) => makeCall(visit, tool, args, taken[from + index])),
+    );
+    for (const [index, { tool, args }] of batch.entries()) {
+      const result = made[index] as CallResult | Answered;
+      results.push(made.includes(waiting) ? waiting : await afterCall(visit, tool, args, 1, result));
+    }
+    if (results.includes(waiting)) break;
+  }
+  return results;
+}
