@@ -28,6 +28,11 @@ function questions({ ids, plans }, middle) {
   return {
     'newest page': (storage) => storage.listRuns({}),
     'a page in the middle': (storage) => storage.listRuns({ cursor: middle }),
+    // As /api/v0 lists: a page and how many there are.
+    'page 20 of all, counted': async (storage) =>
+      Promise.all([storage.listRuns({ limit: 20, skip: 380 }), storage.countRuns({})]),
+    'newest complete ones, counted': async (storage) =>
+      Promise.all([storage.listRuns({ limit: 20, states: ['COMPLETE'] }), storage.countRuns({ states: ['COMPLETE'] })]),
     'oldest unfinished': (storage) => storage.listRuns({ states, order: 'oldest' }),
     'waiting for a person': (storage) => storage.listRuns({ states: ['NEED_CLARIFICATION'] }),
     failed: (storage) => storage.listRuns({ states: ['FAILED'] }),

@@ -7,6 +7,11 @@ export function pageLimit(limit: number | undefined): number {
   return Math.min(1000, Math.max(1, Math.trunc(limit) || 1));
 }
 
+/** How many of a list to leave out first: 0 unless given. */
+export function pageSkip(skip: number | undefined): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.trunc(skip ?? 0) || 0));
+}
+
 /** Whether a run is one of those asked for. */
 export function matchesQuery(query: RunQuery, { header, status }: RunSummary): boolean {
   if (query.states && !query.states.includes(status.state)) return false;
@@ -46,6 +51,7 @@ interface Paging {
   readonly order?: 'newest' | 'oldest' | undefined;
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
+  readonly skip?: number | undefined;
 }
 
 /** A page of a list that is kept in the order of its making and never loses an item: numbers are places. */
@@ -94,7 +100,7 @@ function page<Item, T>(
   const start = step === 1 ? 0 : list.length - 1;
   const limit = pageLimit(options.limit);
   const items: T[] = [];
-  let last = 0;
+  let [last, left] = [0, pageSkip(options.skip)];
   for (
     let at = options.cursor === undefined ? start : placeOf(readCursor(options.cursor)) + step;
     at >= 0 && at < list.length;
@@ -102,6 +108,8 @@ function page<Item, T>(
   ) {
     const item = pick(list[at] as Item);
     if (item === undefined) continue;
+    left -= 1;
+    if (left >= 0) continue;
     // A cursor is given only when something follows, and then it is the number of the last item given.
     if (items.length === limit) return pageOf(items, String(last));
     items.push(item);

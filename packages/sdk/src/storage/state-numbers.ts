@@ -1,7 +1,7 @@
 import { PlanRunState } from '../core/run-state.ts';
 
 /** The states by the numbers they are stored as; never reordered. */
-const states: readonly PlanRunState[] = [
+export const states: readonly PlanRunState[] = [
   'NOT_STARTED',
   'IN_PROGRESS',
   'NEED_CLARIFICATION',

@@ -107,6 +107,8 @@ export interface RunQuery {
   readonly limit?: number | undefined;
   /** From the page before. */
   readonly cursor?: string | undefined;
+  /** How many of the list to leave out first, for pages that have numbers: 0 unless given. */
+  readonly skip?: number | undefined;
 }
 
 /** One page of a list; `cursor` is absent on the last one. */
@@ -157,6 +159,8 @@ export interface RunStore {
   listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
   /** What waits for people across all runs, those that have waited longest first. */
   listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>>;
+  /** How many runs such a list has in all, whatever its page. */
+  countRuns(query: RunQuery): Awaitable<number>;
   /**
    * Makes the caller the driver with the next epoch, unless another one is alive: `isAlive` decides where it knows,
    * else the heartbeat. Atomic: of two callers at once one wins.

@@ -101,6 +101,10 @@ export class CloudStorage implements StorageBackend {
     return this.#do('list-clarifications', { query });
   }
 
+  countRuns(query: RunQuery): Promise<number> {
+    return this.#do('count-runs', { query });
+  }
+
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {
     const expiresAt = claim.now + claim.ttlMs;
     const verdicts: Verdict[] = [];

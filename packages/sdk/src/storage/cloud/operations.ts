@@ -99,6 +99,7 @@ const query = z.object({
   order: z.enum(['newest', 'oldest']).optional(),
   limit,
   cursor,
+  skip: z.number().optional(),
 }) as unknown as z.ZodType<RunQuery>;
 const clarificationQuery = z.object({
   audiences: z.array(text).optional(),
@@ -161,6 +162,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map([
     'list-clarifications',
     operation(z.object({ query: clarificationQuery }), (storage, given) => storage.listClarifications(given.query)),
   ],
+  ['count-runs', operation(z.object({ query }), (storage, given) => storage.countRuns(given.query))],
   ['claim-run', operation(z.object({ id: text, claim }), claimRun)],
   [
     'heartbeat',

@@ -13,6 +13,8 @@ export interface RunPage {
   readonly runs: readonly PortiaRun[];
   readonly page: number;
   readonly pages: number;
+  /** Of all pages. */
+  readonly count: number;
 }
 
 /** The storage requests of Portia 0.9, `/api/v0`. Every path ends in a slash. */
@@ -77,6 +79,7 @@ export class PortiaApi {
     const json = (await this.#get(`/plan-runs/?${query}`)) as {
       readonly results?: readonly unknown[];
       readonly total_pages?: number;
+      readonly count?: number;
     };
     const runs: PortiaRun[] = [];
     for (const item of json.results ?? []) {
@@ -86,7 +89,7 @@ export class PortiaApi {
         unreadable(String((item as { readonly id?: unknown } | null)?.id), error);
       }
     }
-    return { runs, page, pages: json.total_pages ?? 1 };
+    return { runs, page, pages: json.total_pages ?? 1, count: json.count ?? 0 };
   }
 
   async putOutput(id: PlanRunUUID, name: string, { value, summary }: LocalDataValue): Promise<void> {

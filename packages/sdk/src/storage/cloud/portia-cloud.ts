@@ -7,7 +7,7 @@ import type { RunHeader } from '../../core/run-state.ts';
 import type { PortiaRun } from '../disk/portia-run.ts';
 import { memoryStorage, type MemoryStorage } from '../memory/memory-storage.ts';
 import { planChanged, planMissing, runNotFound } from '../records.ts';
-import { badCursor, matchesQuery, pageLimit, pageOf } from '../run-query.ts';
+import { badCursor, matchesQuery, pageLimit, pageOf, pageSkip } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -142,7 +142,27 @@ export class PortiaCloud implements StorageBackend {
     return clarificationsByReading(this, query);
   }
 
-  async listRuns(query: RunQuery): Promise<Page<RunSummary>> {
+  async listRuns({ skip, ...query }: RunQuery): Promise<Page<RunSummary>> {
+    let { cursor } = query;
+    for (let left = pageSkip(skip); left > 0; ) {
+      const before = await this.listRuns({ ...query, cursor, limit: left });
+      if (before.cursor === undefined) return pageOf([], undefined);
+      left -= before.items.length;
+      cursor = before.cursor;
+    }
+    return this.#listRuns({ ...query, cursor });
+  }
+
+  async countRuns(query: RunQuery): Promise<number> {
+    const { states, limit, cursor, order, skip, ...filters } = query;
+    const isState = (states?.length ?? 0) <= 1 && Object.values(filters).every((filter) => filter === undefined);
+    if (isState) return (await this.#api.listRuns(1, states?.[0], () => {})).count;
+    let count = 0;
+    for await (const run of this.#allRuns()) if (matchesQuery(query, await this.#summary(run))) count += 1;
+    return count;
+  }
+
+  async #listRuns(query: RunQuery): Promise<Page<RunSummary>> {
     const limit = pageLimit(query.limit);
     const [page, offset] = placeOf(query.cursor);
     const [state, ...others] = query.states ?? [];

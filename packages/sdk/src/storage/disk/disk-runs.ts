@@ -190,6 +190,10 @@ export class DiskRuns implements RunStore {
     );
   }
 
+  countRuns(query: RunQuery): number {
+    return this.#lister.list((id) => this.#driven.get(id)).filter((run) => matchesQuery(query, run)).length;
+  }
+
   unreadable(): readonly PlanRunUUID[] {
     return this.#lister.unreadable();
   }

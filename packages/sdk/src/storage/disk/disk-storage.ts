@@ -87,6 +87,10 @@ class DiskStorage implements StorageBackend {
     return this.#runs.listClarifications(query);
   }
 
+  countRuns(query: RunQuery): number {
+    return this.#runs.countRuns(query);
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
     return this.#runs.claimRun(id, claim);
   }

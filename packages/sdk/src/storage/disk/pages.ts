@@ -1,4 +1,4 @@
-import { badCursor, pageLimit, pageOf } from '../run-query.ts';
+import { badCursor, pageLimit, pageOf, pageSkip } from '../run-query.ts';
 import type { Page } from '../storage-backend.ts';
 
 /** What lists on disk are ordered by. */
@@ -15,6 +15,7 @@ export function pageByTime<T>(
     readonly order?: 'newest' | 'oldest' | undefined;
     readonly limit?: number | undefined;
     readonly cursor?: string | undefined;
+    readonly skip?: number | undefined;
   },
   placeOf: (item: T) => Timed,
 ): Page<T> {
@@ -23,6 +24,7 @@ export function pageByTime<T>(
   const limit = pageLimit(options.limit);
   const wanted = after ? items.filter((item) => direction * compare(placeOf(item), after) > 0) : [...items];
   wanted.sort((a, b) => direction * compare(placeOf(a), placeOf(b)));
+  wanted.splice(0, pageSkip(options.skip));
   const page = wanted.slice(0, limit);
   const last = page.at(-1);
   return pageOf(

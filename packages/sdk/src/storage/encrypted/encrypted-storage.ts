@@ -153,6 +153,10 @@ class EncryptedStorage implements ErasingStorage {
     return this.#inner.listClarifications(query);
   }
 
+  countRuns(query: RunQuery): Awaitable<number> {
+    return this.#inner.countRuns(query);
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): Awaitable<{ readonly claimed: boolean; readonly driver: DriverRecord }> {
     return this.#inner.claimRun(id, claim);
   }

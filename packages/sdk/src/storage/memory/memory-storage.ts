@@ -213,6 +213,12 @@ class InMemory implements MemoryStorage {
         yield { place: [clarification.raisedAt, run.number, clarification.id], run, clarification };
   }
 
+  countRuns(query: RunQuery): number {
+    let count = 0;
+    for (const run of this.#runList) if (matchesQuery(query, summaryOf(run))) count += 1;
+    return count;
+  }
+
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {
     const run = this.#found(id);
     const driver = driverOf(run);

@@ -1,4 +1,4 @@
-import { pageLimit, pageOf, readCursor } from '../run-query.ts';
+import { pageLimit, pageOf, pageSkip, readCursor } from '../run-query.ts';
 import { stateNumber } from '../state-numbers.ts';
 import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
 import type { Database, SqlValue } from './database.ts';
@@ -17,6 +17,16 @@ export async function listRuns(database: Database, query: RunQuery): Promise<Pag
   return pageOf(page.map(summaryOf), rows.length > limit ? String(page.at(-1)?.n) : undefined);
 }
 
+/** How many runs there are that are asked for. */
+export async function countRuns(database: Database, given: RunQuery): Promise<number> {
+  const query = { ...given, cursor: undefined };
+  const labels = await rarestFirst(database, labelDigests(query.labels));
+  const { branches, values } = partsOf(database.schema, query, labels);
+  const text = branches.map(({ from, where }) => `SELECT count(*) FROM ${from} ${where}`).join(' UNION ALL ');
+  const [row] = await database.rows<{ count: string }>(`SELECT sum(count) AS count FROM (${text}) parts`, values);
+  return Number(row?.count ?? 0);
+}
+
 /** How far the runs of a label are counted to find the rarest: more than that is many. */
 const manyRows = 1_000;
 
@@ -31,14 +41,16 @@ async function rarestFirst(database: Database, digests: readonly string[]): Prom
   return [...counts].sort((a, b) => a.count - b.count).map(({ digest }) => digest);
 }
 
-function statementOf(
-  schema: string,
-  { query, labels: digests, limit }: { query: RunQuery; labels: readonly string[]; limit: number },
-): { readonly text: string; readonly values: readonly SqlValue[] } {
+/** The parts of a list, of which no run is in two, and the values for their conditions. */
+interface Parts {
+  readonly branches: readonly { readonly from: string; readonly where: string }[];
+  readonly number: string;
+  readonly values: readonly SqlValue[];
+}
+
+function partsOf(schema: string, query: RunQuery, digests: readonly string[]): Parts {
   const values: SqlValue[] = [];
   const value = (given: SqlValue): string => `$${values.push(given)}`;
-  const oldest = query.order === 'oldest';
-  const order = oldest ? 'ASC' : 'DESC';
   const cursor = query.cursor === undefined ? undefined : value(readCursor(query.cursor));
   const [first, ...labels] = digests;
   const from = sourceOf(schema, query, first, value);
@@ -46,22 +58,36 @@ function statementOf(
   const number = first === undefined ? 'run.n' : 'label.run';
   const conditions = [
     ...conditionsOf(query, value),
-    ...(cursor === undefined ? [] : [`${number} ${oldest ? '>' : '<'} ${cursor}::bigint`]),
+    ...(cursor === undefined ? [] : [`${number} ${query.order === 'oldest' ? '>' : '<'} ${cursor}::bigint`]),
     ...labels.map(
       (digest) => `EXISTS (SELECT 1 FROM ${schema}.label l WHERE l.digest = ${value(digest)} AND l.run = run.n)`,
     ),
   ];
-  const bound = value(limit);
-  const branch = (more: readonly string[]): string => {
+  const branches = branchesOf(query, value).map((more) => {
     const all = [...conditions, ...more];
-    const where = all.length > 0 ? `WHERE ${all.join(' AND ')}` : '';
-    return `SELECT ${runColumns} FROM ${from} ${where} ORDER BY ${number} ${order} LIMIT ${bound}`;
-  };
-  const branches = branchesOf(query, value).map((more) => branch(more));
-  if (branches.length === 1) return { text: branches[0] as string, values };
-  // Each branch comes in order from its index; of all of them no more than a page each is read.
-  const union = branches.map((text) => `(${text})`).join(' UNION ALL ');
-  return { text: `SELECT * FROM (${union}) run ORDER BY n ${order} LIMIT ${bound}`, values };
+    return { from, where: all.length > 0 ? `WHERE ${all.join(' AND ')}` : '' };
+  });
+  return { branches, number, values };
+}
+
+function statementOf(
+  schema: string,
+  { query, labels, limit }: { query: RunQuery; labels: readonly string[]; limit: number },
+): { readonly text: string; readonly values: readonly SqlValue[] } {
+  const { branches, number, values: conditions } = partsOf(schema, query, labels);
+  const values = [...conditions];
+  const value = (given: SqlValue): string => `$${values.push(given)}`;
+  const order = query.order === 'oldest' ? 'ASC' : 'DESC';
+  const skip = pageSkip(query.skip);
+  const place = `LIMIT ${value(limit)} OFFSET ${value(skip)}`;
+  // Each branch comes in order from its index; of all of them no more than what is left out and a page each is read.
+  const bound = branches.length === 1 ? place : `LIMIT ${value(limit + skip)}`;
+  const texts = branches.map(
+    ({ from, where }) => `SELECT ${runColumns} FROM ${from} ${where} ORDER BY ${number} ${order} ${bound}`,
+  );
+  if (texts.length === 1) return { text: texts[0] as string, values };
+  const union = texts.map((text) => `(${text})`).join(' UNION ALL ');
+  return { text: `SELECT * FROM (${union}) run ORDER BY n ${order} ${place}`, values };
 }
 
 function sourceOf(

@@ -21,7 +21,7 @@ import type { Database, SqlValue } from './database.ts';
 import { PostgresDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { listClarifications, writingOpen } from './clarifications.ts';
-import { listRuns } from './list-runs.ts';
+import { countRuns, listRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
@@ -135,6 +135,10 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
 
   listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
     return listClarifications(this.database, query);
+  }
+
+  countRuns(query: RunQuery): Promise<number> {
+    return countRuns(this.database, query);
   }
 
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {

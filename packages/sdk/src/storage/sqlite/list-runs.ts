@@ -1,6 +1,6 @@
 import { defaultEndUserId } from '../../core/end-user.ts';
-import { pageLimit, pageOf, readCursor } from '../run-query.ts';
-import { stateNumber } from '../state-numbers.ts';
+import { pageLimit, pageOf, pageSkip, readCursor } from '../run-query.ts';
+import { states, stateNumber } from '../state-numbers.ts';
 import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
 import type { Connection, SqlValue } from './connection.ts';
@@ -23,6 +23,26 @@ interface Condition {
 /** How far the rows of a filter are counted to find the rarest: more than that is many. */
 const manyRows = 1_000;
 
+/** How many runs there are that are asked for. */
+export function countRuns(connection: Connection, query: RunQuery): number {
+  const { states: wanted, ...others } = query;
+  const rest = wanted && states.filter((state) => !wanted.includes(state));
+  // Those that are complete have no index: they are what the others leave.
+  if (rest && !rest.includes('COMPLETE') && filtersOf(others).length === 0) {
+    return counted(connection, others) - counted(connection, { states: rest });
+  }
+  return counted(connection, query);
+}
+
+function counted(connection: Connection, query: RunQuery): number {
+  const filters = filtersOf(query);
+  const driver = rarest(connection, filters);
+  let count = 0;
+  for (const { from, where, values } of branchesOf({ ...query, cursor: undefined }, driver, filters))
+    count += Number(connection.values(`SELECT count(*) FROM ${from} ${where}`, values)?.[0]);
+  return count;
+}
+
 /**
  * One page of the runs that are asked for. The order of creation is that of the rowids. Of several filters the rarest is
  * read from its index, and the others are checked row by row.
@@ -31,7 +51,8 @@ export function listRuns(connection: Connection, query: RunQuery): Page<RunSumma
   const limit = pageLimit(query.limit);
   const filters = filtersOf(query);
   const driver = rarest(connection, filters);
-  const { text, values } = statementOf(query, driver, filters, limit + 1);
+  const branches = branchesOf(query, driver, filters);
+  const { text, values } = statementOf(query, driver, branches, limit + 1);
   const rows = connection.all<RunRow>(text, values);
   const page = rows.slice(0, limit);
   return pageOf(page.map(summaryOf), rows.length > limit ? String(page.at(-1)?.n) : undefined);
@@ -55,34 +76,49 @@ function countOf(connection: Connection, { alternatives, index, table }: Filter)
   return count;
 }
 
-function statementOf(
-  query: RunQuery,
-  driver: Filter | undefined,
-  filters: readonly Filter[],
-  limit: number,
-): { readonly text: string; readonly values: readonly SqlValue[] } {
-  const oldest = query.order === 'oldest';
-  const order = oldest ? 'ASC' : 'DESC';
-  const number = driver?.table ? 'label.run' : 'run.n';
-  const cursor: Condition[] =
-    query.cursor === undefined
-      ? []
-      : [{ text: `${number} ${oldest ? '>' : '<'} ?`, values: [readCursor(query.cursor)] }];
+/** A part of a list: no run is in two of them. */
+interface Branch {
+  readonly from: string;
+  readonly where: string;
+  readonly values: readonly SqlValue[];
+}
+
+function branchesOf(query: RunQuery, driver: Filter | undefined, filters: readonly Filter[]): readonly Branch[] {
+  const place = { text: `${numberOf(driver)} ${query.order === 'oldest' ? '>' : '<'} ?` };
+  const cursor = query.cursor === undefined ? [] : [{ ...place, values: [readCursor(query.cursor)] }];
   const others = filters.filter((filter) => filter !== driver).map(anyOf);
   const from = driver?.table
     ? 'label CROSS JOIN run ON run.n = label.run'
     : `run ${driver?.index === undefined ? '' : `INDEXED BY ${driver.index}`}`;
-  const values: SqlValue[] = [];
-  const branches = (driver?.alternatives ?? [undefined]).map((alternative) => {
+  return (driver?.alternatives ?? [undefined]).map((alternative) => {
     const conditions = [...(alternative ? [alternative] : []), ...cursor, ...others];
-    for (const condition of conditions) values.push(...condition.values);
-    values.push(limit);
     const where = conditions.length > 0 ? `WHERE ${conditions.map(({ text }) => text).join(' AND ')}` : '';
-    return `SELECT ${runColumns} FROM ${from} CROSS JOIN plan ON plan.n = run.plan ${where} ORDER BY ${number} ${order} LIMIT ?`;
+    return { from, where, values: conditions.flatMap(({ values }) => values) };
   });
-  if (branches.length === 1) return { text: branches[0] as string, values };
-  const union = branches.map((branch) => `SELECT * FROM (${branch})`).join(' UNION ALL ');
-  return { text: `SELECT * FROM (${union}) ORDER BY n ${order} LIMIT ?`, values: [...values, limit] };
+}
+
+function numberOf(driver: Filter | undefined): string {
+  return driver?.table ? 'label.run' : 'run.n';
+}
+
+function statementOf(
+  query: RunQuery,
+  driver: Filter | undefined,
+  branches: readonly Branch[],
+  limit: number,
+): { readonly text: string; readonly values: readonly SqlValue[] } {
+  const order = query.order === 'oldest' ? 'ASC' : 'DESC';
+  const skip = pageSkip(query.skip);
+  const parts = branches.map(({ from, where, values }) => ({
+    text: `SELECT ${runColumns} FROM ${from} CROSS JOIN plan ON plan.n = run.plan ${where} ORDER BY ${numberOf(driver)} ${order} LIMIT ?`,
+    values,
+  }));
+  const [first] = parts;
+  if (first && parts.length === 1) return { text: `${first.text} OFFSET ?`, values: [...first.values, limit, skip] };
+  const union = parts.map(({ text }) => `SELECT * FROM (${text})`).join(' UNION ALL ');
+  // What is left out may all be of one part.
+  const values = parts.flatMap((part) => [...part.values, limit + skip]);
+  return { text: `SELECT * FROM (${union}) ORDER BY n ${order} LIMIT ? OFFSET ?`, values: [...values, limit, skip] };
 }
 
 function anyOf({ alternatives, table }: Filter): Condition {

@@ -22,7 +22,7 @@ import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { listClarifications, writeOpen } from './clarifications.ts';
-import { listRuns } from './list-runs.ts';
+import { countRuns, listRuns } from './list-runs.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
   headerOf,
@@ -162,6 +162,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
 
   listClarifications(query: ClarificationQuery): Page<ListedClarification> {
     return listClarifications(this.connection, query);
+  }
+
+  countRuns(query: RunQuery): number {
+    return countRuns(this.connection, query);
   }
 
   importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {

@@ -1,4 +1,4 @@
-import type { RunHeader } from '../../core/run-state.ts';
+import { PlanRunState, type RunHeader } from '../../core/run-state.ts';
 import type { RunQuery, RunStatus, StorageBackend } from '../../storage/storage-backend.ts';
 import { codeOf, firstCommit, now, sampleClaim, sampleHeader, samplePlan, stepCommit } from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
@@ -46,6 +46,7 @@ export function listTests(open: Open, test: TestFunctions): void {
   test.describe('lists of runs', () => {
     filterTests(open, test);
     timeTests(open, test);
+    numberTests(open, test);
   });
 }
 
@@ -158,8 +159,63 @@ function timeTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await pages({ labels: { parity: 'odd' }, order: 'oldest', limit: 1 }, false)).toEqual(
         all.filter((_, index) => index % 2 === 1),
       );
+      const newest = [...all].reverse();
+      for (const page of [0, 1, 2, 3, 4]) {
+        const { items } = await storage.listRuns({ limit: 3, skip: 3 * page });
+        expect(items.map(({ header }) => header.id)).toEqual(newest.slice(3 * page, 3 * page + 3));
+      }
+      const behind = await storage.listRuns({ order: 'oldest', limit: 2, skip: 3 });
+      expect(behind.items.map(({ header }) => header.id)).toEqual(all.slice(3, 5));
+      const next = await storage.listRuns({ order: 'oldest', limit: 2, skip: 1, cursor: behind.cursor as string });
+      expect(next.items.map(({ header }) => header.id)).toEqual(all.slice(6, 8));
       expect((await storage.listRuns({ limit: 10 })).cursor).toBe(undefined);
       expect((await storage.listRuns({ limit: 0 })).items.length).toBe(1);
       expect(await codeOf(() => storage.listRuns({ cursor: 'nonsense' }))).toBe('CONFIG_INVALID');
+    }));
+}
+
+function numberTests(open: Open, { it, expect }: TestFunctions): void {
+  it('counts the runs of a list, and pages through it by number, whatever it is filtered by', () =>
+    open(async ({ storage }) => {
+      const plans = [samplePlan(), samplePlan()];
+      for (const plan of plans) await storage.savePlan(plan);
+      expect(await storage.countRuns({})).toBe(0);
+      const states = ['NOT_STARTED', 'COMPLETE', 'COMPLETE', 'FAILED', 'NEED_CLARIFICATION'] as const;
+      for (let n = 0; n < 10; n += 1) {
+        const plan = plans[n < 7 ? 0 : 1] as (typeof plans)[number];
+        const labels = { parity: n % 2 === 0 ? 'even' : 'odd', batch: 'nightly' };
+        const header = sampleHeader(plan.id, { createdAt: now + n, labels, endUserId: n < 4 ? 'ada' : 'bob' });
+        await storage.createRun(header, sampleClaim());
+        const state = states[n % 5] as (typeof states)[number];
+        const error = { code: 'TOOL_FAILED', message: 'no' } as const;
+        if (state !== 'NOT_STARTED')
+          await storage.append(header.id, 1, firstCommit, {
+            state,
+            updatedAt: now,
+            ...(state === 'FAILED' && { error }),
+          });
+      }
+      const queries: readonly RunQuery[] = [
+        {},
+        ...Object.values(PlanRunState).map((state) => ({ states: [state] })),
+        { states: ['COMPLETE', 'FAILED'] },
+        { states: ['NOT_STARTED', 'NEED_CLARIFICATION'], order: 'oldest' },
+        { states: ['COMPLETE'], endUserId: 'ada' },
+        { states: [] },
+        { codes: ['TOOL_FAILED'] },
+        { planId: plans[1]?.id },
+        { labels: { parity: 'odd' } },
+        { labels: { parity: 'odd', batch: 'nightly' }, states: ['COMPLETE', 'FAILED', 'NOT_STARTED'] },
+        { updatedBefore: now },
+      ];
+      for (const query of queries) {
+        const all = (await storage.listRuns({ ...query, limit: 100 })).items.map(({ header }) => header.id);
+        expect([query, await storage.countRuns({ ...query, limit: 1 })]).toEqual([query, all.length]);
+        for (const skip of [1, 2, 5]) {
+          const { items } = await storage.listRuns({ ...query, skip, limit: 2 });
+          expect([query, items.map(({ header }) => header.id)]).toEqual([query, all.slice(skip, skip + 2)]);
+        }
+      }
+      expect(await storage.countRuns({ states: ['COMPLETE'] })).toBe(4);
     }));
 }

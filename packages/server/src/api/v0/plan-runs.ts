@@ -1,12 +1,5 @@
 import type { Hono } from 'hono';
-import {
-  type JsonObject,
-  type PlanRunState,
-  PlanUUID,
-  type RecordedRun,
-  type RunSummary,
-  type StorageBackend,
-} from 'portia-ts';
+import { type JsonObject, type PlanRunState, PlanUUID, type RecordedRun } from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { documentsOf, jsonBody, router, runId, wrong } from './requests.ts';
 
@@ -38,7 +31,8 @@ export function planRuns(): Hono<Env> {
     const page = pageOf(context);
     const wanted = stateOf(context);
     const { storage } = context.get('tenant');
-    const { count, items } = await numberedPage(storage, wanted, page);
+    const query = { limit: pageSize, skip: (page - 1) * pageSize, ...(wanted && { states: [wanted] }) };
+    const [count, { items }] = await Promise.all([storage.countRuns(query), storage.listRuns(query)]);
     const documents = documentsOf(context);
     const results: JsonObject[] = [];
     for (const { header } of items) results.push(runJson(await documents.get(header.id)));
@@ -83,24 +77,4 @@ function stateOf(context: AppContext): PlanRunState | undefined {
   if (given === undefined || given === '') return undefined;
   if (!states.has(given)) throw wrong('run_state', 'one of the six states');
   return given as PlanRunState;
-}
-
-/** Pages with numbers, over a store whose pages follow each other. Newest first. */
-async function numberedPage(
-  storage: StorageBackend,
-  state: PlanRunState | undefined,
-  page: number,
-): Promise<{ readonly count: number; readonly items: readonly RunSummary[] }> {
-  const first = (page - 1) * pageSize;
-  const items: RunSummary[] = [];
-  let count = 0;
-  let cursor: string | undefined;
-  do {
-    const query = { limit: 1_000, ...(state && { states: [state] }), ...(cursor !== undefined && { cursor }) };
-    const found = await storage.listRuns(query);
-    items.push(...found.items.slice(Math.max(0, first - count), Math.max(0, first + pageSize - count)));
-    count += found.items.length;
-    cursor = found.cursor;
-  } while (cursor !== undefined);
-  return { count, items };
 }

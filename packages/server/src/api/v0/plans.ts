@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Hono } from 'hono';
-import { type JsonObject, Plan, PlanUUID } from 'portia-ts';
+import { type JsonObject, Plan, PlanUUID, PortiaError, type Storage } from 'portia-ts';
 import type { Env } from '../../http/context.ts';
 import { similarPlans } from './plan-search.ts';
 import { jsonBody, router, textField, wrong } from './requests.ts';
@@ -12,7 +13,7 @@ export function plans(): Hono<Env> {
   const app = router();
   app.post('/plans', async (context) => {
     const plan = Plan.fromResponse(await jsonBody(context));
-    await context.get('tenant').portia.storage.savePlan(plan);
+    await savePlan(context.get('tenant').portia.storage, plan);
     return context.json(planJson(plan), 200);
   });
   app.post('/plans/embeddings/search', async (context) => {
@@ -33,6 +34,19 @@ export function plans(): Hono<Env> {
     return context.json(planJson(await context.get('tenant').portia.storage.getPlan(id)), 200);
   });
   return app;
+}
+
+/**
+ * Stores a plan once. What stands there may hold more than a document says (a plan of the builder does): said again as it
+ * was read, it is the same. @throws PortiaError `PLAN_CHANGED` for other content.
+ */
+async function savePlan(storage: Storage, plan: Plan): Promise<void> {
+  try {
+    await storage.savePlan(plan);
+  } catch (error) {
+    if (!PortiaError.isInstance(error) || error.code !== 'PLAN_CHANGED') throw error;
+    if (!isDeepStrictEqual(planJson(await storage.getPlan(plan.id)), planJson(plan))) throw error;
+  }
 }
 
 /** Query and tool ids stand beside the id here, not in a context of their own. */

@@ -70,6 +70,28 @@ describe('plans', () => {
     expect(json).toEqual({ ...sent, tool_ids: ['crm_lookup', 'mailer'] });
   });
 
+  it('are never changed: another content under the same id is refused, what was read may be said again', async () => {
+    const sent = JSON.parse(planText);
+    await ask('POST', '/api/v0/plans/', planText);
+    const other = { ...sent, steps: [{ ...sent.steps[0], task: 'Pay everybody' }] };
+    const { status, json } = await ask('POST', '/api/v0/plans/', JSON.stringify(other));
+    expect([status, Object.keys(json)]).toEqual([409, ['detail']]);
+    expect((await ask('GET', `/api/v0/plans/${planId}/`)).json.steps).toEqual(sent.steps);
+    // A plan of the builder holds more than its document says.
+    await server.ask('POST', '/api/v1/runs', {
+      as: await server.key('admin'),
+      body: { plan: 'refund', planRunInputs: { amount: 7 }, endUser: 'ada' },
+    });
+    const builder = (await server.ask('GET', '/api/v1/plans', { as: await server.key('admin') })).body.items.find(
+      ({ name }: { name: string | null }) => name === 'refund',
+    );
+    const read = await ask('GET', `/api/v0/plans/${builder.id}/`);
+    expect(read.status).toBe(200);
+    expect((await ask('POST', '/api/v0/plans/', read.text)).status).toBe(200);
+    const changed = { ...read.json, query: 'Something else' };
+    expect((await ask('POST', '/api/v0/plans/', JSON.stringify(changed))).status).toBe(409);
+  });
+
   it('are found by exactly their query, newest first, and by one that is like it', async () => {
     const make = async (query: string): Promise<string> => {
       const id = `plan-${randomUUID()}`;
