@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import { PortiaError, version } from 'portia-ts';
+import { describeV0 } from './api/v0/document.ts';
 import { v0 } from './api/v0/index.ts';
 import { v1 } from './api/v1/index.ts';
 import type { ControlStore } from './control/control-store.ts';
@@ -49,6 +50,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   // Nothing is read for somebody who is not known.
   app.use('/api/*', door, tooLarge(limits));
   app.route('/api/v0', v0(control));
+  describeV0(app);
   app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',

@@ -9,7 +9,7 @@ import type { ToolCallRecord } from '../core/tool-call.ts';
 import { planForReading, storedBuilder } from '../plan/plan-record.ts';
 import { eventsOf as storedEventsOf, foldStored, notFound, planIdOf } from '../run/drive.ts';
 import { sameForPortia } from './disk/edits.ts';
-import { eventsOf } from './disk/portia-run.ts';
+import { eventsOf, portiaVersion } from './disk/portia-run.ts';
 import { readDocument, withAnswers, withOptions, withTypes } from './portia-document.ts';
 import { missingEvents } from './portia-events.ts';
 import type { Claim, DriverRecord, StorageBackend, StoredRun } from './storage-backend.ts';
@@ -94,7 +94,7 @@ export class PortiaDocuments {
     const before = stored && (await this.#written(stored));
     const changesNothing = async (): Promise<boolean> =>
       stored !== undefined && sameForPortia(await this.#documentOf(stored), document);
-    if (stored && !before) {
+    if (stored && !before && !isImported(stored)) {
       if (await changesNothing()) return;
       throw drivenHere(id, 'it is driven by this server');
     }
@@ -198,6 +198,16 @@ export class PortiaDocuments {
       if (this.#writing.get(id) === mine) this.#writing.delete(id);
     }
   }
+}
+
+/** Whether a run was brought here from Portia 0.9, and nobody has driven it since: its own client may go on with it. */
+function isImported(stored: StoredRun): boolean {
+  let begun = false;
+  for (const event of storedEventsOf(stored)) {
+    if (event.type === 'run-retry' || (event.type === 'run-start' && event.version !== portiaVersion)) return false;
+    begun ||= event.type === 'run-start';
+  }
+  return begun;
 }
 
 function claimNow(): Claim {

@@ -128,7 +128,7 @@ export function answerProblem(context: Context<Env>, thrown: unknown, log: Serve
 
 /** As clients of `/api/v0` know errors: always JSON, and all of it in words. */
 function detailOf({ detail, hint }: Problem): { readonly detail: string } {
-  return { detail: hint === undefined ? detail : `${detail}; ${hint}` };
+  return { detail: hint === undefined ? detail : `${detail.replace(/\.$/, '')}; ${hint}` };
 }
 
 function problemResponse(problem: Problem, retryAfter: unknown, isV0: boolean): Response {

