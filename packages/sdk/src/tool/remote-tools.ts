@@ -105,6 +105,8 @@ class RemoteServer {
     if (!isPlainObject(output)) throw failed(`${id} was answered with what is no output: ${saidBy(answer)}`);
     const value = (output['value'] ?? null) as JsonValue;
     if (isPlainObject(body) && body['soft_error'] === true) throw new ToolSoftError(textOf(value));
+    // A server of ours gives a list that a Python client could not read as text, and as it is beside it.
+    if (isPlainObject(body) && 'value' in body) return body['value'] as JsonValue;
     return questionsIn(value) ?? value;
   }
 

@@ -5,6 +5,9 @@ import { documentsOf, router, runId, wrong } from './requests.ts';
 
 const output = '/agent-memory/plan-runs/:run/outputs/:name';
 
+/** Keeps a byte order mark, which is part of the value. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** Large outputs: written in one request with two parts, read in two requests. */
 export function agentMemory(): Hono<Env> {
   const app = router();
@@ -55,7 +58,7 @@ async function parts(context: AppContext): Promise<{ readonly summary: string; r
   const value = form.get('value');
   if (typeof summary !== 'string') throw wrong('summary', 'a text');
   if (value === null) throw wrong('value', 'there');
-  return { summary, value: typeof value === 'string' ? value : await value.text() };
+  return { summary, value: typeof value === 'string' ? value : utf8.decode(await value.arrayBuffer()) };
 }
 
 function asText(value: JsonValue): string {

@@ -135,7 +135,7 @@ const search = object({ query: text, threshold: number, limit: whole }, ['query'
 const output = '/agent-memory/plan-runs/{plan_run_id}/outputs/{output_name}/';
 
 /** Every route, by its method and its path as clients write it. */
-export const v0Routes: Readonly<Record<string, Route>> = {
+const v0Routes: Readonly<Record<string, Route>> = {
   'POST /plans/': { summary: 'Store a plan', body: named('V0Plan'), gives: named('V0Plan') },
   'GET /plans/{plan_id}/': { summary: 'Read a plan', gives: named('V0Plan') },
   'POST /plans/embeddings/search/': {

@@ -1,5 +1,14 @@
 import type { Hono } from 'hono';
-import { type JsonObject, type PlanRunState, PlanUUID, type RecordedRun } from 'portia-ts';
+import {
+  type JsonObject,
+  type PlanRunState,
+  PlanUUID,
+  type PortiaDocuments,
+  PortiaError,
+  type PortiaErrorCode,
+  type RecordedRun,
+  type RunSummary,
+} from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { documentsOf, jsonBody, router, runId, wrong } from './requests.ts';
 
@@ -13,6 +22,12 @@ const states: ReadonlySet<string> = new Set<PlanRunState>([
   'READY_TO_RESUME',
   'COMPLETE',
   'FAILED',
+]);
+
+const unreadable: ReadonlySet<string> = new Set<PortiaErrorCode>([
+  'CONTENT_ERASED',
+  'STORAGE_CORRUPT',
+  'PLAN_NOT_FOUND',
 ]);
 
 /** Runs as whole documents. */
@@ -35,13 +50,24 @@ export function planRuns(): Hono<Env> {
     const [count, { items }] = await Promise.all([storage.countRuns(query), storage.listRuns(query)]);
     const documents = documentsOf(context);
     const results: JsonObject[] = [];
-    for (const { header } of items) results.push(runJson(await documents.get(header.id)));
+    for (const item of items) results.push(runJson(await listed(documents, item)));
     return context.json(
       { results, count, current_page: page, total_pages: Math.max(1, Math.ceil(count / pageSize)) },
       200,
     );
   });
   return app;
+}
+
+/** Of a run whose contents are gone, or cannot be read, what lists know: it must not keep the others from being read. */
+async function listed(documents: PortiaDocuments, { header, status }: RunSummary): Promise<RecordedRun> {
+  try {
+    return await documents.get(header.id);
+  } catch (error) {
+    if (!PortiaError.isInstance(error) || !unreadable.has(error.code)) throw error;
+    const { id, planId: plan_id, endUserId: end_user_id } = header;
+    return { id, document: { plan_id, end_user_id, state: status.state } };
+  }
 }
 
 /** What clients send: the id is in the path, and whose run it is is called `end_user`. */

@@ -26,6 +26,7 @@ import { type TestServer, testServer } from '../../../test/lib/server-for-tests.
 const argsSchema = z.object({ email: z.string().describe('Customer mail') });
 const signedIn = new Set<string>();
 let calls = 0;
+let given: unknown;
 const action = (what: string): ActionClarification =>
   ActionClarification({ userGuidance: what, actionUrl: 'https://example.org/sign-in' });
 
@@ -69,6 +70,7 @@ const tools = [
     description: 'Asks',
     run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }),
   }),
+  tool({ id: 'gives', description: 'Gives what it is told', run: () => given as never }),
   tool({
     id: 'closed',
     description: 'Is never ready',
@@ -222,6 +224,30 @@ describe('a call', () => {
   ])('that may be tried again, of %s with %j, says so', async (id, args, wanted) => {
     const answer = await run(id, prun(), args);
     expect([answer.status, answer.json]).toEqual([200, wanted]);
+  });
+
+  it.each<[unknown, unknown]>([
+    [[1, 2], '[1,2]'],
+    [[null], '[null]'],
+    [['a category of its own'], '["a category of its own"]'],
+    [[['category']], '[["category"]]'],
+    [[{ category: 'Input', price: 3 }], '[{"category":"Input","price":3}]'],
+    [[{ category: 'Books' }], [{ category: 'Books' }]],
+    [
+      ['a', 1],
+      ['a', 1],
+    ],
+    [[], []],
+    [{ category: 'Input' }, { category: 'Input' }],
+  ])('that gives %j is readable for a client of Python, which looks for a category', async (value, text) => {
+    given = value;
+    const { json } = await run('gives', prun());
+    expect(json.output).toEqual({ value: text });
+    const registry = await remoteTools({ endpoint: wire.url, apiKey: await server.key('driver') });
+    const portia = new Portia({ config: Config.fromDefault({ storage: memoryStorage(), env: {} }), tools: registry });
+    const plan = new PlanBuilderV2('Use it').invokeToolStep({ tool: 'gives', args: {} as never }).build();
+    expect((await portia.runPlan(plan)).outputs.finalOutput?.value).toEqual(value);
+    await portia.close();
   });
 
   it.each([

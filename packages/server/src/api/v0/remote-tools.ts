@@ -53,7 +53,7 @@ export function remoteTools(control: ControlStore | undefined): Hono<Env> {
     }
     const result = await portia.callTool(id, args, call);
     if (result.kind === 'soft-error') return context.json(output(result.message, true), 200);
-    if (result.kind === 'value') return context.json(output(result.value), 200);
+    if (result.kind === 'value') return context.json(valueOutput(result.value), 200);
     const open = offered(context, questions, id);
     return context.json(output(await open.ask(askedIn(context, id, call), result.clarifications, 'call')), 200);
   });
@@ -148,6 +148,23 @@ function together(answers: readonly Readiness[]): JsonObject {
   const reasons = answers.flatMap(({ reason }) => reason ?? []);
   return { ready, clarifications, ...(!ready && reasons.length > 0 && { reason: reasons.join('; ') }) };
 }
+
+/**
+ * A value, as a Python client can read it: that looks into the first item of a list for a `category`, fails where it cannot
+ * look, and takes for a question what only looks like one. Such a list goes as text, and as it is beside it, for others.
+ */
+function valueOutput(value: JsonValue): JsonObject {
+  if (!Array.isArray(value) || !tripsPython(value[0])) return output(value);
+  return { ...output(JSON.stringify(value)), value };
+}
+
+function tripsPython(first: JsonValue | undefined): boolean {
+  if (first === undefined) return false;
+  if (typeof first === 'string' || Array.isArray(first)) return first.includes('category');
+  return !isObject(first) || asked.has(String(first['category']));
+}
+
+const asked: ReadonlySet<string> = new Set(['Action', 'Input', 'Multiple Choice', 'Value Confirmation']);
 
 function output(value: JsonValue, softError = false): JsonObject {
   return { output: { value }, soft_error: softError };

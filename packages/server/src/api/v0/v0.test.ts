@@ -195,6 +195,41 @@ describe('runs', () => {
     expect((await own('GET', '/api/v0/plan-runs/?page=9')).json).toMatchObject({ results: [], current_page: 9 });
   });
 
+  it('are listed beside those whose contents were erased', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portia-erased-'));
+    const config = { encryptRuns: true, secretKey: Buffer.alloc(32, 7).toString('base64') };
+    const start = (): Promise<TestServer> => testServer({ config }, { work: false, folder });
+    let sealed = await start();
+    const as = await sealed.key('driver');
+    const plan = JSON.parse(planText);
+    await sealed.ask('POST', '/api/v0/plans/', { as, body: plan });
+    const ids = [`prun-${randomUUID()}`, `prun-${randomUUID()}`] as const;
+    for (const [n, end_user] of ['ada', 'bob'].entries()) {
+      const body = JSON.parse(runText({ end_user, state: 'COMPLETE', current_step_index: 1 }));
+      expect((await sealed.ask('PUT', `/api/v0/plan-runs/${ids[n]}/`, { as, body })).status).toBe(200);
+    }
+    await sealed.close();
+    const storage = `sqlite:${join(folder, 'portia.db')}`;
+    const portia = new Portia({ config: Config.fromDefault({ ...config, storage, env: {} }) });
+    await portia.storage.eraseEndUser('ada');
+    await portia.close();
+    sealed = await start();
+    expect((await sealed.ask('GET', `/api/v0/plan-runs/${ids[0]}/`, { as })).status).toBe(410);
+    const { status, body } = await sealed.ask('GET', '/api/v0/plan-runs/?', { as });
+    expect([status, body.count]).toEqual([200, 2]);
+    expect(body.results[1]).toEqual({
+      id: ids[0],
+      plan: { id: planId },
+      end_user: 'ada',
+      current_step_index: 0,
+      state: 'COMPLETE',
+      outputs: outputsOf(),
+      plan_run_inputs: {},
+    });
+    await sealed.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it('are not driven, and not written, by two: what this server drives cannot be changed, but may be said again', async () => {
     const started = await server.ask('POST', '/api/v1/runs', {
       as: await server.key('admin'),
@@ -288,7 +323,8 @@ describe('agent memory', () => {
   ])('keeps the output %s', async (path, name) => {
     const id = await newRun();
     const at = `/api/v0/agent-memory/plan-runs/${id}/outputs/${path}/`;
-    const value = '{"größe": "– 12 –\r\n"}';
+    // A byte order mark is a part of it, too.
+    const value = '\ufeff{"größe": "– 12 –\r\n"}';
     const { body, headers } = form('412 rows', value);
     expect((await ask('PUT', at, body, headers)).status).toBe(200);
     const { json } = await ask('GET', at);
