@@ -24,10 +24,9 @@ function questionsIn(document: JsonObject | undefined): readonly JsonObject[] {
 
 function withQuestions(document: JsonObject, change: (question: JsonObject) => JsonObject): JsonObject {
   const questions = questionsIn(document);
-  if (!questions.some(({ category }) => category === 'Multiple Choice')) return document;
+  if (questions.length === 0) return document;
   const outputs = document['outputs'] as JsonObject;
-  const changed = questions.map((one) => (one['category'] === 'Multiple Choice' ? change(one) : one));
-  return { ...document, outputs: { ...outputs, clarifications: changed } };
+  return { ...document, outputs: { ...outputs, clarifications: questions.map(change) } };
 }
 
 /** Portia 0.9 loses the options of a choice whose answer is none of them: they are put back. */
@@ -35,14 +34,30 @@ export function withOptions(document: JsonObject, before: JsonObject | undefined
   const known = new Map(questionsIn(before).map(({ id, options }) => [String(id), options]));
   return withQuestions(document, (one) => {
     const options = known.get(String(one['id']));
-    return one['options'] !== undefined || options === undefined ? one : { ...one, options };
+    const isWhole = one['category'] !== 'Multiple Choice' || one['options'] !== undefined || options === undefined;
+    return isWhole ? one : { ...one, options };
   });
 }
 
-/** Reads a document; an answer that is none of the options is taken as its client took it. */
+/** What a question of each category has beside what all have. */
+const ownFields: Readonly<Record<string, readonly string[]>> = {
+  Action: ['action_url'],
+  Input: ['argument_name'],
+  'Multiple Choice': ['argument_name', 'options'],
+  'Value Confirmation': ['argument_name'],
+  Custom: ['name'],
+};
+
+/**
+ * Reads a document. An answer that is none of the options is taken as its client took it. A question of a class that
+ * somebody derived comes without what its category has of its own, which Portia 0.9 loses: it is one of a custom kind.
+ */
 export function readDocument(document: JsonObject): PlanRun {
   const readable = withQuestions(document, (one) => {
-    if (one['resolved'] !== true) return one;
+    const category = String(one['category']);
+    if (ownFields[category]?.some((field) => one[field] === undefined))
+      return { ...one, category: 'Custom', name: category, data: {} };
+    if (category !== 'Multiple Choice' || one['resolved'] !== true) return one;
     const { options = [], response = null } = one;
     if (!Array.isArray(options) || options.some((option) => sameJson(option as JsonValue, response))) return one;
     return { ...one, options: [...options, response] };

@@ -158,6 +158,35 @@ describe('runs', () => {
       expect((await ask('GET', `/api/v0/plan-runs/${path}/`)).json).toEqual(wanted);
   });
 
+  it('may ask what somebody derived in Python, which comes without what its category has of its own', async () => {
+    const question = (category: string): object => ({
+      id: `clar-${randomUUID()}`,
+      plan_run_id: null,
+      category,
+      response: null,
+      step: 0,
+      user_guidance: 'Which colour?',
+      resolved: false,
+      source: null,
+    });
+    const clarifications = ['Action', 'Input', 'Multiple Choice', 'Value Confirmation', 'Custom'].map(question);
+    const fields = { state: 'NEED_CLARIFICATION', outputs: outputsOf({ clarifications }) };
+    const id = await newRun(fields);
+    expect((await ask('GET', `/api/v0/plan-runs/${id}/`)).json.outputs.clarifications).toEqual(clarifications);
+    const as = await server.key('admin');
+    const { body } = await server.ask('GET', `/api/v1/runs/${id}`, { as });
+    expect(body.clarifications.map(({ category, name }: Record<string, string>) => [category, name])).toEqual(
+      ['Action', 'Input', 'Multiple Choice', 'Value Confirmation', 'Custom'].map((name) => ['Custom', name]),
+    );
+    const path = `/api/v1/runs/${id}/clarifications/${body.clarifications[0].id}/answer`;
+    expect((await server.ask('POST', path, { as, body: { response: 'blue' } })).status).toBe(200);
+    expect((await ask('GET', `/api/v0/plan-runs/${id}/`)).json.outputs.clarifications[0]).toEqual({
+      ...clarifications[0],
+      response: 'blue',
+      resolved: true,
+    });
+  });
+
   it('keep their types when they come back as text', async () => {
     const value = { rows: [1, 2.5, null], größe: true };
     const id = await newRun({ outputs: outputsOf({ step_outputs: { $sales: { value, summary: null } } }) });
