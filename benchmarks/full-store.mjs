@@ -97,14 +97,16 @@ export const at = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floo
 export const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
 export const rounded = (value) => Number(value.toPrecision(3));
 
-/** Microseconds, the median of many. */
-export async function median(work, rounds = 60) {
-  for (let round = 0; round < 5; round += 1) await work();
-  const taken = [];
+/** Microseconds of each, the medians of many; they take turns, so that what else the machine does is the same for all. */
+export async function medians(works, rounds = 60) {
+  for (let round = 0; round < 5; round += 1) for (const work of works) await work();
+  const taken = works.map(() => []);
   for (let round = 0; round < rounds; round += 1) {
-    const begun = performance.now();
-    await work();
-    taken.push(performance.now() - begun);
+    for (const [index, work] of works.entries()) {
+      const begun = performance.now();
+      await work();
+      taken[index].push(performance.now() - begun);
+    }
   }
-  return at(sorted(taken), 0.5) * 1000;
+  return taken.map((times) => rounded(at(sorted(times), 0.5) * 1000));
 }

@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import '../packages/sdk/test/lib/typescript-loader.mjs';
-import { at, commit, fill, median, now, planRecord, rounded, runId, sorted } from './full-store.mjs';
+import { at, commit, fill, medians, now, planRecord, rounded, runId, sorted } from './full-store.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -64,43 +64,50 @@ const inFolder = async (work) => {
   }
 };
 
+/** A server whose store holds so many runs, and what is asked of it. */
+async function full(folder, size) {
+  const { sqliteStorage } = await import('portia-ts/sqlite');
+  const storage = await sqliteStorage(join(folder, 'portia.db'));
+  const { ids } = await fill(storage, size);
+  await storage.close();
+  const server = await serve(folder);
+  const get = async (path) => {
+    const answer = await fetch(`${server.url}/api/v1${path}`);
+    if (answer.status !== 200) throw new Error(`${path}: ${await answer.text()}`);
+    return answer.json();
+  };
+  const middle = (await get(`/runs?limit=${Math.min(1000, size / 2)}`)).cursor;
+  const paths = {
+    'newest page of runs': () => '/runs',
+    'a later page': () => `/runs?cursor=${middle}`,
+    'of two labels': () => '/runs?label=batch%3Dnightly&label=customer%3Dc_7',
+    'failed ones of a label': () => '/runs?state=FAILED&label=batch%3Dnightly',
+    'of an end user': () => '/runs?endUserId=cust_7',
+    'what waits': () => '/clarifications',
+    'what waits for operators': () => '/clarifications?audience=operator',
+    'what waits, of a label': () => '/clarifications?label=customer%3Dc_7',
+    'one run': () => `/runs/${ids[Math.floor(Math.random() * ids.length)]}`,
+  };
+  const asked = Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, () => get(path())]));
+  return { asked, stop: server.stop };
+}
+
 /** Microseconds of each page, by size. */
 async function pages() {
-  const { sqliteStorage } = await import('portia-ts/sqlite');
-  const result = {};
-  for (const size of sizes) {
-    await inFolder(async (folder) => {
-      const storage = await sqliteStorage(join(folder, 'portia.db'));
-      const { ids } = await fill(storage, size);
-      await storage.close();
-      const server = await serve(folder);
-      const get = async (path) => {
-        const answer = await fetch(`${server.url}/api/v1${path}`);
-        if (answer.status !== 200) throw new Error(`${path}: ${await answer.text()}`);
-        return answer.json();
-      };
-      const middle = (await get(`/runs?limit=${Math.min(1000, size / 2)}`)).cursor;
-      const asked = {
-        'newest page of runs': '/runs',
-        'a later page': `/runs?cursor=${middle}`,
-        'of two labels': '/runs?label=batch%3Dnightly&label=customer%3Dc_7',
-        'failed ones of a label': '/runs?state=FAILED&label=batch%3Dnightly',
-        'of an end user': '/runs?endUserId=cust_7',
-        'what waits': '/clarifications',
-        'what waits for operators': '/clarifications?audience=operator',
-        'what waits, of a label': '/clarifications?label=customer%3Dc_7',
-      };
-      for (const [name, path] of Object.entries(asked)) {
-        result[name] ??= {};
-        result[name][size] = rounded(await median(() => get(path)));
-      }
-      const one = () => get(`/runs/${ids[6 + Math.floor(Math.random() * (ids.length - 6))]}`);
-      result['one run'] ??= {};
-      result['one run'][size] = rounded(await median(one));
-      await server.stop();
-    });
+  const folders = sizes.map(() => mkdtempSync(join(tmpdir(), 'portia-bench-')));
+  try {
+    const servers = [];
+    for (const [index, size] of sizes.entries()) servers.push(await full(folders[index], size));
+    const result = {};
+    for (const name of Object.keys(servers[0].asked)) {
+      const figures = await medians(servers.map(({ asked }) => asked[name]));
+      result[name] = Object.fromEntries(sizes.map((size, index) => [size, figures[index]]));
+    }
+    for (const { stop } of servers) await stop();
+    return result;
+  } finally {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   }
-  return result;
 }
 
 /** Clients that save runs at once, each one write after the other: a run, and four commits. Beside it the same without HTTP. */

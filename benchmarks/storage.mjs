@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import '../packages/sdk/test/lib/typescript-loader.mjs';
-import { at, commit, fill, median, now, planRecord, rounded, runId, sorted, states } from './full-store.mjs';
+import { at, commit, fill, medians, now, planRecord, rounded, runId, sorted, states } from './full-store.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -54,7 +54,7 @@ function questions({ ids, plans }, middle) {
 
 /** Microseconds of each question, by size. */
 async function lists(open) {
-  const result = {};
+  const stores = [];
   for (const size of sizes) {
     const { storage, settle, close } = await open();
     const filled = await fill(storage, size);
@@ -62,12 +62,20 @@ async function lists(open) {
     let middle;
     for (let page = 0; page < size / 2000 || middle === undefined; page += 1)
       middle = (await storage.listRuns({ limit: size < 2000 ? size / 2 : 1000, cursor: middle })).cursor;
-    for (const [name, ask] of Object.entries(questions(filled, middle))) {
-      result[name] ??= {};
-      result[name][size] = rounded(await median(() => ask(storage)));
-    }
-    await close();
+    stores.push({ storage, close, asked: questions(filled, middle) });
   }
+  const result = {};
+  for (const name of Object.keys(stores[0].asked)) {
+    const figures = await medians(
+      stores.map(
+        ({ storage, asked }) =>
+          () =>
+            asked[name](storage),
+      ),
+    );
+    result[name] = Object.fromEntries(sizes.map((size, index) => [size, figures[index]]));
+  }
+  for (const { close } of stores) await close();
   return result;
 }
 

@@ -18,6 +18,7 @@ export interface ServerPackage {
     readonly privateWebhooks?: boolean | undefined;
     readonly pruneAfterMs?: number | undefined;
     readonly publicUrl?: string | undefined;
+    readonly corsOrigins?: readonly string[] | undefined;
     readonly logLevel?: string | undefined;
     readonly settings?: ConfigOptions | undefined;
   }): Promise<{ readonly url: string; readonly storage: string; close(): Promise<void> }>;

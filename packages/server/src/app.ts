@@ -8,6 +8,7 @@ import type { ControlStore } from './control/control-store.ts';
 import type { Env } from './http/context.ts';
 import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
+import { crossOrigin } from './http/cross-origin.ts';
 import { health, type Readiness } from './health.ts';
 import { metrics } from './metrics.ts';
 import { signInPage, type TakeBack } from './pages/sign-in-page.ts';
@@ -30,13 +31,15 @@ export interface AppOptions extends GuardOptions {
   readonly control?: ControlStore | undefined;
   /** Absent where nobody is told. */
   readonly outbox?: WebhookStore | undefined;
+  /** Pages of these origins may use the API; of no others unless given. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Takes browsers back from sign-ins; absent where a host program has pages of its own for that. */
   readonly takeBack?: TakeBack | undefined;
 }
 
 /** The app: small routers put together, each with a concern of its own. */
 export function createApp(options: AppOptions): OpenAPIHono<Env> {
-  const { log, limits, readiness, control, outbox, takeBack } = options;
+  const { log, limits, readiness, control, outbox, takeBack, corsOrigins } = options;
   const app = new OpenAPIHono<Env>({ strict: false });
   app.onError((thrown, context) => answerProblem(context, thrown, log));
   app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
@@ -47,6 +50,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   const door = guard(options);
   app.use('/metrics', door);
   app.route('/', metrics());
+  if (corsOrigins) app.use('/api/*', crossOrigin(corsOrigins));
   // Nothing is read for somebody who is not known.
   app.use('/api/*', door, tooLarge(limits));
   app.route('/api/v0', v0(control));

@@ -7,7 +7,7 @@ import type { Tenant } from './tenants.ts';
 /** Milliseconds for which what was counted is shown again: counting reads the list of all runs. */
 const keepMs = 10_000;
 /** Waiting runs whose questions are looked at. */
-const mostWaiting = 1_000;
+const mostRead = 1_000;
 
 interface Counted {
   readonly at: number;
@@ -35,16 +35,12 @@ export function metrics(): Hono<Env> {
 async function count(tenant: Tenant): Promise<string> {
   const states = new Map<string, number>(Object.keys(PlanRunState).map((state) => [state, 0]));
   const failures = new Map<string, number>();
-  const waiting: PlanRunUUID[] = [];
-  let since = Date.now();
-  for await (const { header, status } of allRuns(tenant)) {
+  for await (const { status } of allRuns(tenant)) {
     add(states, status.state);
     if (status.error) add(failures, status.error.code);
-    if (status.state !== 'NEED_CLARIFICATION') continue;
-    since = Math.min(since, status.updatedAt);
-    if (waiting.length < mostWaiting) waiting.push(header.id);
   }
-  const { audiences, unknown } = await questionsOf(tenant, waiting);
+  const { audiences, since, asking } = await waitingIn(tenant);
+  const unknown = await unknownCallsIn(tenant, asking);
   return [
     ...family('portia_runs', 'Stored runs, by state.', 'state', states),
     ...family('portia_failed_runs', 'Stored runs that failed, by error code.', 'code', failures),
@@ -52,7 +48,7 @@ async function count(tenant: Tenant): Promise<string> {
     ...single('portia_unknown_calls', 'Calls of which nobody knows whether they happened; a person is asked.', unknown),
     ...single(
       'portia_oldest_waiting_seconds',
-      'For how long the run waits that has waited longest.',
+      'For how long the question waits that has waited longest.',
       (Date.now() - since) / 1000,
     ),
     '',
@@ -68,20 +64,37 @@ async function* allRuns({ storage }: Tenant): AsyncGenerator<RunSummary> {
   } while (cursor !== undefined);
 }
 
-async function questionsOf(
-  { portia }: Tenant,
-  waiting: readonly PlanRunUUID[],
-): Promise<{ readonly audiences: ReadonlyMap<string, number>; readonly unknown: number }> {
+/** What waits, by audience; since when the one that has waited longest; and runs that ask operators, the first of them. */
+async function waitingIn({ storage }: Tenant): Promise<{
+  readonly audiences: ReadonlyMap<string, number>;
+  readonly since: number;
+  readonly asking: ReadonlySet<PlanRunUUID>;
+}> {
   const audiences = new Map<string, number>();
-  let unknown = 0;
-  for (const id of waiting) {
-    for (const { clarification, audience } of await portia.storage.getClarifications(id)) {
-      if (clarification.resolved) continue;
+  const asking = new Set<PlanRunUUID>();
+  let since = Date.now();
+  let cursor: string | undefined;
+  do {
+    const page = await storage.listClarifications({ limit: 1_000, cursor });
+    for (const { planRunId, audience, raisedAt } of page.items) {
       add(audiences, audience);
-      if ('argumentName' in clarification && clarification.argumentName === 'unknown_call') unknown += 1;
+      since = Math.min(since, raisedAt);
+      if (audience === 'operator' && asking.size < mostRead) asking.add(planRunId);
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return { audiences, since, asking };
+}
+
+async function unknownCallsIn({ portia }: Tenant, runs: ReadonlySet<PlanRunUUID>): Promise<number> {
+  let unknown = 0;
+  for (const id of runs) {
+    for (const { clarification } of await portia.storage.getClarifications(id)) {
+      if (!clarification.resolved && 'argumentName' in clarification && clarification.argumentName === 'unknown_call')
+        unknown += 1;
     }
   }
-  return { audiences, unknown };
+  return unknown;
 }
 
 function add(counts: Map<string, number>, name: string): void {

@@ -11,6 +11,7 @@ import { readServerConfig } from './server-config.ts';
 import { serverLog, type ServerLog } from './server-log.ts';
 import { Tenants } from './tenants.ts';
 import { SqlSecrets } from './control/sql-secrets.ts';
+import { readOrigins } from './http/cross-origin.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { SignInDesk, tellSignIn } from './sign-ins.ts';
 import { WebhookSender } from './webhooks/webhook-sender.ts';
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one key: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /** Pages of these origins may use the API from a browser, such as `https://app.example.org`; none unless given. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Finished runs are removed this long after their last change, in milliseconds; they stay unless given. */
   readonly pruneAfterMs?: number | undefined;
   /** How browsers reach this server, for sign-ins: `https://portia.example.org`; its own address unless given. */
@@ -115,6 +118,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       },
       control,
       outbox,
+      corsOrigins: readOrigins(options.corsOrigins),
       takeBack: async (organisation, url) => {
         if (!(await control.organisations()).includes(organisation)) throw nobodySignsIn();
         const open = await tenants.get(organisation).catch(() => undefined);

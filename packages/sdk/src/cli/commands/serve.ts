@@ -25,6 +25,12 @@ export const serveCommand: Command = {
     'max-body': { type: 'text', value: 'BYTES', help: 'the largest body that is taken (32 MiB)' },
     'rate-limit': { type: 'text', value: 'N', help: 'requests a second of one key (2000)' },
     'prune-after': { type: 'text', value: 'AGE', help: 'remove finished runs this long after their last change: 90d' },
+    cors: {
+      type: 'text',
+      many: true,
+      value: 'ORIGIN',
+      help: 'pages of this origin may use the API; may be given more than once',
+    },
     'public-url': {
       type: 'text',
       value: 'URL',
@@ -47,6 +53,7 @@ export const serveCommand: Command = {
       maxBodyBytes: input.count('max-body'),
       rateLimit: input.count('rate-limit'),
       pruneAfterMs: ageOf(input, 'prune-after'),
+      corsOrigins: input.texts('cors'),
       publicUrl: input.text('public-url'),
       privateWebhooks: input.flag('private-webhooks') ? true : undefined,
       logLevel: logLevelOf(input.text('log-level') ?? input.text('default-log-level')),
