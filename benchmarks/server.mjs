@@ -163,10 +163,9 @@ async function soaking(seconds) {
   // Below the repository, so that both packages are found.
   const folder = mkdtempSync(join(root, 'node_modules/.soak-'));
   try {
-    const { runs, heap, bytesPerRun } = await soak(folder, main, seconds);
-    const megabytes = heap.map((bytes) => rounded(bytes / 1e6));
-    const half = megabytes[megabytes.length >> 1];
-    return { runs, heap_half_mb: half, heap_end_mb: megabytes.at(-1), bytes_per_run: Math.round(bytesPerRun) };
+    const { runs, heap, grown, between } = await soak(folder, main, seconds);
+    const last = rounded((heap.at(-1) ?? 0) / 1e6);
+    return { runs, heap_mb: last, grown_kb: Math.round(grown / 1e3), between };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

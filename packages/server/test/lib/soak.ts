@@ -11,8 +11,10 @@ export interface Soaked {
   readonly runs: number;
   /** Bytes of the heap after a collection, sample by sample. */
   readonly heap: readonly number[];
-  /** How the heap grows over the second half, in bytes a run. */
-  readonly bytesPerRun: number;
+  /** By how much the heap is larger in the last third than in the one before, medians of both; in bytes. */
+  readonly grown: number;
+  /** The runs that came and went between these two. */
+  readonly between: number;
 }
 
 const config = `
@@ -58,7 +60,7 @@ export async function soak(modules: string, main: string, seconds: number, clien
         runs += 1;
       }
     };
-    const samples: { readonly runs: number; readonly heap: number }[] = [];
+    const samples: Sample[] = [];
     const sampling = (async () => {
       while (performance.now() < until) {
         await sleep((seconds * 1000) / 24);
@@ -66,10 +68,13 @@ export async function soak(modules: string, main: string, seconds: number, clien
       }
     })();
     await Promise.all([sampling, ...Array.from({ length: clients }, client)]);
+    const third = Math.floor(samples.length / 3);
+    const [before, after] = [middleOf(samples.slice(third, 2 * third)), middleOf(samples.slice(2 * third))];
     return {
       runs,
       heap: samples.map(({ heap }) => heap),
-      bytesPerRun: slope(samples.slice(samples.length >> 1)),
+      grown: after.heap - before.heap,
+      between: after.runs - before.runs,
     };
   } finally {
     const gone = new Promise((resolve) => child.once('exit', resolve));
@@ -115,14 +120,15 @@ function heapOf(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Of the line through the samples that comes closest to all of them: bytes a run. */
-function slope(samples: readonly { readonly runs: number; readonly heap: number }[]): number {
-  const mean = (pick: (sample: (typeof samples)[number]) => number): number =>
-    samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
-  const [runs, heap] = [mean((one) => one.runs), mean((one) => one.heap)];
-  const over = samples.reduce((sum, one) => sum + (one.runs - runs) * (one.heap - heap), 0);
-  const under = samples.reduce((sum, one) => sum + (one.runs - runs) ** 2, 0);
-  return under === 0 ? 0 : over / under;
+interface Sample {
+  readonly runs: number;
+  readonly heap: number;
+}
+
+/** The medians: one sample that was taken at a bad moment says nothing. */
+function middleOf(samples: readonly Sample[]): Sample {
+  const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
+  return { runs: median(samples.map(({ runs }) => runs)), heap: median(samples.map(({ heap }) => heap)) };
 }
 
 /** A folder of its own with both packages in it. */
