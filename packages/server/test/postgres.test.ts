@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startCommand, type Running } from '../../sdk/test/lib/command-process.ts';
 import { startWorlds, type Worlds } from '../../sdk/test/lib/outside-world.ts';
 import { startPostgres, type TestPostgres } from '../../sdk/test/lib/postgres.ts';
+import { ControlStore } from '../src/control/control-store.ts';
+import { postgresSql } from '../src/control/postgres-sql.ts';
+import { SqlSecrets } from '../src/control/sql-secrets.ts';
 import { type Ask, asker, until } from './lib/asking.ts';
 import { installInto } from './lib/installed.ts';
 import { writeShop } from './lib/shop.ts';
@@ -78,4 +82,45 @@ describe('two servers on one PostgreSQL database', () => {
     expect(revoked.status).toBe(200);
     expect((await two('GET', '/api/v1/me', { as })).status).toBe(401);
   }, 90_000);
+});
+
+it('the control store keeps house in PostgreSQL as in SQLite', async () => {
+  const day = 24 * 3_600_000;
+  const sql = await postgresSql(postgres.url);
+  const control = await ControlStore.open(sql, 'a key');
+  await control.close();
+  // Opened again, with the columns that came later there already.
+  const again = await ControlStore.open(await postgresSql(postgres.url), 'a key');
+  for (const [key, age] of [
+    ['over', day + 1_000],
+    ['kept', 0],
+  ] as const)
+    await again.sql.all(
+      `INSERT INTO control.idempotency (organisation, principal, idempotency_key, fingerprint, status, body, created_at)
+       VALUES ('house', 'p', ?, '', 200, '{}', ?)`,
+      [key, Date.now() - age],
+    );
+  const token = { organisation: 'house', name: 't', scopes: [], endUserId: 'carl' };
+  const { apiKey } = await again.createKey({ organisation: 'house', name: 'k', scopes: ['client'] });
+  await again.createKey({ ...token, expiresAt: Date.now() - 31 * day });
+  const { key } = await again.createKey({ ...token, madeWith: apiKey.id, expiresAt: Date.now() + day });
+  await again.forgetWhatIsOver(() => false);
+  const answers = await again.sql.all(`SELECT idempotency_key FROM control.idempotency WHERE organisation = 'house'`);
+  expect(answers).toEqual([{ idempotency_key: 'kept' }]);
+  expect(await again.sql.all(`SELECT id FROM control.api_keys WHERE organisation = 'house'`)).toHaveLength(2);
+  expect(await again.countTokens('house')).toEqual(new Map([[apiKey.id, 1]]));
+  await again.revokeKey('house', apiKey.id);
+  expect(await again.findKey(key)).toBeUndefined();
+  await again.forgetAnswers('house');
+  expect(await again.sql.all(`SELECT body FROM control.idempotency WHERE organisation = 'house'`)).toEqual([
+    { body: null },
+  ]);
+
+  const [before, after] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
+  const secrets = new SqlSecrets(again.sql, before);
+  await secrets.of('house').set('mcp/mail/tokens/carl', 'secret');
+  expect(await new SqlSecrets(again.sql, `${after},${before}`).rotate()).toEqual({ rotated: 1, current: 0, left: 0 });
+  expect(await new SqlSecrets(again.sql, after).of('house').list('mcp/')).toEqual(['mcp/mail/tokens/carl']);
+  expect(await new SqlSecrets(again.sql, after).of('other').get('mcp/mail/tokens/carl')).toBeUndefined();
+  await again.close();
 });
