@@ -23,26 +23,36 @@ export interface Turn {
 /**
  * Takes up the calls of one turn. They are numbered before the first one begins, and the hook settles the arguments of
  * all of them: while it asks a person about any, or refuses any, none is made. Gives the turn, or why there is none.
+ *
+ * With `atOnce`, calls of tools without effects are made at once, as many as the config allows; their results stand in the
+ * order of the calls, so that the record and a later execution know them whichever was first.
  */
-export async function takeUpTurn(visit: VisitRun, calls: readonly WantedCall[]): Promise<Turn | NoTurn> {
+export async function takeUpTurn(
+  visit: VisitRun,
+  calls: readonly WantedCall[],
+  atOnce: boolean,
+): Promise<Turn | NoTurn> {
   const taken = await takeUp(visit, calls);
   if (!isTaken(taken)) return taken;
-  const made = new Map<number, number>();
-  return {
-    make(index) {
-      const { tool, args } = calls[index] as WantedCall;
-      const before = visit.called;
-      return next(
-        next(makeCall(visit, tool, args, taken[index]), (known) => afterCall(visit, tool, args, 1, known)),
-        (result) => {
-          // A call that carries an answer its tool asked for has a number of its own.
-          made.set(index, visit.called > before ? visit.called : (taken[index]?.n ?? 0));
-          return result;
-        },
-      );
-    },
-    argsOf: (index) => visit.stored?.calls[(made.get(index) ?? 0) - 1]?.args,
+  const numbers = taken.map(({ n }) => n);
+  const begin = (index: number): Awaitable<CallResult | Answered> => {
+    const { tool, args } = calls[index] as WantedCall;
+    return makeCall(visit, tool, args, taken[index]);
   };
+  const end = (index: number, known: CallResult | Answered): Awaitable<CallResult> => {
+    const { tool, args } = calls[index] as WantedCall;
+    const before = visit.called;
+    return next(afterCall(visit, tool, args, 1, known), (result) => {
+      // A call that carries an answer its tool asked for has a number of its own.
+      if (visit.called > before) numbers[index] = visit.called;
+      return result;
+    });
+  };
+  const argsOf = (index: number): JsonObject | undefined => visit.stored?.calls[(numbers[index] ?? 0) - 1]?.args;
+  if (!atOnce || calls.length < 2 || !calls.every(({ tool }) => tool.readOnly))
+    return { make: (index) => next(begin(index), (known) => end(index, known)), argsOf };
+  const results = await makeAtOnce(calls.length, visit.run.runtime.config.maxConcurrency, begin, end);
+  return results.includes(waiting) ? waiting : { make: (index) => results[index] as CallResult, argsOf };
 }
 
 /** Why no call of a turn is made. */
@@ -81,29 +91,21 @@ function isTaken(taken: readonly Taken[] | NoTurn): taken is readonly Taken[] {
   return Array.isArray(taken);
 }
 
-/**
- * Makes calls of tools without effects at once, so many at a time; their results stand in the order of the calls. They
- * are numbered before the first one begins, so that the record and a later execution know them whichever was first.
- * What a tool wants after an answer is called when all have come to rest, one after the other.
- */
-export async function callAtOnce(
-  visit: VisitRun,
-  calls: readonly WantedCall[],
+/** What a tool wants after an answer is called when all that are under way have come to rest, one after the other. */
+async function makeAtOnce(
+  count: number,
   concurrency: number,
+  begin: (index: number) => Awaitable<CallResult | Answered>,
+  end: (index: number, known: CallResult | Answered) => Awaitable<CallResult>,
 ): Promise<readonly CallResult[]> {
-  const taken = await takeUp(visit, calls);
-  if (!isTaken(taken)) return calls.map(() => taken);
   const results: CallResult[] = [];
-  for (let from = 0; from < calls.length; from += concurrency) {
-    const batch = calls.slice(from, from + concurrency);
+  while (results.length < count && !results.includes(waiting)) {
+    const from = results.length;
     const made = await Promise.all(
-      batch.map(({ tool, args }, index) => makeCall(visit, tool, args, taken[from + index])),
+      Array.from({ length: Math.min(concurrency, count - from) }, (_, i) => begin(from + i)),
     );
-    for (const [index, { tool, args }] of batch.entries()) {
-      const result = made[index] as CallResult | Answered;
-      results.push(made.includes(waiting) ? waiting : await afterCall(visit, tool, args, 1, result));
-    }
-    if (results.includes(waiting)) break;
+    for (const [i, known] of made.entries())
+      results.push(made.includes(waiting) ? waiting : await end(from + i, known));
   }
   return results;
 }

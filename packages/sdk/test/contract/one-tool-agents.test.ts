@@ -208,6 +208,29 @@ describe.each(allWires)('several calls of a turn, over %s', (wire) => {
     expect(ledger.map(({ status }) => status)).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
   });
 
+  it('run at once where the tool has no effects, and read as if they had been in order (64)', async () => {
+    let under = 0;
+    let most = 0;
+    const look = tool({
+      id: 'look',
+      description: 'Looks',
+      readOnly: true,
+      argsSchema: z.object({ q: z.string() }),
+      async run({ q }) {
+        under += 1;
+        most = Math.max(most, under);
+        for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+        under -= 1;
+        return `all of ${q}`;
+      },
+    });
+    const { portia } = await clientOver(wire, [together(toolCall('look', { q: 'a' }), toolCall('look', { q: 'b' }))], {
+      tools: [look],
+    });
+    const run = await portia.runPlan(planOf({ toolId: 'look', task: 'Look up both', output: '$a' }));
+    expect([run.outputs.stepOutputs['$a'], most]).toMatchObject([{ value: ['all of a', 'all of b'] }, 2]);
+  });
+
   it('are none of them made where the hook lets one not pass (68)', async () => {
     const { made, tools } = bench();
     const hooks = {

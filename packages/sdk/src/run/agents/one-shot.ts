@@ -85,7 +85,7 @@ async function takeTurn(
   if (refuseCutCalls(talk, answer)) return 'idle';
   const wanted = calls.map((call) => wantedCall(visit, tool, call, inputs));
   const ready = wanted.flatMap((one) => ('args' in one ? [{ tool, args: one.args }] : []));
-  const turn = await takeUpTurn(visit, ready);
+  const turn = await takeUpTurn(visit, ready, ready.length === calls.length);
   if (turn === waiting || 'ok' in turn) return turn;
   const made: MadeCall[] = [];
   let failed: Extract<CallResult, { ok: false }> | undefined;

@@ -10,7 +10,7 @@ import { toolToModelTool } from '../../tool/tool.ts';
 import { askModel, type Conversation, conversation } from '../model-call.ts';
 import type { Awaitable } from '../../storage/storage-backend.ts';
 import type { CallResult } from '../tool-call.ts';
-import { callAtOnce, type NoTurn, takeUpTurn } from '../turn.ts';
+import { type NoTurn, takeUpTurn } from '../turn.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { type Waiting, waiting } from '../waiting.ts';
 import { refuseCutCalls } from './cut-calls.ts';
@@ -149,13 +149,7 @@ async function turnOf(
     const filled = tool && fill(request, tool, call);
     return filled && 'args' in filled ? [{ call, tool, args: filled.args }] : [];
   });
-  const atOnce = ready.length > 1 && ready.length === wanted.length && ready.every(({ tool }) => tool.readOnly);
-  if (atOnce) {
-    const results = await callAtOnce(visit, ready, visit.run.runtime.config.maxConcurrency);
-    if (results.includes(waiting)) return waiting;
-    return { calls: new Map(ready.map(({ call }, index) => [call, () => results[index] as CallResult])) };
-  }
-  const turn = await takeUpTurn(visit, ready);
+  const turn = await takeUpTurn(visit, ready, ready.length === wanted.length);
   if (turn === waiting || 'ok' in turn) return turn;
   return { calls: new Map(ready.map(({ call }, index) => [call, () => turn.make(index)])) };
 }
