@@ -46,7 +46,7 @@ function questions({ ids, plans }, middle) {
     'what waits for operators': (storage) => storage.listClarifications({ audiences: ['operator'] }),
     'what waits, of a label': (storage) => storage.listClarifications({ labels: { customer: 'c_7' } }),
     'what waits, of before': (storage) => storage.listClarifications({ raisedBefore: now + 200 }),
-    'due now': (storage) => storage.listRuns({ states, wakeBefore: now + 1, order: 'oldest' }),
+    'due now': (storage) => storage.listRuns({ readyAt: now + 1 }),
     'one run': (storage) => storage.loadRun(random()),
     'commands since': (storage) => storage.pollCommands([random()], '1'),
   };

@@ -53,7 +53,8 @@ export async function driveRun(
   const past = await portia.storage.getEvents(planRunId);
   const progress = new Progress(plan, portia.tools, err.paint);
   for (const event of past) progress.take(event);
-  if (past.length > 0 && past.at(-1)?.type !== 'run-end' && !context.json) {
+  const last = past.findLast(({ type }) => type === 'run-end' || type === 'run-retry');
+  if (past.length > 0 && last?.type !== 'run-end' && !context.json) {
     writeLines(err, takeoverLines(past, await portia.storage.getToolCalls(planRunId), err.paint));
   }
   const paper = context.json ? { ...err, isLive: false, write: () => {} } : err;

@@ -15,6 +15,7 @@ export function applyRetry(state: RunState, budget: RunBudget | undefined): void
   state.error = undefined;
   state.finalOutput = undefined;
   state.endedAt = undefined;
+  state.untold = false;
   for (const visit of [...state.visits.values()]) {
     state.visits.delete(visitKey(visit.step, visit.visit));
     const again = afresh(visit);

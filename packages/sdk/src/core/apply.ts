@@ -95,6 +95,9 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'run-end':
       return endRun(state, event, at);
+    case 'run-told':
+      state.untold = false;
+      return;
     case 'plan-accept':
       state.planId = event.planId;
       return;
@@ -455,11 +458,14 @@ function endRun(state: RunState, event: EventOf<'run-end'>, at: number): void {
   state.state = event.state;
   state.endedAt = at;
   state.error = event.error;
+  state.untold = event.tell?.run === true;
   if (event.error) {
     const told = LocalDataValue(event.error.message);
     const name = outputNameOf(state, event.error.step);
     if (name !== undefined) state.stepOutputs.set(name, told);
     state.finalOutput = told;
+    const { step, visit = 0 } = event.tell ?? {};
+    if (step !== undefined) state.root.untold.push({ step, visit, output: told });
   } else if (event.finalOutput) {
     state.finalOutput = outputOf(event.finalOutput, state.header.id);
   }

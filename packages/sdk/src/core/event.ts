@@ -149,7 +149,11 @@ export type RunEventBody =
       readonly state: 'COMPLETE' | 'FAILED';
       readonly finalOutput?: StoredOutput;
       readonly error?: RunError;
+      /** Hooks are to be told: the one after steps of the step in which it failed, and the one after the run. */
+      readonly tell?: { readonly step?: number; readonly visit?: VisitId; readonly run?: true };
     }
+  /** The hook after the run was told of its end. */
+  | { readonly type: 'run-told' }
   /** The run goes on with a later version of its plan, in which only steps ahead are different. */
   | { readonly type: 'plan-accept'; readonly planId: PlanUUID; readonly changes: JsonValue }
   /** A failed run goes on from the failed visit; `budget`: limits that take the place of those before. */

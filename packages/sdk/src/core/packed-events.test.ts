@@ -97,6 +97,11 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
     },
   ],
   ['a wait', { type: 'run-wait' }],
+  [
+    'an end that hooks are to be told of',
+    { type: 'run-end', state: 'FAILED', tell: { step: 3, visit: '1.0:0', run: true } },
+  ],
+  ['an end that was told', { type: 'run-told' }],
   ['an end', { type: 'run-end', state: 'COMPLETE', finalOutput: { value: 0 } }],
   ['a failed end', { type: 'run-end', state: 'FAILED', error: { code: 'STEP_FAILED', message: 'no', step: 1 } }],
   ['a retry', { type: 'run-retry', by: null }],

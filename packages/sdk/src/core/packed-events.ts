@@ -37,7 +37,7 @@ const forms = [
   },
   { letter: 'a', type: 'clarification-resolved', fields: ['id', 'response', 'via', 'resolvedBy', 'as'] },
   { letter: 'w', type: 'run-wait', fields: [] },
-  { letter: 'z', type: 'run-end', fields: ['state', 'finalOutput?', 'error?'] },
+  { letter: 'z', type: 'run-end', fields: ['state', 'finalOutput?', 'error?', 'tell?'] },
 ] as const satisfies readonly Form[];
 
 type Written = (typeof forms)[number];
@@ -101,7 +101,7 @@ function pack(body: RunEventBody, index: number, bodies: readonly RunEventBody[]
     case 'run-wait':
       return ['w'];
     case 'run-end':
-      return cut(['z', body.state, body.finalOutput, body.error]);
+      return cut(['z', body.state, body.finalOutput, body.error, body.tell]);
     default:
       return body;
   }

@@ -9,12 +9,15 @@ import {
   currentStepIndex,
   initialState,
   isFinished,
+  isUntold,
+  lookTime,
   PlanRunState,
   type RunHeader,
   type RunState,
   sleepsUntil,
   wakeTime,
 } from './run-state.ts';
+import { allUntold } from './untold.ts';
 
 const header: RunHeader = {
   id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01',
@@ -141,6 +144,25 @@ describe('when a run goes on by itself', () => {
     expect(wakeTime(after(started, asked('a', 870), asked('b', 850), wait))).toBe(850);
     expect(wakeTime(after(started, asked('a'), wait))).toBeUndefined();
     expect(wakeTime(after(started, sleep(0, 900)))).toBeUndefined();
+  });
+
+  it('is not after its end, when a worker looks at it all the same until hooks were told of that', () => {
+    const error = { code: 'STEP_FAILED', message: 'no', step: 1 } as const;
+    const failed: RunEventBody = { type: 'run-end', state: 'FAILED', error, tell: { step: 1, run: true } };
+    const state = after(started, failed);
+    expect([lookTime(state), isUntold(state)]).toEqual([state.endedAt, true]);
+    expect(allUntold(state.root)).toEqual([{ step: 1, visit: 0, output: LocalDataValue('no') }]);
+    const told: RunEventBody = { type: 'step-told', step: 1 };
+    expect(lookTime(after(started, failed, told))).toBe(state.endedAt);
+    expect(lookTime(after(started, failed, { type: 'run-told' }))).toBe(state.endedAt);
+    expect(lookTime(after(started, failed, told, { type: 'run-told' }))).toBeUndefined();
+    expect(lookTime(after(started, { type: 'run-end', state: 'COMPLETE' }))).toBeUndefined();
+    expect(isUntold(after(started, failed, told, { type: 'run-retry', by: null }))).toBe(false);
+    const elsewhere: RunEventBody = { ...failed, tell: { step: 1, visit: 2 } };
+    expect(allUntold(after(started, elsewhere).root)).toMatchObject([{ visit: 2 }]);
+    expect(lookTime(after(started, { ...failed, tell: {} }))).toBeUndefined();
+    expect(wakeTime(state)).toBeUndefined();
+    expect(lookTime(after(started, sleep(0, 900), wait))).toBe(900);
   });
 
   it('is not when a step has slept, as long as a tool that is not ready keeps it from going on', () => {

@@ -7,6 +7,7 @@ import type { ModelAnswer, ModelMessage } from './model.ts';
 import type { LocalDataValue, Output } from './output.ts';
 import type { Program } from './program.ts';
 import { newThread, strandsOf, type Thread } from './thread.ts';
+import { allUntold } from './untold.ts';
 
 /** The six states of a run. */
 export const PlanRunState = {
@@ -165,6 +166,8 @@ export interface RunState {
   retries: number;
   startedAt: number | undefined;
   endedAt: number | undefined;
+  /** Whether the hook after the run is still to be told of its end. */
+  untold: boolean;
   host: string | undefined;
   version: string | undefined;
   /** By output name; the last visit's. */
@@ -216,6 +219,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
     retries: 0,
     startedAt: undefined,
     endedAt: undefined,
+    untold: false,
     host: undefined,
     version: undefined,
     stepOutputs: root.outputs,
@@ -303,6 +307,17 @@ export function isBlocked({ outstanding, clarifications }: RunState): boolean {
     outstanding > 0 &&
     clarifications.some(({ key, clarification }) => !clarification.resolved && key.startsWith('ready:'))
   );
+}
+
+/** When a worker is to look at a run: when it goes on by itself, or at once while hooks are to be told of its end. */
+export function lookTime(state: RunState): number | undefined {
+  if (!isFinished(state)) return wakeTime(state);
+  return isUntold(state) ? state.endedAt : undefined;
+}
+
+/** Whether hooks are still to be told of a run that has ended. */
+export function isUntold({ untold, root }: RunState): boolean {
+  return untold || allUntold(root).length > 0;
 }
 
 /** Whether nothing more can happen to the run, unless it is retried. */

@@ -67,6 +67,11 @@ export function newOwner(): string {
   return owner;
 }
 
+/** How the owners of all drivers of this host begin: whether they live can be told here. */
+export function ownersHere(): string {
+  return `${identity().host}/`;
+}
+
 /** The driver no longer advances its run. */
 export function retireOwner(owner: string): void {
   live().delete(owner);

@@ -12,7 +12,7 @@ import {
   toCommit,
 } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isFinished, type RunState, wakeTime } from '../core/run-state.ts';
+import { isFinished, lookTime, type RunState } from '../core/run-state.ts';
 import { openClarificationsOf, openMark } from '../storage/open-clarifications.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
@@ -240,7 +240,7 @@ export class Driver {
 
   #changedStatus(): RunStatus | undefined {
     const { state } = this;
-    const wakeAt = wakeTime(state);
+    const wakeAt = lookTime(state);
     const asks = openMark(state) === this.#asked ? undefined : openClarificationsOf(state);
     if (!asks && state.state === this.#status.state && wakeAt === this.#status.wakeAt) return undefined;
     return { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error, ...(asks && { asks }) };

@@ -60,7 +60,11 @@ export interface ExecutionHooks {
     step: ReadOnlyStep,
     output: Output,
   ): void | Promise<void>;
-  /** After COMPLETE or FAILED, with the final output if there is one; not when the run waits. */
+  /**
+   * After COMPLETE or FAILED, with the final output, which for a failed run is the error's text; not when the run waits,
+   * or completes without any output. At least once: a run whose process died before it was told is found by a worker,
+   * `resume` or `retry` of a client with this hook.
+   */
   afterPlanRun?(plan: ReadOnlyPlan, planRun: ReadOnlyPlanRun, output: Output | undefined): void | Promise<void>;
   /**
    * Before every tool call of every kind of step. `args` may be changed in place: they are checked again and frozen

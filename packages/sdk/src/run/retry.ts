@@ -6,7 +6,7 @@ import { isFinished, type RunState } from '../core/run-state.ts';
 import { drive } from './drive.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import { resolveTools } from './readiness.ts';
-import { advance, fail } from './runner.ts';
+import { advance, fail, tellEnd } from './runner.ts';
 import type { Runtime } from './runtime.ts';
 
 /** How a failed run is retried. */
@@ -45,6 +45,8 @@ export async function retryRun(
     }
     // A run whose tools are not here stays failed.
     resolveTools(run);
+    // Of this end nobody would be told later: the run goes on.
+    await tellEnd(run);
     driver.emit({ type: 'run-retry', by: options.by ?? null, ...(budget && { budget: budgetToJson(budget) }) });
     await driver.commit();
     if (options.drive !== false) await advance(run);

@@ -1,9 +1,10 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
-import { isBlocked, isFinished, nextWake, type RunState, sleepsUntil } from '../core/run-state.ts';
+import { isBlocked, isFinished, isUntold, nextWake, type RunState, sleepsUntil } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
 import { traceIdOf } from '../core/trace.ts';
+import { allUntold } from '../core/untold.ts';
 import { version } from '../version.ts';
 import { isUnplanned } from '../plan/unplanned.ts';
 import { makeFinalOutput } from './agents/final-output.ts';
@@ -16,7 +17,7 @@ import type { DrivenRun } from './runtime.ts';
 import { runView } from './hook-views.ts';
 import { HookFailure, inHook } from './in-hook.ts';
 import { isDriverTrouble } from './step.ts';
-import { tell, tellRemaining, tellStepEnds } from './step-told.ts';
+import { tellRemaining, tellStepEnds } from './step-told.ts';
 import { Flow, runThread } from './threads.ts';
 import type { VisitRun } from './visit-run.ts';
 import { waiting } from './waiting.ts';
@@ -29,6 +30,7 @@ export async function advance(run: DrivenRun): Promise<void> {
   const { driver } = run;
   const { state } = driver;
   if (isFinished(state)) {
+    if (isUntold(state)) return tellEnd(run);
     run.runtime.logger.warn(`the run is ${state.state} already; nothing is left to do`, { planRunId: driver.id });
     return;
   }
@@ -166,10 +168,11 @@ async function complete(run: DrivenRun): Promise<void> {
   });
   if (driver.ending && (driver.cancelled || !made)) return end(run);
   if (made && 'code' in made) return fail(run, made);
-  driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }) });
-  const written = driver.commit(!runtime.hooks.afterPlanRun);
+  const tell = runtime.hooks.afterPlanRun && made && ({ run: true } as const);
+  driver.emit({ type: 'run-end', state: 'COMPLETE', ...(made && { finalOutput: made }), ...(tell && { tell }) });
+  const written = driver.commit(!tell);
   if (written) await written;
-  if (runtime.hooks.afterPlanRun && driver.state.finalOutput) await tellEnd(run, () => afterPlanRun(run));
+  if (tell) await tellEnd(run);
 }
 
 function failureOf(thrown: unknown): RunError {
@@ -182,19 +185,34 @@ function failureOf(thrown: unknown): RunError {
 /** Ends the run as failed. */
 export async function fail(run: DrivenRun, error: RunError, visit?: VisitRun): Promise<void> {
   const { driver, runtime } = run;
-  const hears = runtime.hooks.afterPlanRun || (visit && runtime.hooks.afterStepExecution);
-  await tellEnd(run, () => tellRemaining(run));
-  driver.emit({ type: 'run-end', state: 'FAILED', error });
-  await driver.commit(!hears);
-  const told = driver.state.finalOutput;
-  if (visit && told && runtime.hooks.afterStepExecution) {
-    await tellEnd(run, () => tell(run, visit.step, told));
-  }
-  if (runtime.hooks.afterPlanRun) await tellEnd(run, () => afterPlanRun(run));
+  const { afterStepExecution, afterPlanRun } = runtime.hooks;
+  await tellSteps(run);
+  const step = visit && afterStepExecution && visit.place;
+  const tell = (step || afterPlanRun) && { ...step, ...(afterPlanRun && { run: true as const }) };
+  driver.emit({ type: 'run-end', state: 'FAILED', error, ...(tell && { tell }) });
+  await driver.commit(!tell);
+  if (tell) await tellEnd(run);
+}
+
+/** Tells hooks of a run that has ended: of steps they have not heard of, then of the run itself. */
+export async function tellEnd(run: DrivenRun): Promise<void> {
+  const { driver, runtime } = run;
+  await tellSteps(run);
+  if (!driver.state.untold || !runtime.hooks.afterPlanRun) return;
+  // Who dies in the last hook leaves no other one to be told again.
+  if (driver.dirty) await driver.commit();
+  await tellLast(run, () => afterPlanRun(run));
+  driver.emit({ type: 'run-told' });
+}
+
+/** What ended and was not told. A hook that throws was told, and hears of the next one all the same. */
+async function tellSteps(run: DrivenRun): Promise<void> {
+  while (run.runtime.hooks.afterStepExecution && allUntold(run.driver.state.root).length > 0)
+    await tellLast(run, () => tellRemaining(run));
 }
 
 /** Tells a hook of a run that has ended, or is about to. What it throws is logged: it changes nothing any more. */
-async function tellEnd(run: DrivenRun, tell: () => Promise<void>): Promise<void> {
+async function tellLast(run: DrivenRun, tell: () => Promise<void>): Promise<void> {
   try {
     await tell();
   } catch (thrown) {

@@ -55,8 +55,7 @@ async function tellAll(run: DrivenRun, next: () => Untold | undefined): Promise<
   }
 }
 
-/** Tells the hook that a step ended. @throws HookFailure for what the hook throws. */
-export async function tell(run: DrivenRun, step: number, output: Output): Promise<void> {
+async function tell(run: DrivenRun, step: number, output: Output): Promise<void> {
   const { hooks } = run.runtime;
   const { program } = run.driver.state;
   const instruction = program.instructions[step];

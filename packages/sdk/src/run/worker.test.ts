@@ -10,6 +10,7 @@ import type { JsonObject, JsonValue } from '../core/json.ts';
 import { type LogFields, type Logger, silentLogger } from '../observe/logger.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import type { RunQuery } from '../storage/storage-backend.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
 import { crashingStorage } from '../testing/crashing-storage.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
@@ -125,6 +126,53 @@ describe('workers', () => {
     await expect.poll(async () => (await portia.storage.getPlanRun(planRunId)).state).toBe('COMPLETE');
     controller.abort();
     expect(await working).toEqual({ complete: 1, failed: 0, waiting: 0, refused: 0 });
+  });
+
+  it('read as much of a store with many sleepers and waiting runs as of one with few', async () => {
+    const open = [async () => memoryStorage(), () => sqliteStorage(':memory:')];
+    for (const make of open) {
+      const reads: number[] = [];
+      for (const sleepers of [2, 300]) {
+        const storage = await make();
+        const clock = fakeClock();
+        const all = clientOf({ tools: [one, asker], storage, clock });
+        const sleepy = new PlanBuilderV2('sleeps').sleep({ ms: 3_600_000 }).invokeToolStep({ tool: 'one' }).build();
+        const patient = new PlanBuilderV2('asks').userInput({ message: '?', expiresIn: 3_600_000 }).build();
+        for (let n = 0; n < sleepers; n += 1) {
+          await all.runPlan(n % 2 === 0 ? sleepy : patient);
+          await all.start(plan, { startAt: clock.now() + 3_600_000 });
+          await all.runPlan(planOf({ toolId: 'asker', output: '$a' }));
+        }
+        let read = 0;
+        const counting = new Proxy(storage, {
+          get(target, name) {
+            const value: unknown = Reflect.get(target, name, target);
+            if (typeof value !== 'function') return value;
+            if (name !== 'listRuns') return value.bind(target) as unknown;
+            return async (query: RunQuery) => {
+              const page = await target.listRuns(query);
+              // A look that finds nothing costs something, too.
+              read += 1 + page.items.length;
+              return page;
+            };
+          },
+        });
+        const portia = clientOf({ tools: [one, asker], storage: counting, clock });
+        for (let n = 0; n < 3; n += 1) await portia.start(plan);
+        expect(await portia.work({ untilIdle: true })).toMatchObject({ complete: 3, waiting: 0 });
+        reads.push(read);
+        await clock.advance(3_600_000);
+        expect(await portia.work({ untilIdle: true })).toEqual({
+          complete: sleepers * 1.5,
+          failed: sleepers / 2,
+          waiting: 0,
+          refused: 0,
+        });
+        await storage.close();
+      }
+      expect(reads[0]).toBeLessThan(20);
+      expect(reads[1]).toBe(reads[0]);
+    }
   });
 
   it('on one SQLite file share the runs: none is driven twice', async () => {

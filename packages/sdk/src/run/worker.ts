@@ -1,10 +1,11 @@
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
-import type { PlanRunState } from '../core/run-state.ts';
+import { isFinished, isUntold, type PlanRunState } from '../core/run-state.ts';
+import { readySince } from '../storage/run-query.ts';
 import type { RunQuery, RunSummary } from '../storage/storage-backend.ts';
 import { BudgetBreak } from './budget.ts';
 import { drive } from './drive.ts';
-import { isAlive } from './driver-host.ts';
+import { isAlive, ownersHere } from './driver-host.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import { advance } from './runner.ts';
 import type { Runtime } from './runtime.ts';
@@ -32,6 +33,8 @@ export interface WorkCounts {
 }
 
 const pageSize = 100;
+/** Milliseconds between looks for runs whose driver on this host died, while there are others to drive. */
+const neighboursMs = 1_000;
 /** Milliseconds between something being said to a run and a look at what is ready now. */
 const settleMs = 20;
 /** Milliseconds until a run is tried again that the store did not let be driven. */
@@ -44,6 +47,7 @@ const retryMs = 1_000;
 export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOptions = {}): Promise<WorkCounts> {
   const { concurrency = 10, signal, pollMs = 1_000, untilIdle = false } = options;
   const report = new Report();
+  const finder = new Finder(runtime);
   const inFlight = new Map<PlanRunUUID, Promise<void>>();
   const refused = new Set<PlanRunUUID>();
   const bell = new Bell(runtime);
@@ -51,12 +55,8 @@ export async function work(runtime: Runtime, plans: PlanShelf, options: WorkOpti
   let broken = undefined as { readonly by: unknown } | undefined;
   try {
     while (!signal?.aborted && !broken) {
-      const ready = await look(
-        runtime,
-        (id) => inFlight.has(id) || refused.has(id),
-        concurrency - inFlight.size,
-        untilIdle,
-      );
+      const busy = (id: PlanRunUUID): boolean => inFlight.has(id) || refused.has(id);
+      const ready = await look(runtime, () => finder.find(busy, concurrency - inFlight.size, inFlight.size), untilIdle);
       for (const { header } of ready) {
         const driven = driveOne(runtime, plans, header.id, report, refused, signal)
           .catch((error: unknown) => {
@@ -105,12 +105,11 @@ class Report {
 /** What is ready. A worker that is to stay outlives a store that is away for a while. */
 async function look(
   runtime: Runtime,
-  busy: (id: PlanRunUUID) => boolean,
-  limit: number,
+  find: () => Promise<readonly RunSummary[]>,
   untilIdle: boolean,
 ): Promise<readonly RunSummary[]> {
   try {
-    return await findReady(runtime, busy, limit);
+    return await find();
   } catch (error) {
     if (untilIdle || !isPassing(error)) throw error;
     runtime.logger.warn('the store does not say what is ready; it is asked again', { error: error.message });
@@ -123,39 +122,47 @@ function isPassing(error: unknown): error is PortiaError {
   return PortiaError.isInstance(error) && error.code === 'STORAGE_FAILED';
 }
 
-async function findReady(
-  runtime: Runtime,
-  busy: (id: PlanRunUUID) => boolean,
-  limit: number,
-): Promise<readonly RunSummary[]> {
-  if (limit <= 0) return [];
-  const found: RunSummary[] = [];
-  const queries: RunQuery[] = [
-    { states: ['READY_TO_RESUME', 'IN_PROGRESS'], order: 'oldest', limit: pageSize },
-    {
-      states: ['NOT_STARTED', 'NEED_CLARIFICATION'],
-      wakeBefore: runtime.clock.now(),
-      order: 'oldest',
-      limit: pageSize,
-    },
-  ];
-  for (const query of queries) {
+/** Finds what is ready, and asks the store for little else. */
+class Finder {
+  readonly #runtime: Runtime;
+  #lookedAround = Number.NEGATIVE_INFINITY;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Up to so many runs that are ready and not at hand here; `inFlight`: how many are. */
+  async find(busy: (id: PlanRunUUID) => boolean, limit: number, inFlight: number): Promise<readonly RunSummary[]> {
+    if (limit <= 0) return [];
+    const { clock } = this.#runtime;
+    const at = clock.now();
+    const free = (run: RunSummary): boolean => !busy(run.header.id) && !isDriven(this.#runtime, run);
+    const ready = await this.#list({ readyAt: at, limit: Math.min(limit, pageSize) }, limit, free);
+    if (ready.length > 0) return ready;
+    // The store goes by heartbeats; of a driver on this host it is known at once that its process died.
+    if (inFlight > 0 && performance.now() - this.#lookedAround < neighboursMs) return [];
+    this.#lookedAround = performance.now();
+    return this.#list({ drivenFrom: ownersHere(), limit: pageSize }, limit, (run) => {
+      const since = readySince({ status: run.status, driver: undefined });
+      return since !== undefined && since <= at && free(run);
+    });
+  }
+
+  async #list(query: RunQuery, limit: number, wanted: (run: RunSummary) => boolean): Promise<readonly RunSummary[]> {
+    const found: RunSummary[] = [];
     let cursor: string | undefined;
     do {
-      const page = await runtime.storage.listRuns({ ...query, cursor });
-      for (const run of page.items) {
-        if (found.length >= limit) return found;
-        if (!busy(run.header.id) && !isDriven(runtime, run) && !sleeps(runtime, run)) found.push(run);
-      }
+      const page = await this.#runtime.storage.listRuns({ ...query, cursor });
+      found.push(...page.items.filter((run) => wanted(run) && mayDrive(this.#runtime, run)));
       cursor = page.cursor;
     } while (cursor !== undefined && found.length < limit);
+    return found.slice(0, limit);
   }
-  return found;
 }
 
-/** Whether a run that is ready has to wait for a time to come. */
-function sleeps(runtime: Runtime, { status }: RunSummary): boolean {
-  return status.wakeAt !== undefined && status.wakeAt > runtime.clock.now();
+/** Whether there is something to do here: of a run that has ended only hooks are told. */
+function mayDrive({ hooks }: Runtime, { status }: RunSummary): boolean {
+  return !isFinished(status) || hooks.afterPlanRun !== undefined || hooks.afterStepExecution !== undefined;
 }
 
 function isDriven(runtime: Runtime, { driver }: RunSummary): boolean {
@@ -172,6 +179,8 @@ async function driveOne(
 ): Promise<void> {
   try {
     const state = await drive(runtime, plans, id, advance, { signal, again: advance });
+    // Its hooks are those of another client.
+    if (isFinished(state) && isUntold(state)) refused.add(id);
     report.count(id, becameOf(state.state));
   } catch (error) {
     if (PortiaError.isInstance(error) && (error.code === 'RUN_BUSY' || error.code === 'DRIVER_LOST')) return;

@@ -12,14 +12,43 @@ export function pageSkip(skip: number | undefined): number {
   return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.trunc(skip ?? 0) || 0));
 }
 
+/**
+ * From when on a run can be driven on by itself; undefined for one that waits for somebody, or is over. Epoch
+ * milliseconds, 0 where it could be at any time.
+ */
+export function readySince({ status, driver }: Pick<RunSummary, 'status' | 'driver'>): number | undefined {
+  const { state, wakeAt } = status;
+  const due = wakeAt ?? (state === 'IN_PROGRESS' || state === 'READY_TO_RESUME' ? 0 : undefined);
+  return due === undefined ? undefined : Math.max(due, driver?.expiresAt ?? 0);
+}
+
+/** A place in the list of runs that are ready: since when, and what tells those of one time apart. */
+export interface ReadyPlace {
+  readonly since: number;
+  readonly number: number;
+}
+
+/** The cursor of such a place. */
+export function readyCursor({ since, number }: ReadyPlace): string {
+  return `ready.${since}.${number}`;
+}
+
+/** The place such a cursor names. @throws PortiaError `CONFIG_INVALID`. */
+export function readReadyCursor(cursor: string): ReadyPlace {
+  const [, since, number] = /^ready\.(\d{1,16})\.(\d{1,15})$/.exec(cursor) ?? [];
+  if (since === undefined || number === undefined) throw badCursor(cursor);
+  return { since: Number(since), number: Number(number) };
+}
+
 /** Whether a run is one of those asked for. */
-export function matchesQuery(query: RunQuery, { header, status }: RunSummary): boolean {
+export function matchesQuery(query: RunQuery, { header, status, driver }: RunSummary): boolean {
   if (query.states && !query.states.includes(status.state)) return false;
   if (query.planId !== undefined && query.planId !== header.planId) return false;
   if (query.endUserId !== undefined && query.endUserId !== header.endUserId) return false;
   if (query.codes && !(status.error && query.codes.includes(status.error.code))) return false;
-  if (query.wakeBefore !== undefined && !(status.wakeAt !== undefined && status.wakeAt <= query.wakeBefore))
+  if (query.readyAt !== undefined && !((readySince({ status, driver }) ?? Number.POSITIVE_INFINITY) <= query.readyAt))
     return false;
+  if (query.drivenFrom !== undefined && !driver?.owner.startsWith(query.drivenFrom)) return false;
   if (query.updatedBefore !== undefined && status.updatedAt >= query.updatedBefore) return false;
   for (const [label, value] of Object.entries(query.labels ?? {})) if (header.labels?.[label] !== value) return false;
   return true;

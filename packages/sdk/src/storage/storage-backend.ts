@@ -37,8 +37,8 @@ export interface RunStatus {
   /** Epoch milliseconds. */
   readonly updatedAt: number;
   /**
-   * When a run has to be looked at without an answer: a waiting one at its earliest expiry, a new one at its `startAt`.
-   * Epoch milliseconds.
+   * When a run has to be looked at without an answer: a waiting one at its earliest expiry, a new one at its `startAt`,
+   * one that has ended while hooks are still to be told of it. Epoch milliseconds.
    */
   readonly wakeAt?: number | undefined;
   readonly error?: RunError | undefined;
@@ -97,8 +97,14 @@ export interface RunQuery {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Error codes of failed runs. */
   readonly codes?: readonly string[] | undefined;
-  /** Only runs whose `wakeAt` has passed at this time. Epoch milliseconds. */
-  readonly wakeBefore?: number | undefined;
+  /**
+   * Only runs that could be driven on at this time, those first that could be first, whatever `order` says: runs with a
+   * `wakeAt` that has passed, or without one in progress or ready to resume, and without a driver, or with one whose
+   * heartbeat is over. Costs what it finds, however many runs wait. Epoch milliseconds.
+   */
+  readonly readyAt?: number | undefined;
+  /** Only runs that have a driver whose `owner` begins with this. */
+  readonly drivenFrom?: string | undefined;
   /** Only runs that were last changed before this time. Epoch milliseconds. */
   readonly updatedBefore?: number | undefined;
   /** `newest` (default) or `oldest` first, by creation. */

@@ -33,6 +33,9 @@ export interface Planted {
   readonly storage?: (storage: StorageBackend) => StorageBackend;
 }
 
+/** What the hook after a run is told. */
+const theEnd = 'the end of the run';
+
 /** Where effects happen. */
 export class Outside {
   readonly effects: string[] = [];
@@ -130,6 +133,10 @@ export async function runProgram(
       await Promise.resolve();
       told.push(step.output);
     };
+    const afterPlanRun: ExecutionHooks['afterPlanRun'] = () => {
+      if (crashing.crashed) throw new Error('a dead process hears nothing');
+      told.push(theEnd);
+    };
     const asking: ExecutionHooks = {
       inPlanOrder: before === 'in plan order',
       async beforeStepExecution(_plan, _run, step) {
@@ -138,7 +145,7 @@ export async function runProgram(
       },
       beforeToolCall: (_tool, args) => outside.ask(JSON.stringify(args).length),
     };
-    const executionHooks = { ...(hooked && { afterStepExecution }), ...(before !== 'none' && asking) };
+    const executionHooks = { ...(hooked && { afterStepExecution, afterPlanRun }), ...(before !== 'none' && asking) };
     const open = (): Portia =>
       new Portia({
         config: new Config({ storage: crashing, ...config }),
@@ -333,12 +340,11 @@ function checkBegun(
 }
 
 /**
- * The hook hears of the ends of steps in the order of the plan, whatever ended first. A process that dies may have told
+ * Hooks hear of the ends of steps in the order of the plan, whatever ended first, and at last of the end of the run. A process that dies may have told
  * what is not on record: the next one begins at or before where it stood, and never after.
  */
-function checkTold({ told, failing }: Expected, lives: readonly (readonly string[])[]): void {
-  // The run is over when the hook hears of the step that failed: who dies just then tells it no more.
-  const all = failing === undefined ? told : [...told, failing];
+function checkTold({ told, failing, final }: Expected, lives: readonly (readonly string[])[]): void {
+  const all = [...told, ...(failing === undefined ? [] : [failing]), ...(final === undefined ? [] : [theEnd])];
   let reached = 0;
   for (const heard of lives) {
     let from = reached;
@@ -346,7 +352,7 @@ function checkTold({ told, failing }: Expected, lives: readonly (readonly string
     if (from < 0) throw new Error(`told ${heard.join()} after ${reached} of ${all.join()}`);
     reached = Math.max(reached, from + heard.length);
   }
-  expect(reached).toBeGreaterThanOrEqual(told.length);
+  expect(reached).toBe(all.length);
 }
 
 /** What the record shows of a value: of a large one that it is elsewhere. */

@@ -20,7 +20,7 @@ import {
   withoutAsks,
 } from '../records.ts';
 import { type ClarificationQuery, clarificationsByReading, type ListedClarification } from '../open-clarifications.ts';
-import { matchesQuery } from '../run-query.ts';
+import { matchesQuery, readySince } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -43,6 +43,12 @@ import { journalOf, readPortiaRun } from './portia-run.ts';
 import { type Edit, PortiaView } from './portia-view.ts';
 import { driverLine, journalLines, RunFolder } from './run-folder.ts';
 import { RunLister } from './run-lister.ts';
+
+/** Where a run stands among those that are ready: by the time since when, and for those of one time by their creation. */
+const readyPlace = (run: RunSummary): { readonly id: string; readonly createdAt: number } => ({
+  id: `${String(run.header.createdAt).padStart(15, '0')}.${run.header.id}`,
+  createdAt: readySince(run) ?? 0,
+});
 
 type Found = { readonly id: PlanRunUUID; readonly command: Command };
 
@@ -179,7 +185,10 @@ export class DiskRuns implements RunStore {
 
   listRuns(query: RunQuery): Page<RunSummary> {
     const runs = this.#lister.list((id) => this.#driven.get(id)).filter((run) => matchesQuery(query, run));
-    const page = pageByTime(runs, query, ({ header }) => header);
+    const page =
+      query.readyAt === undefined
+        ? pageByTime(runs, query, ({ header }) => header)
+        : pageByTime(runs, { ...query, order: 'oldest' }, readyPlace);
     return { ...page, items: page.items.map((run) => freezeJson(frozenCopy(run, 'the run'))) };
   }
 

@@ -28,7 +28,7 @@ import {
   pageOfClarifications,
   type PlacedClarification,
 } from '../open-clarifications.ts';
-import { matchesQuery, pageOfList, pageOfNumbered } from '../run-query.ts';
+import { matchesQuery, pageOfList, pageOfNumbered, readySince } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -42,6 +42,7 @@ import type {
   StoredRun,
 } from '../storage-backend.ts';
 import { type Watcher, Watchers } from '../watchers.ts';
+import { ReadyList } from './ready-list.ts';
 
 /** A store in this process's memory; every answer is given at once. */
 export interface MemoryStorage extends StorageBackend {
@@ -78,6 +79,7 @@ class InMemory implements MemoryStorage {
   readonly #planList: PlanRecord[] = [];
   readonly #runs = new Map<PlanRunUUID, MemoryRun>();
   #runList: MemoryRun[] = [];
+  readonly #ready = new ReadyList<MemoryRun>();
   #runCount = 0;
   readonly #runKeys = new Map<string, MemoryRun>();
   readonly #outputs = new Map<PlanRunUUID, Map<string, LocalDataValue>>();
@@ -129,7 +131,7 @@ class InMemory implements MemoryStorage {
       commands: [],
     };
     this.#add(run);
-    return { header, created: true, driver: claim && take(run, claim) };
+    return { header, created: true, driver: claim && this.#take(run, claim) };
   }
 
   #add(run: MemoryRun): void {
@@ -138,6 +140,18 @@ class InMemory implements MemoryStorage {
     this.#runs.set(id, run);
     this.#runList.push(run);
     if (runKey !== undefined) this.#runKeys.set(runKey, run);
+    this.#changed(run);
+  }
+
+  /** A run may be ready now, or be so no longer. */
+  #changed(run: MemoryRun): void {
+    this.#ready.set(run, readySince({ status: run.status, driver: driverOf(run) }));
+  }
+
+  #take(run: MemoryRun, claim: Claim): DriverRecord {
+    const driver = take(run, claim);
+    this.#changed(run);
+    return driver;
   }
 
   importRun(given: StoredRun, outputs: readonly NamedOutput[]): boolean {
@@ -172,6 +186,7 @@ class InMemory implements MemoryStorage {
       const run = this.#runs.get(id);
       if (!run || !isRemovable(summaryOf(run), before)) continue;
       gone.add(run);
+      this.#ready.set(run, undefined);
       this.#runs.delete(id);
       this.#outputs.delete(id);
       if (run.header.runKey !== undefined) this.#runKeys.delete(run.header.runKey);
@@ -197,10 +212,13 @@ class InMemory implements MemoryStorage {
   }
 
   listRuns(query: RunQuery): Page<RunSummary> {
-    return pageOfNumbered(this.#runList, query, (run) => {
+    const pick = (run: MemoryRun): RunSummary | undefined => {
       const summary = summaryOf(run);
       return matchesQuery(query, summary) ? summary : undefined;
-    });
+    };
+    return query.readyAt === undefined
+      ? pageOfNumbered(this.#runList, query, pick)
+      : this.#ready.page(query.readyAt, query, pick);
   }
 
   listClarifications(query: ClarificationQuery): Page<ListedClarification> {
@@ -223,19 +241,23 @@ class InMemory implements MemoryStorage {
     const run = this.#found(id);
     const driver = driverOf(run);
     if (driver && isAlive(driver, claim)) return { claimed: false, driver };
-    return { claimed: true, driver: take(run, claim) };
+    return { claimed: true, driver: this.#take(run, claim) };
   }
 
   heartbeat(drivers: readonly { readonly id: PlanRunUUID; readonly epoch: number }[], expiresAt: number): void {
     for (const { id, epoch } of drivers) {
       const run = this.#runs.get(id);
-      if (run?.epoch === epoch) run.expiresAt = expiresAt;
+      if (run?.epoch !== epoch) continue;
+      run.expiresAt = expiresAt;
+      this.#changed(run);
     }
   }
 
   releaseRun(id: PlanRunUUID, epoch: number): void {
     const run = this.#runs.get(id);
-    if (run?.epoch === epoch) run.owner = undefined;
+    if (run?.epoch !== epoch) return;
+    run.owner = undefined;
+    this.#changed(run);
   }
 
   append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release = false): boolean {
@@ -245,6 +267,7 @@ class InMemory implements MemoryStorage {
     if (status !== undefined) run.status = withoutAsks(status);
     if (status?.asks) run.open = status.asks;
     if (release) run.owner = undefined;
+    if (release || status !== undefined) this.#changed(run);
     this.#journalBytes += commit.events.length + 16;
     this.#watchers.tell(id, 'commit');
     return true;

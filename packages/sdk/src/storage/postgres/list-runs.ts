@@ -1,14 +1,16 @@
-import { pageLimit, pageOf, pageSkip, readCursor } from '../run-query.ts';
+import { pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
 import { stateNumber } from '../state-numbers.ts';
 import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
 import type { Database, SqlValue } from './database.ts';
 import { digestOf, endUserDigest, labelDigests, type RunRow, runColumns, summaryOf, uuidOf } from './rows.ts';
+import { mayBeReady, readyAt } from './schema.ts';
 
 /**
  * One page of the runs that are asked for, in the order of their numbers, which is that of their creation. Every filter
  * has an index that is in this order, too, so that a page costs the same however many runs there are.
  */
 export async function listRuns(database: Database, query: RunQuery): Promise<Page<RunSummary>> {
+  if (query.readyAt !== undefined) return listReady(database, query);
   const limit = pageLimit(query.limit);
   const labels = await rarestFirst(database, labelDigests(query.labels));
   const { text, values } = statementOf(database.schema, { query, labels, limit: limit + 1 });
@@ -25,6 +27,45 @@ export async function countRuns(database: Database, given: RunQuery): Promise<nu
   const text = branches.map(({ from, where }) => `SELECT count(*) FROM ${from} ${where}`).join(' UNION ALL ');
   const [row] = await database.rows<{ count: string }>(`SELECT sum(count) AS count FROM (${text}) parts`, values);
   return Number(row?.count ?? 0);
+}
+
+/** Runs that are ready, in the order in which they became so: it is that of their index. */
+async function listReady(database: Database, query: RunQuery): Promise<Page<RunSummary>> {
+  const limit = pageLimit(query.limit);
+  const values: SqlValue[] = [];
+  const value = (given: SqlValue): string => `$${values.push(given)}`;
+  const anyOf = branchesOf(query, value).map((all) => all.join(' AND ') || 'true');
+  const conditions = [
+    ...conditionsOf(query, value),
+    ...drivenFrom(query, value),
+    ...labelDigests(query.labels).map((digest) => hasLabel(database.schema, value(digest))),
+    `(${anyOf.join(' OR ')})`,
+  ];
+  if (query.cursor !== undefined) {
+    const { since, number } = readReadyCursor(query.cursor);
+    conditions.push(`(${readyAt}, run.n) > (${value(since)}::bigint, ${value(number)}::bigint)`);
+  }
+  const rows = await database.rows<RunRow & { readonly ready_at: number }>(
+    `SELECT ${runColumns}, ${readyAt} AS ready_at FROM ${database.schema}.run
+     WHERE ${conditions.join(' AND ')} ORDER BY ${readyAt}, run.n
+     LIMIT ${value(limit + 1)} OFFSET ${value(pageSkip(query.skip))}`,
+    values,
+  );
+  const page = rows.slice(0, limit);
+  const last = rows.length > limit ? page.at(-1) : undefined;
+  return pageOf(page.map(summaryOf), last && readyCursor({ since: last.ready_at, number: last.n }));
+}
+
+const hasLabel = (schema: string, digest: string): string =>
+  `EXISTS (SELECT 1 FROM ${schema}.label l WHERE l.digest = ${digest} AND l.run = run.n)`;
+
+/** No name goes on with it. */
+const lastCharacter = '\u{10ffff}';
+
+function drivenFrom({ drivenFrom: owner }: RunQuery, value: (given: SqlValue) => string): string[] {
+  if (owner === undefined) return [];
+  const end = value(`${owner}${lastCharacter}`);
+  return [`run.owner COLLATE "C" >= ${value(owner)} AND run.owner COLLATE "C" < ${end}`];
 }
 
 /** How far the runs of a label are counted to find the rarest: more than that is many. */
@@ -52,16 +93,17 @@ function partsOf(schema: string, query: RunQuery, digests: readonly string[]): P
   const values: SqlValue[] = [];
   const value = (given: SqlValue): string => `$${values.push(given)}`;
   const cursor = query.cursor === undefined ? undefined : value(readCursor(query.cursor));
-  const [first, ...labels] = digests;
-  const from = sourceOf(schema, query, first, value);
+  const driven = drivenFrom(query, value);
+  // Those that are driven are few: they are looked up first, whatever the planner thinks of it.
+  const first = driven.length > 0 ? undefined : digests[0];
+  const labels = first === undefined ? digests : digests.slice(1);
+  const from = sourceOf(schema, driven, first, value);
   // The label's own number has to be bounded and ordered by: its index is the one that is used then.
   const number = first === undefined ? 'run.n' : 'label.run';
   const conditions = [
     ...conditionsOf(query, value),
     ...(cursor === undefined ? [] : [`${number} ${query.order === 'oldest' ? '>' : '<'} ${cursor}::bigint`]),
-    ...labels.map(
-      (digest) => `EXISTS (SELECT 1 FROM ${schema}.label l WHERE l.digest = ${value(digest)} AND l.run = run.n)`,
-    ),
+    ...labels.map((digest) => hasLabel(schema, value(digest))),
   ];
   const branches = branchesOf(query, value).map((more) => {
     const all = [...conditions, ...more];
@@ -92,20 +134,19 @@ function statementOf(
 
 function sourceOf(
   schema: string,
-  query: RunQuery,
+  driven: readonly string[],
   label: string | undefined,
   value: (given: SqlValue) => string,
 ): string {
   if (label !== undefined) {
     return `(SELECT * FROM ${schema}.label WHERE digest = ${value(label)}) label JOIN ${schema}.run ON run.n = label.run`;
   }
-  if (query.wakeBefore === undefined) return `${schema}.run`;
-  // Those that are due are few: they are looked up first, whatever the planner thinks of it.
-  return `(SELECT * FROM ${schema}.run WHERE wake_at <= ${value(query.wakeBefore)}::bigint OFFSET 0) run`;
+  return driven.length > 0 ? `(SELECT * FROM ${schema}.run WHERE ${driven.join()} OFFSET 0) run` : `${schema}.run`;
 }
 
 function conditionsOf(query: RunQuery, value: (given: SqlValue) => string): string[] {
   const conditions: string[] = [];
+  if (query.readyAt !== undefined) conditions.push(mayBeReady, `${readyAt} <= ${value(query.readyAt)}::bigint`);
   if (query.planId !== undefined) {
     conditions.push(`run.plan = ${value(isUuid(query.planId) ? uuidOf(query.planId) : digestOf('no plan'))}`);
   }
@@ -114,9 +155,6 @@ function conditionsOf(query: RunQuery, value: (given: SqlValue) => string): stri
     conditions.push(digest === null ? 'run.end_user_digest IS NULL' : `run.end_user_digest = ${value(digest)}`);
   }
   if (query.updatedBefore !== undefined) conditions.push(`run.updated_at < ${value(query.updatedBefore)}::bigint`);
-  if (query.wakeBefore !== undefined && query.labels && Object.keys(query.labels).length > 0) {
-    conditions.push(`run.wake_at <= ${value(query.wakeBefore)}::bigint`);
-  }
   return conditions;
 }
 

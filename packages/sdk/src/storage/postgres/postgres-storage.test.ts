@@ -18,8 +18,8 @@ import {
   working,
 } from '../../testing/storage-contract/samples.ts';
 import { testStorageBackend } from '../../testing/storage-contract.ts';
-import type { StorageBackend } from '../storage-backend.ts';
-import type { PgPool } from './database.ts';
+import type { RunQuery, StorageBackend } from '../storage-backend.ts';
+import type { PgPool, PgQuery } from './database.ts';
 import { type PostgresOptions, postgresStorage } from './index.ts';
 
 let server: TestPostgres;
@@ -63,7 +63,7 @@ describe('postgres storage', () => {
     const schema = freshSchema();
     const handles = await Promise.all(Array.from({ length: 8 }, () => postgresStorage({ pool, schema })));
     const { rows } = await pool.query(`SELECT step FROM ${schema}.migration`);
-    expect(rows).toEqual([{ step: 1 }, { step: 2 }]);
+    expect(rows).toEqual([{ step: 1 }, { step: 2 }, { step: 3 }]);
     const { id } = await storedRun(handles[0] as StorageBackend);
     expect((await handles[7]?.loadRun(id))?.header.id).toBe(id);
   });
@@ -79,6 +79,43 @@ describe('postgres storage', () => {
     await first.close();
     expect(await codeOf(async () => first.loadRun(id))).toBe('STORAGE_FAILED');
     expect((await second.listRuns({})).items.length).toBe(1);
+  });
+
+  it('finds what is ready, and what a host drives, in an index, among many runs that wait', async () => {
+    const schema = freshSchema();
+    const asked: PgQuery[] = [];
+    const query: PgPool['query'] = (one) => {
+      asked.push(one);
+      return pool.query(one);
+    };
+    const storage = await postgresStorage({
+      schema,
+      pool: { query, connect: () => pool.connect(), end: async () => {} },
+    });
+    const { id, driver } = await storedRun(storage);
+    await pool.query(
+      `INSERT INTO ${schema}.run (id, plan, created_at, updated_at, state, epoch, wake_at)
+       SELECT gen_random_uuid(), plan, 0, 0, 3, 1, 9000000000000000 FROM ${schema}.run, generate_series(1, 5000);
+       ANALYZE ${schema}.run`,
+    );
+    await storage.append(id, 1, firstCommit, working);
+    const later = driver.expiresAt;
+    const questions: readonly (readonly [RunQuery, string])[] = [
+      [{ readyAt: later, limit: 10 }, 'run_ready'],
+      [{ readyAt: later, limit: 10, cursor: 'ready.0.0' }, 'run_ready'],
+      [{ drivenFrom: 'host/', limit: 10 }, 'run_owner'],
+    ];
+    for (const [question, index] of questions) {
+      asked.length = 0;
+      const { items } = await storage.listRuns(question);
+      expect(items.map(({ header }) => header.id)).toEqual([id]);
+      const { text, values } = asked.at(-1) as PgQuery;
+      const { rows } = await pool.query({ text: `EXPLAIN ANALYZE ${text}`, values: [...(values ?? [])] });
+      const plan = rows.map((row: Record<string, string>) => row['QUERY PLAN']).join('\n');
+      expect(plan).toContain(index);
+      expect(plan).not.toMatch(/Seq Scan on run|Rows Removed by Filter: \d{3,}/);
+    }
+    await storage.close();
   });
 
   it('takes the schema from the address, too, and works for a user who may make none', async () => {

@@ -1,6 +1,11 @@
 import { PortiaError } from '../../core/errors.ts';
 import type { Ask, Database } from './database.ts';
 
+/** Which runs can be driven on by themselves, now or later: begun and answered ones, and those with a time to wake. */
+export const mayBeReady: string = '(wake_at IS NOT NULL OR state IN (1, 3))';
+/** From when on they can; part of an index, and so of the schema. */
+export const readyAt: string = 'GREATEST(COALESCE(wake_at, 0), COALESCE(expires_at, 0))';
+
 /**
  * The tables, by numbered steps; a step never changes once released. `$s` is the schema. JSON is kept as text: what is
  * stored is given back to the letter. Names of any length and content are found by a digest of 128 bits.
@@ -98,6 +103,12 @@ const steps: readonly string[] = [
     PRIMARY KEY (tag, raised_at, run, id)
   );
   CREATE INDEX open_clarification_run ON $s.open_clarification (run);
+  `,
+  // From when on a run can be driven on by itself, so that who looks for such runs reads no others.
+  `
+  DROP INDEX $s.run_wake;
+  CREATE INDEX run_ready ON $s.run ((${readyAt}), n) WHERE ${mayBeReady};
+  CREATE INDEX run_owner ON $s.run (owner COLLATE "C") WHERE owner IS NOT NULL;
   `,
 ];
 

@@ -1,5 +1,5 @@
 import { defaultEndUserId } from '../../core/end-user.ts';
-import { pageLimit, pageOf, pageSkip, readCursor } from '../run-query.ts';
+import { pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
 import { states, stateNumber } from '../state-numbers.ts';
 import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
@@ -48,6 +48,7 @@ function counted(connection: Connection, query: RunQuery): number {
  * read from its index, and the others are checked row by row.
  */
 export function listRuns(connection: Connection, query: RunQuery): Page<RunSummary> {
+  if (query.readyAt !== undefined) return listReady(connection, query);
   const limit = pageLimit(query.limit);
   const filters = filtersOf(query);
   const driver = rarest(connection, filters);
@@ -56,6 +57,25 @@ export function listRuns(connection: Connection, query: RunQuery): Page<RunSumma
   const rows = connection.all<RunRow>(text, values);
   const page = rows.slice(0, limit);
   return pageOf(page.map(summaryOf), rows.length > limit ? String(page.at(-1)?.n) : undefined);
+}
+
+/** Runs that are ready, in the order in which they became so: it is that of their index. */
+function listReady(connection: Connection, query: RunQuery): Page<RunSummary> {
+  const limit = pageLimit(query.limit);
+  const conditions = filtersOf(query).map(anyOf);
+  if (query.cursor !== undefined) {
+    const { since, number } = readReadyCursor(query.cursor);
+    const text = 'run.ready_at >= ? AND (run.ready_at > ? OR run.n > ?)';
+    conditions.push({ text, values: [since, since, number] });
+  }
+  const rows = connection.all<RunRow & { readonly ready_at: number }>(
+    `SELECT ${runColumns}, run.ready_at FROM run INDEXED BY run_ready CROSS JOIN plan ON plan.n = run.plan
+     WHERE ${conditions.map(({ text }) => text).join(' AND ')} ORDER BY run.ready_at, run.n LIMIT ? OFFSET ?`,
+    [...conditions.flatMap(({ values }) => values), limit + 1, pageSkip(query.skip)],
+  );
+  const page = rows.slice(0, limit);
+  const last = rows.length > limit ? page.at(-1) : undefined;
+  return pageOf(page.map(summaryOf), last && readyCursor({ since: last.ready_at, number: last.n }));
 }
 
 function rarest(connection: Connection, filters: readonly Filter[]): Filter | undefined {
@@ -130,6 +150,9 @@ function anyOf({ alternatives, table }: Filter): Condition {
   return { text: `(${text.join(' OR ') || 'false'})`, values: alternatives.flatMap(({ values }) => values) };
 }
 
+/** No name goes on with it. */
+const lastCharacter = '\u{10ffff}';
+
 function filtersOf(query: RunQuery): Filter[] {
   const filters: Filter[] = [];
   if (query.states) filters.push(statesFilter(query.states.map(stateNumber)));
@@ -143,8 +166,12 @@ function filtersOf(query: RunQuery): Filter[] {
       ...(codes.length > 0 && { index: 'run_code' }),
     });
   }
-  if (query.wakeBefore !== undefined)
-    filters.push({ alternatives: [{ text: 'run.wake_at <= ?', values: [query.wakeBefore] }], index: 'run_wake' });
+  if (query.readyAt !== undefined)
+    filters.push({ alternatives: [{ text: 'run.ready_at <= ?', values: [query.readyAt] }], index: 'run_ready' });
+  if (query.drivenFrom !== undefined) {
+    const values = [query.drivenFrom, `${query.drivenFrom}${lastCharacter}`];
+    filters.push({ alternatives: [{ text: 'run.owner >= ? AND run.owner < ?', values }], index: 'run_owner' });
+  }
   if (query.updatedBefore !== undefined)
     filters.push({ alternatives: [{ text: 'run.updated_at < ?', values: [query.updatedBefore] }] });
   if (query.planId !== undefined) {

@@ -98,6 +98,14 @@ const steps: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX open_clarification_run ON open_clarification (run, id);
   `,
+  // From when on a run can be driven on by itself, so that who looks for such runs reads no others.
+  `
+  ALTER TABLE run ADD COLUMN ready_at INTEGER GENERATED ALWAYS AS
+    (max(coalesce(wake_at, CASE WHEN state IN (1, 3) THEN 0 END), coalesce(expires_at, 0))) VIRTUAL;
+  DROP INDEX run_wake;
+  CREATE INDEX run_ready ON run (ready_at) WHERE ready_at IS NOT NULL;
+  CREATE INDEX run_owner ON run (owner) WHERE owner IS NOT NULL;
+  `,
 ];
 
 /**

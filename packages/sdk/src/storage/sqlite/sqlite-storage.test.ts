@@ -71,6 +71,22 @@ describe('a SQLite file', () => {
       });
     }));
 
+  it('finds what is ready, and what a host drives, by an index', () =>
+    withFolder(async (dir) => {
+      const path = join(dir, 'portia.db');
+      const storage = await sqliteStorage(path);
+      const { id } = await storedRun(storage);
+      await storage.append(id, 1, firstCommit, { state: 'IN_PROGRESS', updatedAt: 1 }, true);
+      // A statement that names an index works only with it: without it, SQLite refuses to prepare it.
+      expect((await storage.listRuns({ readyAt: 5, cursor: 'ready.0.0' })).items.length).toBe(1);
+      await raw(path, (exec) => exec('DROP INDEX run_ready'));
+      expect(await codeOf(async () => storage.listRuns({ readyAt: 5 }))).toBe('STORAGE_FAILED');
+      expect((await storage.listRuns({ drivenFrom: 'host' })).items.length).toBe(0);
+      await raw(path, (exec) => exec('DROP INDEX run_owner'));
+      expect(await codeOf(async () => storage.listRuns({ drivenFrom: 'host' }))).toBe('STORAGE_FAILED');
+      await storage.close();
+    }));
+
   it('is reported as damaged when it is something else', () =>
     withFolder(async (dir) => {
       const path = join(dir, 'portia.db');

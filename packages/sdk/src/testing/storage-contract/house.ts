@@ -84,7 +84,7 @@ function importTests(open: Open, { it, expect }: TestFunctions): void {
       expect(stored).toEqual({ ...run, epoch: stored?.epoch === undefined ? undefined : 3 });
       expect(await storage.getOutput(run.header.id, '$sales')).toEqual(sales.output);
       expect((await storage.listRuns({ labels: { batch: 'nightly' }, endUserId: 'ada' })).items.length).toBe(1);
-      expect((await storage.listRuns({ wakeBefore: now + 99 })).items.length).toBe(1);
+      expect((await storage.listRuns({ readyAt: now + 99 })).items.length).toBe(1);
       const { claimed, driver } = await storage.claimRun(run.header.id, sampleClaim());
       expect([claimed, driver.epoch]).toEqual([true, 4]);
       expect(await storage.append(run.header.id, 4, stepCommit(4), working)).toBe(true);

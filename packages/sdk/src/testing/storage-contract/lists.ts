@@ -1,6 +1,7 @@
+import type { PlanRunUUID } from '../../core/ids.ts';
 import { PlanRunState, type RunHeader } from '../../core/run-state.ts';
 import type { RunQuery, RunStatus, StorageBackend } from '../../storage/storage-backend.ts';
-import { codeOf, firstCommit, now, sampleClaim, sampleHeader, samplePlan, stepCommit } from './samples.ts';
+import { codeOf, firstCommit, now, sampleClaim, sampleHeader, samplePlan, stepCommit, ttlMs } from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
 /** Stores a run of each kind, oldest first; gives a way to say which of them a query finds. */
@@ -79,15 +80,53 @@ function filterTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await list({ labels: {}, states: ['COMPLETE'] })).toBe('done');
       expect(await list({ codes: ['TOOL_FAILED'] })).toBe('broken');
       expect(await list({ codes: ['TOOL_FAILED', 'APPROVAL_REFUSED'], planId: '0' as never })).toBe('refused');
-      expect(await list({ wakeBefore: now + 99 })).toBe('');
-      expect(await list({ wakeBefore: now + 100 })).toBe('asks');
-      expect(await list({ wakeBefore: now + 500 })).toBe('waits asks');
-      expect(await list({ wakeBefore: now + 500, states: ['NEED_CLARIFICATION'], endUserId: 'cust_1' })).toBe('asks');
+      expect(await list({ drivenFrom: 'host/1/' })).toBe('waits broken refused done ready asks busy new');
+      expect(await list({ drivenFrom: 'host/1/', order: 'oldest', labels: { batch: 'nightly' } })).toBe('new asks');
+      expect(await list({ drivenFrom: 'host/11/' })).toBe('');
+      expect(await list({ drivenFrom: 'host', states: ['COMPLETE'], planId: '0' as never })).toBe('done');
       expect(await list({ states: ['IN_PROGRESS'], endUserId: 'cust_1', planId: '1' as never })).toBe('busy');
     }));
 }
 
 function timeTests(open: Open, { it, expect }: TestFunctions): void {
+  it('finds runs that can be driven on, those first that could be first, and no others', () =>
+    open(async ({ storage }) => {
+      const list = await variety(storage);
+      // Their drivers are alive; not even then are those ready that nobody began or that wait for somebody.
+      expect(await list({ readyAt: now + ttlMs - 1 })).toBe('');
+      expect(await list({ readyAt: now + ttlMs })).toBe('busy asks ready waits');
+      expect(await list({ readyAt: now + ttlMs, states: ['NEED_CLARIFICATION'], endUserId: 'cust_1' })).toBe('asks');
+      expect(await list({ readyAt: now + ttlMs, labels: { batch: 'daily' }, planId: '1' as never })).toBe('ready');
+      expect(await list({ readyAt: now + ttlMs, drivenFrom: 'elsewhere/' })).toBe('');
+      const ids = (await storage.listRuns({ order: 'oldest' })).items.map(({ header }) => header.id);
+      const [, busy, asks, ready, done, , , waits] = ids as PlanRunUUID[];
+      for (const id of [busy, asks, ready, done, waits]) await storage.releaseRun(id as PlanRunUUID, 1);
+      expect(await list({ readyAt: now + 99 })).toBe('busy ready');
+      expect(await list({ readyAt: now + 100 })).toBe('busy ready asks');
+      expect(await list({ readyAt: now + 200 })).toBe('busy ready asks waits');
+      // One that has ended is looked at again while it has a time to wake.
+      await storage.claimRun(done as PlanRunUUID, sampleClaim());
+      await storage.append(
+        done as PlanRunUUID,
+        2,
+        stepCommit(2),
+        { state: 'COMPLETE', updatedAt: now, wakeAt: now + 50 },
+        true,
+      );
+      await storage.claimRun(asks as PlanRunUUID, sampleClaim());
+      expect(await list({ readyAt: now + 200 })).toBe('busy ready done waits');
+      await storage.heartbeat([{ id: asks as PlanRunUUID, epoch: 2 }], now + 150);
+      expect(await list({ readyAt: now + 150 })).toBe('busy ready done asks');
+      const seen: string[] = [];
+      for (let cursor: string | undefined, page = 0; page === 0 || cursor !== undefined; page += 1) {
+        const found = await storage.listRuns({ readyAt: now + 200, limit: 2, cursor });
+        seen.push(...found.items.map(({ header }) => header.id));
+        cursor = found.cursor;
+      }
+      expect(seen).toEqual([busy, ready, done, asks, waits]);
+      expect(await codeOf(() => storage.listRuns({ readyAt: now, cursor: 'nonsense' }))).toBe('CONFIG_INVALID');
+    }));
+
   it('finds new runs whose time has come', () =>
     open(async ({ storage }) => {
       const plan = samplePlan();
@@ -96,10 +135,8 @@ function timeTests(open: Open, { it, expect }: TestFunctions): void {
       for (const startAt of [now + 10, undefined, now + 20]) {
         ids.push((await storage.createRun(sampleHeader(plan.id, { startAt, createdAt: now + ids.length }))).header.id);
       }
-      const found = async (wakeBefore: number): Promise<string[]> =>
-        (
-          await storage.listRuns({ states: ['NOT_STARTED', 'NEED_CLARIFICATION'], wakeBefore, order: 'oldest' })
-        ).items.map(({ header }) => header.id);
+      const found = async (readyAt: number): Promise<string[]> =>
+        (await storage.listRuns({ readyAt })).items.map(({ header }) => header.id);
       expect(await found(now + 9)).toEqual([]);
       expect(await found(now + 10)).toEqual([ids[0]]);
       expect(await found(now + 99)).toEqual([ids[0], ids[2]]);
@@ -119,9 +156,10 @@ function timeTests(open: Open, { it, expect }: TestFunctions): void {
         updatedAt: now,
         wakeAt: now + 1,
       });
-      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([1, 1]);
+      const later = { readyAt: now + ttlMs };
+      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found(later)]).toEqual([1, 1]);
       await storage.append(header.id, 1, stepCommit(2), { state: 'COMPLETE', updatedAt: now + 2 });
-      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found({ wakeBefore: now + 9 })]).toEqual([0, 0]);
+      expect([await found({ states: ['NEED_CLARIFICATION'] }), await found(later)]).toEqual([0, 0]);
       expect(await found({ states: ['COMPLETE'] })).toBe(1);
       const { items } = await storage.listRuns({});
       expect(items[0]).toEqual({
