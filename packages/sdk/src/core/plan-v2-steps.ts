@@ -34,7 +34,7 @@ export interface ApprovalOptions extends ExpiryOptions {
   readonly message: Template;
   /** `operator` unless given. */
   readonly audience?: Audience | undefined;
-  /** Asked only when this is true of the step's arguments; pure, its result is stored. */
+  /** Asked unless this gives `false` for the step's arguments; pure, its result is stored. */
   // biome-ignore lint/suspicious/noExplicitAny: the builder types it by the step's arguments
   readonly when?: ((args: any) => boolean | Promise<boolean>) | undefined;
 }

@@ -62,3 +62,40 @@ describe('the outcome of a builder run', () => {
     ]);
   });
 });
+
+describe('a function that is to say yes or no, and says neither', () => {
+  it('as a condition fails the run, where a branch would be taken by mistake', async () => {
+    const errors: unknown[] = [];
+    const said = ['yes', 1, undefined, Promise.resolve(null)];
+    const conditions = [...said.map((value) => () => value as never), () => JSON.parse('{') as never];
+    for (const condition of conditions) {
+      const plan = new PlanBuilderV2('truth').if({ condition }).exit({ message: 'too dear' }).endIf().build();
+      const { error } = await client().runPlan(plan);
+      errors.push([error?.code, error?.step, error?.message.replace(/SyntaxError: .*/, 'SyntaxError')]);
+    }
+    const neither = (what: string): unknown => [
+      'OUTPUT_INVALID',
+      0,
+      `the condition of step_0 gave ${what}, which is neither true nor false`,
+    ];
+    const threw = ['STEP_FAILED', 0, 'the condition of step_0 threw SyntaxError'];
+    expect(errors).toEqual([neither('"yes"'), neither('1'), neither('undefined'), neither('null'), threw]);
+    const loop = new PlanBuilderV2('round and round')
+      .loop({ while: () => 'more' as never })
+      .endLoop()
+      .build();
+    expect((await client().runPlan(loop)).error?.code).toBe('OUTPUT_INVALID');
+  });
+
+  it('about an approval has somebody asked', async () => {
+    const states: unknown[] = [];
+    for (const said of [true, false, undefined, 0, '']) {
+      const plan = new PlanBuilderV2('pay')
+        .functionStep({ function: () => 'paid', approval: { message: 'Pay?', when: () => said as never } })
+        .build();
+      states.push((await client().runPlan(plan)).state);
+    }
+    const asked = 'NEED_CLARIFICATION';
+    expect(states).toEqual([asked, 'COMPLETE', asked, asked, asked]);
+  });
+});

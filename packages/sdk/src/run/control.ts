@@ -1,4 +1,4 @@
-import { PortiaError } from '../core/errors.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunEventBody } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Condition } from '../core/plan-v2-steps.ts';
@@ -235,8 +235,31 @@ async function judge(
   const values = initial
     ? { ...(await resolveArgs(visit.at, withOptional(args))), ...(await resolveArgs(visit.at, initial)) }
     : await resolveArgs(visit.at, args);
-  if (typeof condition === 'function') return (await condition(values)) === true;
+  if (typeof condition === 'function') return truthOf(visit.instruction.key, condition, values);
   return judgeSentence(visit, await resolveText(visit.at, condition), values);
+}
+
+/** What a condition says. One that says neither is a mistake, and no branch is taken by mistake. */
+async function truthOf(
+  key: string,
+  condition: Extract<Condition, (args: never) => unknown>,
+  values: Readonly<Record<string, JsonValue>>,
+): Promise<boolean> {
+  let said: unknown;
+  try {
+    said = await condition(values);
+  } catch (thrown) {
+    const cause = ensureError(thrown);
+    if (PortiaError.isInstance(cause)) throw cause;
+    const message = `the condition of ${key} threw ${cause.name}: ${cause.message}`;
+    throw new PortiaError({ code: 'STEP_FAILED', message, cause });
+  }
+  if (typeof said === 'boolean') return said;
+  throw new PortiaError({
+    code: 'OUTPUT_INVALID',
+    message: `the condition of ${key} gave ${typeof said === 'string' ? JSON.stringify(said) : String(said)}, which is neither true nor false`,
+    hint: 'give a boolean, such as amount > 0 or name !== undefined',
+  });
 }
 
 /** Before the first iteration, what only the body makes is not there yet: `initial` stands in for it. */

@@ -130,7 +130,8 @@ export async function askForStep(
   const key = keyOf(visit, 'approval');
   const [asked] = visit.questions(key);
   if (!asked) {
-    if (approval.when && !(await approval.when(args))) return undefined;
+    // Nobody is asked only where it says so: what is neither true nor false is a mistake, and asked about.
+    if (approval.when && (await approval.when(args)) === false) return undefined;
     const userGuidance = await resolveText(visit.at, approval.message);
     const { audience, expiresIn, onExpiry } = approval;
     const clarification = UserVerificationClarification({ userGuidance, source: 'Step approval' });

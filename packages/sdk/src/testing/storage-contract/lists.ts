@@ -46,6 +46,7 @@ async function variety(storage: StorageBackend): Promise<(query: RunQuery) => Pr
 export function listTests(open: Open, test: TestFunctions): void {
   test.describe('lists of runs', () => {
     filterTests(open, test);
+    readyTests(open, test);
     timeTests(open, test);
     numberTests(open, test);
   });
@@ -88,7 +89,7 @@ function filterTests(open: Open, { it, expect }: TestFunctions): void {
     }));
 }
 
-function timeTests(open: Open, { it, expect }: TestFunctions): void {
+function readyTests(open: Open, { it, expect }: TestFunctions): void {
   it('finds runs that can be driven on, those first that could be first, and no others', () =>
     open(async ({ storage }) => {
       const list = await variety(storage);
@@ -144,7 +145,9 @@ function timeTests(open: Open, { it, expect }: TestFunctions): void {
       await storage.append(ids[0] as never, 1, firstCommit, { state: 'IN_PROGRESS', updatedAt: now });
       expect(await found(now + 99)).toEqual([ids[2]]);
     }));
+}
 
+function timeTests(open: Open, { it, expect }: TestFunctions): void {
   it('follows a run from state to state', () =>
     open(async ({ storage }) => {
       const plan = samplePlan();
