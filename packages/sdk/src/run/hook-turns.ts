@@ -16,21 +16,33 @@ const soon = globalThis.setImmediate;
  * that stand at one, the first in the order of the plan comes next.
  */
 export class HookTurns {
-  #standing: Standing[] = [];
+  /** In the order of the plan; those of one strand as they came. */
+  readonly #standing: Standing[] = [];
   #asking = false;
   #choosing = false;
 
   /** Resolves when it is this strand's turn; the way to end it. */
   take(thread: Thread): Promise<() => void> {
     return new Promise((ask) => {
-      this.#standing.push({ thread, ask });
+      this.#standing.splice(this.#placeOf(thread), 0, { thread, ask });
       this.#next();
     });
   }
 
+  #placeOf(thread: Thread): number {
+    let [low, high] = [0, this.#standing.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (comesBefore(thread, (this.#standing[middle] as Standing).thread)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   #next(): void {
-    if (this.#asking || this.#choosing || this.#standing.length === 0) return;
-    if (!this.#standing.some(({ thread }) => thread.parent)) return this.#choose();
+    const last = this.#standing.at(-1);
+    if (this.#asking || this.#choosing || !last) return;
+    if (!last.thread.parent) return this.#choose();
     // Strands that began together, and the one that was asked just now, shall all have come to where they stand.
     this.#choosing = true;
     soon(() => {
@@ -40,8 +52,8 @@ export class HookTurns {
   }
 
   #choose(): void {
-    const first = this.#standing.reduce((best, one) => (comesBefore(one.thread, best.thread) ? one : best));
-    this.#standing = this.#standing.filter((one) => one !== first);
+    const first = this.#standing.shift();
+    if (!first) return;
     this.#asking = true;
     first.ask(() => {
       this.#asking = false;
