@@ -7,6 +7,8 @@ import { ToolHardError } from '../core/errors.ts';
 import { textOf } from '../core/output.ts';
 import { StepOutput } from '../core/reference.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
+import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
 import { toolCall, together } from '../testing/script.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
@@ -54,6 +56,18 @@ const loopOf = (trace: Trace, items: readonly number[]) =>
     .endLoop()
     .build();
 
+/** The same store over a line: every answer takes a while. */
+function slowly(storage: StorageBackend): StorageBackend {
+  return new Proxy(storage, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      const method = value.bind(target) as (...args: unknown[]) => unknown;
+      return name === 'watch' ? method : (...args: unknown[]) => pause(2).then(() => method(...args));
+    },
+  });
+}
+
 /** The name that the step at this place has in the record. */
 const outputOf = (places: string): string =>
   places
@@ -95,8 +109,11 @@ describe('hooks before steps and calls, where steps run at once,', () => {
       .endIf()
       .endParallel()
       .build();
-    expect((await clientOf({ hooks }).runPlan(plan)).state).toBe('COMPLETE');
-    expect(lines).toEqual(['4', '6', '9/0', '12'].map(outputOf));
+    for (const storage of [memoryStorage(), slowly(memoryStorage())]) {
+      lines.length = 0;
+      expect((await clientOf({ hooks, storage }).runPlan(plan)).state).toBe('COMPLETE');
+      expect(lines).toEqual(['4', '6', '9/0', '12'].map(outputOf));
+    }
   });
 
   it('leave their turn to the next when they ask a person, and the others go on', async () => {
