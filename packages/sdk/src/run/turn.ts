@@ -51,7 +51,8 @@ export async function takeUpTurn(
   const argsOf = (index: number): JsonObject | undefined => visit.stored?.calls[(numbers[index] ?? 0) - 1]?.args;
   if (!atOnce || calls.length < 2 || !calls.every(({ tool }) => tool.readOnly))
     return { make: (index) => next(begin(index), (known) => end(index, known)), argsOf };
-  const results = await makeAtOnce(calls.length, visit.run.runtime.config.maxConcurrency, begin, end);
+  const { config, hooks } = visit.run.runtime;
+  const results = await makeAtOnce(calls.length, hooks.inPlanOrder ? 1 : config.maxConcurrency, begin, end);
   return results.includes(waiting) ? waiting : { make: (index) => results[index] as CallResult, argsOf };
 }
 
