@@ -11,7 +11,15 @@ import { type CallOutcome, fromCommit, type RunEventBody, toCommit } from './eve
 import { AgentMemoryValue, completedMarker, LocalDataValue, skippedMarker } from './output.ts';
 import { Step } from './plan.ts';
 import type { Program } from './program.ts';
-import { type CallState, initialState, noUsage, type RunHeader, type RunState, type Visit } from './run-state.ts';
+import {
+  type CallState,
+  initialState,
+  noModelUsage,
+  noUsage,
+  type RunHeader,
+  type RunState,
+  type Visit,
+} from './run-state.ts';
 
 const header: RunHeader = {
   id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01',
@@ -545,6 +553,14 @@ describe('a retry', () => {
     expect(state.clarifications.map(({ clarification }) => clarification.id)).toEqual([question.id, approval.id]);
     expect([...state.questions.keys()]).toEqual(['k']);
     expect(state.questions.get('k')?.[0]).toBe(state.clarifications[0]);
+  });
+
+  it('keeps what planning took of the budget apart from what the steps took', () => {
+    const planning = { ...noModelUsage(), modelCalls: 2, microUsd: 7 };
+    const accept: RunEventBody = { type: 'plan-accept', planId: header.planId, changes: [], planning };
+    expect(after(accept)).toMatchObject({ planning, totals: { modelCalls: 0, microUsd: 0 } });
+    const later: RunEventBody = { type: 'plan-accept', planId: header.planId, changes: [] };
+    expect(after(accept, start, later).planning).toEqual(planning);
   });
 
   it('lets the hook be asked again about a call that it had let pass and that was not made', () => {

@@ -100,6 +100,7 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'plan-accept':
       state.planId = event.planId;
+      if (event.planning) state.planning = event.planning;
       return;
     case 'run-retry':
       return applyRetry(state, event.budget as RunBudget | undefined);

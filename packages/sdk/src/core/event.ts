@@ -4,6 +4,7 @@ import type { ClarificationUUID, PlanUUID } from './ids.ts';
 import { freezeJson, type JsonObject, type JsonValue } from './json.ts';
 import type { ModelAnswer, ModelMessage } from './model.ts';
 import { type PackedEvent, packEvents, unpackEvent } from './packed-events.ts';
+import type { ModelUsageTotals } from './run-state.ts';
 import type { FrameChange } from './thread.ts';
 
 /** The version of the event format this release writes. Older ones are read for ever. */
@@ -155,7 +156,13 @@ export type RunEventBody =
   /** The hook after the run was told of its end. */
   | { readonly type: 'run-told' }
   /** The run goes on with a later version of its plan, in which only steps ahead are different. */
-  | { readonly type: 'plan-accept'; readonly planId: PlanUUID; readonly changes: JsonValue }
+  | {
+      readonly type: 'plan-accept';
+      readonly planId: PlanUUID;
+      readonly changes: JsonValue;
+      /** Of a run that had no plan before: what planning took of its budget. */
+      readonly planning?: Readonly<ModelUsageTotals>;
+    }
   /** A failed run goes on from the failed visit; `budget`: limits that take the place of those before. */
   | { readonly type: 'run-retry'; readonly by: string | null; readonly budget?: JsonObject };
 

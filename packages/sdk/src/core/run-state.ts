@@ -189,6 +189,8 @@ export interface RunState {
   readonly totals: StepUsage;
   /** The same of model calls, by model. */
   readonly models: Map<string, ModelUsageTotals>;
+  /** What planning took, of a run that began as a query: it counts against the budget, and stands in no total. */
+  planning: Readonly<ModelUsageTotals> | undefined;
   /** What all of it may come to: as given, with what people added. */
   budget: RunBudget | undefined;
   /** Milliseconds at work up to `activeAt`. */
@@ -233,6 +235,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
     usage: new Map(),
     totals: noUsage(),
     models: new Map(),
+    planning: undefined,
     budget: header.budget,
     activeMs: 0,
     activeAt: header.createdAt,

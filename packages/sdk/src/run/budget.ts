@@ -9,7 +9,7 @@ import {
 } from '../core/budget.ts';
 import { PortiaError } from '../core/errors.ts';
 import type { Model, ModelAnswer, ModelRequest } from '../core/model.ts';
-import { type RunState, wholeRun } from '../core/run-state.ts';
+import { type ModelUsageTotals, type RunState, wholeRun } from '../core/run-state.ts';
 import { estimateTokens } from '../model/tokens.ts';
 import type { PriceBook } from '../model/prices.ts';
 import { Account, type Amounts, type Crossing, nothing, plus } from './account.ts';
@@ -279,13 +279,17 @@ export class Purse {
 }
 
 function spentOf(state: RunState, now: number): Amounts {
-  const { totals } = state;
+  const { totals, planning } = state;
+  const spent = { ...ofModels(totals), toolCalls: totals.toolCalls, ms: activeMs(state, now) };
+  // A run of a query was planned out of its own budget.
+  return planning ? plus(spent, { ...ofModels(planning), ms: planning.modelMs }) : spent;
+}
+
+function ofModels(totals: Readonly<ModelUsageTotals>): Pick<Amounts, 'microUsd' | 'tokens' | 'modelCalls'> {
   return {
     microUsd: totals.microUsd,
     tokens: totals.inputTokens + totals.outputTokens + totals.estimatedTokens,
     modelCalls: totals.modelCalls - totals.cachedCalls,
-    toolCalls: totals.toolCalls,
-    ms: activeMs(state, now),
   };
 }
 

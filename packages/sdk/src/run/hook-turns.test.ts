@@ -197,6 +197,45 @@ describe('hooks before steps and calls, where steps run at once,', () => {
     }
   });
 
+  it('are followed by no call of a run that was cancelled meanwhile', async () => {
+    const calls: string[] = [];
+    let cancelled = (): void => {};
+    const isCancelled = new Promise<void>((resolve) => {
+      cancelled = resolve;
+    });
+    const watch = tool({
+      id: 'watch',
+      description: 'sees the run end',
+      readOnly: true,
+      run: (_args, { signal }) =>
+        new Promise<string>((resolve) => {
+          signal.addEventListener('abort', () => {
+            cancelled();
+            resolve('seen');
+          });
+        }),
+    });
+    const portia: Portia = clientOf({
+      hooks: {
+        async beforeToolCall({ id }, _args, { id: planRunId }) {
+          if (id === 'watch') return;
+          void portia.cancel({ planRunId });
+          await isCancelled;
+        },
+      },
+    });
+    const plan = new PlanBuilderV2('pay')
+      .parallel()
+      .branch()
+      .invokeToolStep({ stepName: 'watch', tool: watch, args: {} })
+      .branch()
+      .functionStep({ stepName: 'pay', function: () => calls.push('pay') })
+      .endParallel()
+      .build();
+    const run = await portia.runPlan(plan);
+    expect([run.error?.code, calls]).toEqual(['RUN_CANCELLED', []]);
+  });
+
   it('do not overlap for the calls of one turn of an agent either, and come in its order', async () => {
     const trace = new Trace();
     const look = tool<{ n: number }, number>({

@@ -78,6 +78,7 @@ export async function askInTurn<T>(
     return over() ? waiting : await ask();
   } finally {
     done();
-    await places?.enter();
+    // What is over needs no place to say so, and does not wait for one.
+    if (!over()) await places?.enter();
   }
 }

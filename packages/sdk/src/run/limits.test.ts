@@ -129,6 +129,44 @@ describe('a limit', () => {
     expect([run.state, begun]).toEqual(['FAILED', []]);
   });
 
+  it('lets no call through that stood in its queue when the block it belongs to was aborted', async () => {
+    const begun: unknown[] = [];
+    let opened = (): void => {};
+    const isUnderWay = new Promise<void>((resolve) => {
+      opened = resolve;
+    });
+    const pay = tool<{ who: string }, string>({
+      id: 'pay',
+      description: 'pays',
+      maxConcurrency: 1,
+      run({ who }, { signal }) {
+        begun.push(who);
+        opened();
+        return new Promise((resolve) => signal.addEventListener('abort', () => resolve('paid')));
+      },
+    });
+    const aborted = new PlanBuilderV2('pay two')
+      .parallel({ onFailure: 'abort' })
+      .branch()
+      .invokeToolStep({ stepName: 'a', tool: pay, args: { who: 'ada' } })
+      .branch()
+      .invokeToolStep({ stepName: 'b', tool: pay, args: { who: 'bob' } })
+      .branch()
+      .functionStep({
+        stepName: 'c',
+        readOnly: true,
+        async function() {
+          await isUnderWay;
+          throw new ToolHardError('no');
+        },
+      })
+      .endParallel()
+      .build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage() }) });
+    const run = await portia.runPlan(aborted);
+    expect([run.state, begun]).toEqual(['FAILED', ['ada']]);
+  });
+
   it('per minute makes calls wait until the minute is over', async () => {
     const clock = fakeClock(0, { autoAdvance: true });
     const at: number[] = [];

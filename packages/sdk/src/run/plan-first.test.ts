@@ -1,20 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { Config, memoryStorage, Portia, type StorageBackend, tool } from '../index.ts';
-import { crashingStorage, object, scriptedModel } from '../testing/index.ts';
+import {
+  Config,
+  type ExecutionHooks,
+  memoryStorage,
+  Portia,
+  redactPatterns,
+  type StorageBackend,
+  tool,
+} from '../index.ts';
+import { llmTool } from '../tool/library/index.ts';
+import { crashingStorage, object, scriptedModel, text } from '../testing/index.ts';
 
 const steps = [{ task: 'Look', inputs: [], tool_id: 'weather', output: '$weather' }];
 
 /** A process: its planner, what it has called, and its client. */
-function processOn(storage: StorageBackend): {
+function processOn(
+  storage: StorageBackend,
+  { hooks, steps: made = steps }: { readonly hooks?: ExecutionHooks; readonly steps?: typeof steps } = {},
+): {
   readonly portia: Portia;
   readonly planned: () => number;
   readonly called: () => number;
 } {
   let planned = 0;
   let called = 0;
-  const model = scriptedModel(() => {
+  const model = scriptedModel(({ schema }) => {
+    if (!schema) return text('Said.');
     planned += 1;
-    return object({ steps, error: null });
+    return object({ steps: made, error: null });
   });
   const weather = tool({
     id: 'weather',
@@ -25,7 +38,11 @@ function processOn(storage: StorageBackend): {
       return 'sunny';
     },
   });
-  const portia = new Portia({ config: new Config({ storage, defaultModel: model }), tools: [weather] });
+  const portia = new Portia({
+    config: new Config({ storage, defaultModel: model }),
+    tools: [weather, llmTool],
+    executionHooks: hooks,
+  });
   return { portia, planned: () => planned, called: () => called };
 }
 
@@ -46,6 +63,37 @@ describe('a run of a query', () => {
     expect(plan.planInputs.map(({ name }) => name)).toEqual(['$where']);
     expect((await portia.storage.getPlanningUsage(run.planId))?.modelCalls).toBe(1);
     expect((await portia.storage.getPlanByQuery('How is it?'))?.id).toBe(run.planId);
+  });
+
+  it('stores its inputs as the hook for inputs leaves them, and plans with no other words', async () => {
+    const storage = memoryStorage();
+    const { portia } = processOn(storage, { hooks: redactPatterns(/4111/, { runInputs: true }) });
+    const { planRunId } = await portia.startQuery('How is it?', { planRunInputs: { card: 'number 4111' } });
+    expect((await storage.loadRun(planRunId))?.header.inputs).toMatchObject({ card: { value: 'number [redacted]' } });
+  });
+
+  it('is planned out of its own budget, whichever process knows what that took', async () => {
+    const budget = { maxModelCalls: 2, onBudget: 'ask' } as const;
+    const twoCalls = [
+      { task: 'Say it', inputs: [], tool_id: 'llm_tool', output: '$said' },
+      { task: 'Say it again', inputs: [], tool_id: 'llm_tool', output: '$again' },
+    ];
+    const counter = crashingStorage(memoryStorage());
+    const whole = processOn(counter, { steps: twoCalls });
+    await whole.portia.startQuery('How is it?', { budget });
+    const begun = counter.writes;
+    await whole.portia.work({ untilIdle: true });
+    for (let write = begun + 1; write <= counter.writes; write += 1) {
+      const storage = memoryStorage();
+      const dying = processOn(crashingStorage(storage, { write, when: 'after' }), { steps: twoCalls });
+      const { planRunId } = await dying.portia.startQuery('How is it?', { budget });
+      await dying.portia.work({ untilIdle: true }).catch(() => undefined);
+      const run = await processOn(storage, { steps: twoCalls }).portia.resume({ planRunId });
+      expect(
+        run.getOutstandingClarifications().map(({ userGuidance }) => userGuidance),
+        `write ${write}`,
+      ).toEqual([expect.stringContaining('has used 2 of its maxModelCalls 2')]);
+    }
   });
 
   it('whose process dies at any write goes on in another, and no plan that was stored is paid for again', async () => {

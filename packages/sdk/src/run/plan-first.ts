@@ -1,17 +1,16 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
-import { initialState, type RunState } from '../core/run-state.ts';
+import { initialState, type ModelUsageTotals, type RunState } from '../core/run-state.ts';
 import { toJson } from '../core/json.ts';
-import { LocalDataValue } from '../core/output.ts';
 import { traceparentFor } from '../core/trace.ts';
 import { compile } from '../plan/compile.ts';
 import { planForQuery } from '../plan/make-plan.ts';
-import { fromPlanRecord, schemaFromJson, toPlanRecord } from '../plan/plan-record.ts';
+import { fromPlanRecord, planningOf, schemaFromJson, toPlanRecord } from '../plan/plan-record.ts';
 import { plannedId, unplannedFor } from '../plan/unplanned.ts';
 import { readState } from './answers.ts';
 import { BudgetBreak } from './budget.ts';
 import { beginning, checkSamePlan, type RunOptions } from './create-run.ts';
-import { byName, planRunInputs } from './plan-run-inputs.ts';
+import { byName, inputAsShown, planRunInputs } from './plan-run-inputs.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
 
@@ -26,10 +25,13 @@ export async function createQueryRun(
     throw new PortiaError({ code: 'INPUT_INVALID', message: 'there is nothing to plan: the query is empty' });
   const plan = unplannedFor(query);
   await plans.put(plan, runtime.clock.now());
-  const { header } = await beginning(runtime, plan, options);
-  // Which of them the plan needs is known once there is one.
+  // Which inputs the plan needs is known once there is one.
+  const { header } = await beginning(runtime, plan, { ...options, planRunInputs: undefined });
   const inputs = Object.fromEntries(
-    [...byName(options.planRunInputs)].map(([name, value]) => [name, LocalDataValue(toJson(value, `input ${name}`))]),
+    [...byName(options.planRunInputs)].map(([name, value]) => [
+      name,
+      inputAsShown(name, toJson(value, `input ${name}`), runtime.hooks),
+    ]),
   );
   const made = await runtime.storage.createRun({ ...header, inputs });
   if (made.created) return initialState(made.header, compile(plan));
@@ -47,9 +49,11 @@ export async function planFirst(run: DrivenRun): Promise<RunError | undefined> {
   const { header } = driver.state;
   const { storage, clock, logger } = runtime;
   const id = plannedId(header.id);
+  let usage: ModelUsageTotals | undefined;
   try {
     const known = await storage.getPlan(id);
     let planned = known && (await fromPlanRecord(known));
+    usage = known && planningOf(known);
     if (!planned) {
       const made = await planForQuery(runtime, plan.planContext.query, {
         endUser: run.endUser,
@@ -62,7 +66,8 @@ export async function planFirst(run: DrivenRun): Promise<RunError | undefined> {
         fresh: driver.state.retries > 0,
       });
       planned = made.plan;
-      await storage.savePlan(toPlanRecord(planned, clock.now(), made.usage));
+      usage = made.usage;
+      await storage.savePlan(toPlanRecord(planned, clock.now(), usage));
     }
     const given = Object.fromEntries(Object.entries(header.inputs).map(([name, { value }]) => [name, value]));
     await planRunInputs(planned, given, logger);
@@ -73,7 +78,7 @@ export async function planFirst(run: DrivenRun): Promise<RunError | undefined> {
     if (thrown.code === 'STORAGE_FAILED') throw thrown;
     return { code: thrown.code, message };
   }
-  driver.emit({ type: 'plan-accept', planId: id, changes: [] });
+  driver.emit({ type: 'plan-accept', planId: id, changes: [], ...(usage && { planning: usage }) });
   await driver.commit();
   driver.replanned = true;
   return undefined;

@@ -25,11 +25,9 @@ export async function planRunInputs(
   const values = byName(given);
   const inputs: Record<string, LocalDataValue> = {};
   const missing: string[] = [];
-  const shown = (name: string, value: JsonValue): LocalDataValue =>
-    LocalDataValue(hooks.runInput ? toJson(hooks.runInput(name, value), `input ${name}`) : value);
   for (const { name, value } of plan.planInputs) {
-    if (values.has(name)) inputs[name] = shown(name, await checkedInput(plan, name, values.get(name)));
-    else if (value !== null) inputs[name] = shown(name, value);
+    if (values.has(name)) inputs[name] = inputAsShown(name, await checkedInput(plan, name, values.get(name)), hooks);
+    else if (value !== null) inputs[name] = inputAsShown(name, value, hooks);
     else missing.push(name);
   }
   if (missing.length > 0) {
@@ -47,6 +45,11 @@ export async function planRunInputs(
       if (!Object.hasOwn(inputs, name)) logger.warn(`Ignoring unknown plan input: ${name}`);
   }
   return inputs;
+}
+
+/** An input as it is stored: as the hook for inputs, where there is one, has left it. */
+export function inputAsShown(name: string, value: JsonValue, hooks: Pick<ExecutionHooks, 'runInput'>): LocalDataValue {
+  return LocalDataValue(hooks.runInput ? toJson(hooks.runInput(name, value), `input ${name}`) : value);
 }
 
 /** An input of a builder plan is what its schema makes of the value. @throws PortiaError `INPUT_INVALID`. */

@@ -201,7 +201,15 @@ function perform(
   n: number,
   trial: Trial = { number: nextNumber(visit, tool, call, n) },
 ): Awaitable<CallResult | Answered> {
+  // It may have been ended while a hook was asked about the call.
+  if (visit.ending) return notMade(trial);
   return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n, trial) : performNow(visit, tool, call, n, trial);
+}
+
+/** The run ends, or the block: nothing new begins, and whoever drives the run next makes the call where it is to be made. */
+function notMade({ release }: Trial): Waiting {
+  release?.();
+  return waiting;
 }
 
 /** Attempts are counted over all executions of a step where the tool says how many there may be. */
@@ -222,10 +230,10 @@ async function performInTurn(
   try {
     leave = await runtime.toolLimits.enter(tool, visit.driver.signal);
   } catch {
-    trial.release?.();
-    return waiting;
+    return notMade(trial);
   }
   try {
+    if (visit.ending) return notMade(trial);
     return await performNow(visit, tool, call, n, { ...trial, leave });
   } finally {
     leave();

@@ -9,6 +9,7 @@ import { crashingStorage } from '../testing/crashing-storage.ts';
 import { type FakeClock, fakeClock } from '../testing/fake-clock.ts';
 import { tool, type ToolInit } from '../tool/tool.ts';
 import { clarifyOnAllToolCalls } from './approval-hooks.ts';
+import { redactPatterns } from './guardrails.ts';
 
 const plan = planOf({ toolId: 'charge', output: '$c' });
 
@@ -119,6 +120,22 @@ describe('a tool with a retry of its own', () => {
     const wrong = charging([soft], { maxAttempts: 5, when: lost });
     const { run: failed } = await run(wrong.made, wrong.clock);
     expect([failed.error?.code, wrong.told.length]).toEqual(['TOOL_RETRIES_EXHAUSTED', 1]);
+  });
+
+  it('puts no word of a failure on record that the hook for what tools give has taken out', async () => {
+    const secret = (): never => {
+      throw new ToolSoftError('card 4111 is busy');
+    };
+    const { made, clock } = charging([secret, charged], { maxAttempts: 2 });
+    const storage = memoryStorage();
+    const hooks = redactPatterns(/4111/);
+    const { run: done } = await run(made, clock, { hooks, storage });
+    const record = JSON.stringify((await storage.loadRun(done.id))?.commits);
+    expect([done.state, record.includes('card [redacted] is busy'), record.includes('4111')]).toEqual([
+      'COMPLETE',
+      true,
+      false,
+    ]);
   });
 
   it('is approved once: what was approved is what every attempt does', async () => {

@@ -26,13 +26,19 @@ export function failureToRetry(
   const pauseMs = pauseAfter(tool, attempt);
   // An attempt that could only begin when the budget's time is over is none.
   if (pauseMs >= (visit.driver.purse.timeLeft() ?? Number.POSITIVE_INFINITY)) return undefined;
-  return { reason: error.message, pauseMs };
+  return { reason: reasonOf(settled) ?? error.message, pauseMs };
 }
 
 /** Nothing happened, or the tool says that a repetition does no harm. */
 function isSafe(settled: Settled): boolean {
   if (settled.kind !== 'ended') return settled.kind === 'again';
   return settled.outcome.status === 'FAILED' && settled.outcome.soft === true;
+}
+
+/** Why it failed, in the words that are stored: those that the hook for what tools give has left. */
+function reasonOf(settled: Settled): string | undefined {
+  if (settled.kind !== 'ended') return settled.reason;
+  return settled.outcome.status === 'FAILED' ? settled.outcome.error.message : undefined;
 }
 
 function thrownBy({ id }: AnyTool, guarded: Guarded<unknown>): Error | undefined {

@@ -102,11 +102,20 @@ async function makeAtOnce(
   const results: CallResult[] = [];
   while (results.length < count && !results.includes(waiting)) {
     const from = results.length;
-    const made = await Promise.all(
-      Array.from({ length: Math.min(concurrency, count - from) }, (_, i) => begin(from + i)),
+    const made = await allOf(
+      Array.from({ length: Math.min(concurrency, count - from) }, async (_, i) => begin(from + i)),
     );
     for (const [i, known] of made.entries())
       results.push(made.includes(waiting) ? waiting : await end(from + i, known));
   }
   return results;
+}
+
+/** Waits for all of them, also when one could not be made: none runs on once the step has come to rest. */
+async function allOf<T>(calls: readonly Promise<T>[]): Promise<readonly T[]> {
+  const settled = await Promise.allSettled(calls);
+  return settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
 }

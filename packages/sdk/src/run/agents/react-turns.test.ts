@@ -102,6 +102,13 @@ describe('a ReAct step', () => {
     expect(ledger.map(({ args }) => args['id'])).toEqual(['a', 'b', 'c']);
   });
 
+  it('comes to rest only when every call of a turn has, also where a budget has no room for one of them', async () => {
+    const { portia, world } = bench([together(toolCall('read', { id: 'a', ms: 60 }), toolCall('read', { id: 'b' }))]);
+    const run = await portia.runPlan(planWith(), { budget: { maxToolCalls: 1 } });
+    expect([run.error?.code, world.calls, world.now]).toEqual(['BUDGET_EXCEEDED', ['read a'], 0]);
+    expect(await portia.storage.getToolCalls(run.id)).toMatchObject([{ status: 'SUCCESS' }]);
+  });
+
   it('makes calls one after the other as soon as one of them has effects', async () => {
     const { portia, world } = bench([
       together(toolCall('read', { id: 'a', ms: 20 }), toolCall('pay', { id: 'b' }), toolCall('read', { id: 'c' })),
