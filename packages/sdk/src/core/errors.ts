@@ -25,6 +25,7 @@ export const portiaErrorCodes = {
   TOOL_NOT_FOUND: 'No tool with this id is registered.',
   TOOL_DUPLICATE: 'A tool with this id is registered already.',
   TOOL_INVALID: 'A tool is defined in a way that cannot work.',
+  PERSON_NEEDED: 'A tool needs a person, and nobody can be asked where it is called.',
   TOOL_NOT_READY: 'A tool is not ready and asks nobody for anything.',
   TOOL_ARGS_INVALID: 'The arguments of a tool call do not fit its schema.',
   TOOL_CALL_INVALID: 'A tool call record cannot be read.',

@@ -16,6 +16,7 @@ export { type LoopbackOptions, type OAuthLoopback, oauthLoopback } from '../tool
 export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts';
 export type { SecretKeyOptions } from '../secrets/secret-keys.ts';
 export { type FileSecretOptions, fileSecretStore } from '../secrets/file-secret-store.ts';
+export { type PostgresSecretOptions, postgresSecretStore } from '../secrets/postgres-secret-store.ts';
 export { type SqliteSecretOptions, sqliteSecretStore } from '../secrets/sqlite-secret-store.ts';
 
 // Plans for MCP hosts

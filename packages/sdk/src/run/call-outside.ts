@@ -3,13 +3,18 @@ import { EndUser } from '../core/end-user.ts';
 import { ensureError, PortiaError, ToolSoftError } from '../core/errors.ts';
 import { hashText } from '../core/hash.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { Clock } from '../core/clock.ts';
+import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
+import type { Model } from '../core/model.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
 import { readTraceparent, traceparentFor } from '../core/trace.ts';
 import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed } from './call-outcome.ts';
 import { isRepeatable } from './tool-context.ts';
-import type { Runtime } from './runtime.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
+import type { ToolLimits } from './limits.ts';
+import { pauseToRetry } from './tool-retry.ts';
 
 /** For whom a tool is called that no run of this store calls. */
 export interface OutsideCall {
@@ -20,6 +25,20 @@ export interface OutsideCall {
   readonly traceparent?: string | undefined;
   /** Stops waiting for the tool. */
   readonly signal?: AbortSignal | undefined;
+  /** The id of the call, where the caller has one, and what the other side tells a repetition by. */
+  readonly callId?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** What the tool gets when it asks a model. */
+  readonly model?: Model | undefined;
+  readonly onProgress?: ((progress: JsonValue) => void) | undefined;
+}
+
+/** What such a call needs of the process it is made in. */
+export interface OutsideRuntime {
+  readonly storage: Pick<StorageBackend, 'saveEndUser'>;
+  readonly toolLimits: ToolLimits;
+  readonly logger: Logger;
+  readonly clock: Clock;
 }
 
 /** What came of such a call: a value, questions, or a failure that the caller may try again after. */
@@ -29,30 +48,54 @@ export type OutsideResult =
   | { readonly kind: 'soft-error'; readonly message: string };
 
 /**
- * Calls a tool once, outside any run: there is no ledger and nobody asks hooks, which is the affair of whoever drives the
- * run that wants the call. A tool gets no model here: nothing would count what it costs.
+ * Calls a tool outside any run: there is no ledger and nobody asks hooks, which is the affair of whoever drives the run
+ * that wants the call. The tool's own `retry` holds. It gets no model unless the caller gives one: nothing would count
+ * what it costs.
  * @throws PortiaError what a tool that fails for good throws; `TOOL_TIMEOUT`, `OUTPUT_INVALID`, `OUTPUT_NOT_JSON`.
  */
 export async function callOutside(
-  runtime: Pick<Runtime, 'storage' | 'toolLimits' | 'logger'>,
+  runtime: OutsideRuntime,
   tool: AnyTool,
   args: JsonObject,
   call: OutsideCall,
 ): Promise<OutsideResult> {
   const checked = tool.argsSchema ? await validate(tool.argsSchema, args) : { ok: true as const, value: args };
   if (!checked.ok) return { kind: 'soft-error', message: `the arguments do not fit: ${checked.issues.join('; ')}` };
+  // Where nobody says which call of the run this is, two that look alike are two.
+  const callId = call.callId ?? globalThis.crypto.randomUUID();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOutside(runtime, tool, checked.value, { ...call, callId }, attempt);
+    } catch (thrown) {
+      const error = ensureError(thrown);
+      const isSoft = error instanceof ToolSoftError || isNamed(error, 'ToolSoftError');
+      const isOpen = !PortiaError.isInstance(error) || error.code === 'TOOL_TIMEOUT';
+      const isSafe = isSoft || (isRepeatable(tool) && isOpen);
+      const pause = isSafe && !call.signal?.aborted ? pauseToRetry(tool, attempt, error, runtime.logger) : undefined;
+      if (pause === undefined) {
+        if (isSoft) return { kind: 'soft-error', message: error.message };
+        throw asFailure(tool, error);
+      }
+      await runtime.clock.sleep(pause, call.signal);
+    }
+  }
+}
+
+function attemptOutside(
+  runtime: OutsideRuntime,
+  tool: AnyTool,
+  args: unknown,
+  call: OutsideCall & { readonly callId: string },
+  attempt: number,
+): Promise<OutsideResult> {
   const changes: Record<string, string | null> = {};
   return inTime(tool, call.signal, async (signal) => {
     const leave = await runtime.toolLimits.enter(tool, signal);
     try {
-      const given: unknown = await tool.run(checked.value, contextOf(tool, call, signal, changes));
+      const given: unknown = await tool.run(args as never, contextOf(tool, call, attempt, signal, changes));
       const clarifications = typeof given === 'object' ? clarificationsIn(given) : undefined;
       if (clarifications) return { kind: 'clarifications', clarifications };
       return { kind: 'value', value: await checkedResult(tool, given) };
-    } catch (thrown) {
-      const error = ensureError(thrown);
-      if (!(error instanceof ToolSoftError) && !isNamed(error, 'ToolSoftError')) throw asFailure(tool, error);
-      return { kind: 'soft-error', message: error.message };
     } finally {
       leave();
       await saveChanges(runtime, call, changes);
@@ -77,16 +120,23 @@ export async function readyOutside(tool: AnyTool, call: OutsideCall): Promise<Re
 
 function contextOf(
   tool: AnyTool,
-  { planRunId, endUser, traceparent }: OutsideCall,
+  {
+    planRunId,
+    endUser,
+    traceparent,
+    callId,
+    idempotencyKey,
+    model,
+    onProgress,
+  }: OutsideCall & { readonly callId: string },
+  attempt: number,
   signal: AbortSignal,
   changes: Record<string, string | null>,
 ): ToolRunContext {
-  // Nobody says which call of the run this is: two that look alike are two.
-  const callId = globalThis.crypto.randomUUID();
   return {
     callId,
-    idempotencyKey: hashText(`${planRunId}/${callId}`),
-    attempt: 1,
+    idempotencyKey: idempotencyKey ?? hashText(`${planRunId}/${callId}`),
+    attempt,
     repeatable: isRepeatable(tool),
     planRunId,
     traceparent: traceparentFor({ id: planRunId, traceparent: readTraceparent(traceparent) }, callId),
@@ -94,13 +144,14 @@ function contextOf(
     clarifications: [],
     signal,
     model() {
+      if (model) return model;
       throw new PortiaError({
         code: 'TOOL_FAILED',
         message: `${tool.id} asks a model, which a tool that is called from elsewhere cannot`,
         hint: 'use it in plans that this server runs',
       });
     },
-    progress() {},
+    progress: (progress) => onProgress?.(toJson(progress)),
     updateEndUser(additionalData) {
       Object.assign(changes, additionalData);
     },
@@ -136,7 +187,7 @@ function asFailure(tool: AnyTool, error: Error): PortiaError {
 
 /** What a call changed about the end user never decides whether the call succeeded. */
 async function saveChanges(
-  { storage, logger }: Pick<Runtime, 'storage' | 'logger'>,
+  { storage, logger }: OutsideRuntime,
   { endUser, planRunId }: OutsideCall,
   changes: Readonly<Record<string, string | null>>,
 ): Promise<void> {

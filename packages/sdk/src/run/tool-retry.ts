@@ -1,5 +1,6 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
+import type { Logger } from '../observe/logger.ts';
 import type { Settled } from './call-outcome.ts';
 import type { Guarded } from './guard.ts';
 import type { VisitRun } from './visit-run.ts';
@@ -19,11 +20,10 @@ export function failureToRetry(
   guarded: Guarded<unknown>,
   settled: Settled,
 ): Failure | undefined {
-  const { retry } = tool;
-  if (!retry || attempt >= retry.maxAttempts || !isSafe(settled)) return undefined;
+  if (!isSafe(settled)) return undefined;
   const error = thrownBy(tool, guarded);
-  if (!error || !wants(visit, tool, error)) return undefined;
-  const pauseMs = pauseAfter(tool, attempt);
+  const pauseMs = error && pauseToRetry(tool, attempt, error, visit.run.runtime.logger);
+  if (!error || pauseMs === undefined) return undefined;
   // An attempt that could only begin when the budget's time is over is none.
   if (pauseMs >= (visit.driver.purse.timeLeft() ?? Number.POSITIVE_INFINITY)) return undefined;
   return { reason: reasonOf(settled) ?? error.message, pauseMs };
@@ -47,20 +47,21 @@ function thrownBy({ id }: AnyTool, guarded: Guarded<unknown>): Error | undefined
   return new PortiaError({ code: 'TOOL_TIMEOUT', message: `${id} did not answer in time` });
 }
 
-function wants(visit: VisitRun, { id, retry }: AnyTool, error: Error): boolean {
+/** Milliseconds until the attempt after a failure that is safe to repeat; undefined when the tool's `retry` wants none. */
+export function pauseToRetry(
+  { id, retry }: AnyTool,
+  attempt: number,
+  error: Error,
+  logger: Logger,
+): number | undefined {
+  if (!retry || attempt >= retry.maxAttempts) return undefined;
   try {
-    return retry?.when?.(error) ?? true;
+    if (retry.when && !retry.when(error)) return undefined;
   } catch (thrown) {
-    visit.run.runtime.logger.warn(`retry.when of ${id} threw; its call is not made again`, {
-      planRunId: visit.driver.id,
-      error: ensureError(thrown).message,
-    });
-    return false;
+    logger.warn(`retry.when of ${id} threw; its call is not made again`, { error: ensureError(thrown).message });
+    return undefined;
   }
-}
-
-function pauseAfter({ retry }: AnyTool, attempt: number): number {
-  const { delayMs = 1_000, backoff = 2 } = retry ?? {};
+  const { delayMs = 1_000, backoff = 2 } = retry;
   return delayMs * backoff ** (attempt - 1);
 }
 

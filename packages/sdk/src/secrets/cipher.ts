@@ -72,6 +72,11 @@ export class SecretKeys {
     return `${cipher.id}.${cipher.seal(text, context)}`;
   }
 
+  /** The same, sealed with the first key; undefined when it is already. @throws PortiaError as {@link open}. */
+  sealAnew(sealed: string, context: string): string | undefined {
+    return sealed.startsWith(`${this.#ciphers[0]?.id}.`) ? undefined : this.seal(this.open(sealed, context), context);
+  }
+
   /** @throws PortiaError `CONFIG_INVALID` when it was sealed by a key that is not here; `STORAGE_CORRUPT` when it was changed. */
   open(sealed: string, context: string): string {
     const [id = '', body = ''] = sealed.split('.');

@@ -28,14 +28,7 @@ export function fileSecretStore({ dir, ...keyOptions }: FileSecretOptions): Secr
     async set(name, value) {
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const file = fileOf(name);
-      const draft = `${file}.${randomUUID()}`;
-      try {
-        await writeFile(draft, keys.seal(JSON.stringify({ name, value }), hashText(name)), { mode: 0o600 });
-        await rename(draft, file);
-      } catch (cause) {
-        await rm(draft, { force: true });
-        throw new PortiaError({ code: 'STORAGE_FAILED', message: `a secret could not be written below ${dir}`, cause });
-      }
+      await replace(file, keys.seal(JSON.stringify({ name, value }), hashText(name)), async () => true);
     },
     async delete(name) {
       await rm(fileOf(name), { force: true });
@@ -47,19 +40,55 @@ export function fileSecretStore({ dir, ...keyOptions }: FileSecretOptions): Secr
       );
       return secrets.flatMap((secret) => (secret?.name.startsWith(prefix) ? [secret.name] : [])).sort();
     },
+    async rotate() {
+      let count = 0;
+      for (const name of await readdir(dir).catch(() => [])) {
+        const file = join(dir, name);
+        const sealed = name.endsWith(ending) ? await readSealed(file) : undefined;
+        const anew = sealed === undefined ? undefined : keys.sealAnew(sealed, contextOf(file));
+        if (anew === undefined) continue;
+        // Files cannot be exchanged on a condition: what is set between this look and the exchange would be lost.
+        if (await replace(file, anew, async () => (await readSealed(file)) === sealed)) count += 1;
+      }
+      return count;
+    },
   };
 }
 
 const ending = '.secret';
 
-async function readSecret(keys: SecretKeys, file: string): Promise<{ name: string; value: string } | undefined> {
-  let sealed: string;
+/** Puts a file in the place of another, whole or not at all, if that is still wanted then. */
+async function replace(file: string, sealed: string, stillWanted: () => Promise<boolean>): Promise<boolean> {
+  const draft = `${file}.${randomUUID()}`;
   try {
-    sealed = await readFile(file, 'utf8');
+    await writeFile(draft, sealed, { mode: 0o600 });
+    if (await stillWanted()) {
+      await rename(draft, file);
+      return true;
+    }
+    await rm(draft, { force: true });
+    return false;
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw new PortiaError({ code: 'STORAGE_FAILED', message: 'a secret could not be written', cause });
+  }
+}
+
+async function readSealed(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new PortiaError({ code: 'STORAGE_FAILED', message: 'a stored secret cannot be read', cause: error });
   }
-  const context = file.slice(-ending.length - 43, -ending.length);
-  return JSON.parse(keys.open(sealed, context)) as { name: string; value: string };
+}
+
+function contextOf(file: string): string {
+  return file.slice(-ending.length - 43, -ending.length);
+}
+
+async function readSecret(keys: SecretKeys, file: string): Promise<{ name: string; value: string } | undefined> {
+  const sealed = await readSealed(file);
+  if (sealed === undefined) return undefined;
+  return JSON.parse(keys.open(sealed, contextOf(file))) as { name: string; value: string };
 }

@@ -10,6 +10,11 @@ export interface SecretStore {
   delete(name: string): Promise<void>;
   /** The names that begin like this, in order. */
   list(prefix: string): Promise<readonly string[]>;
+  /**
+   * Seals with the first key what an older one sealed, so that the older one can go; gives how many. What is set meanwhile
+   * stays as it is set. Stores that seal nothing have none.
+   */
+  rotate?(): Promise<number>;
   close?(): void | Promise<void>;
 }
 

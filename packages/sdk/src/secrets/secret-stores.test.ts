@@ -78,3 +78,27 @@ describe('a folder of secrets', () => {
     }
   });
 });
+
+describe('a new key', () => {
+  const next = randomBytes(32).toString('base64');
+  it.each([
+    ['a folder', async (dir: string, given: string) => fileSecretStore({ dir, key: given })],
+    ['a SQLite file', async (dir: string, given: string) => sqliteSecretStore({ path: join(dir, 's.db'), key: given })],
+  ] as const)('seals anew what the old one sealed in %s, so that the old one can go', async (_what, open) => {
+    const dir = temporary();
+    try {
+      const old = await open(dir, key);
+      for (const name of ['a', 'b', 'c']) await old.set(name, name);
+      const both = await open(dir, `${next},${key}`);
+      await both.set('c', 'new');
+      expect(await both.rotate?.()).toBe(2);
+      expect(await both.rotate?.()).toBe(0);
+      const only = await open(dir, next);
+      expect([await only.get('a'), await only.get('b'), await only.get('c')]).toEqual(['a', 'b', 'new']);
+      await expect(old.get('a')).rejects.toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+      for (const store of [old, both, only]) await store.close?.();
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});

@@ -38,6 +38,20 @@ export async function sqliteSecretStore({ path, ...keyOptions }: SqliteSecretOpt
       const names = connection.all<Row>('SELECT id, sealed FROM secrets').map((row) => read(row).name);
       return names.filter((name) => name.startsWith(prefix)).sort();
     },
+    async rotate() {
+      let count = 0;
+      for (const { id, sealed } of connection.all<Row>('SELECT id, sealed FROM secrets')) {
+        const anew = keys.sealAnew(sealed, id);
+        if (anew === undefined) continue;
+        const changed = connection.all('UPDATE secrets SET sealed = ? WHERE id = ? AND sealed = ? RETURNING id', [
+          anew,
+          id,
+          sealed,
+        ]);
+        count += changed.length;
+      }
+      return count;
+    },
     close: () => connection.close(),
   };
 }

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { strToU8, zipSync } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ToolHardError } from '../../core/errors.ts';
@@ -36,18 +37,20 @@ async function refusal(tool: AnyTool, args: object): Promise<string> {
 
 /** A PDF of pages with one line each. */
 function pdf(...lines: readonly string[]): Uint8Array {
-  const kids = lines.map((_, index) => `${4 + index * 2} 0 R`).join(' ');
+  return pdfOf(lines.map((line) => ({ dictionary: '', data: Buffer.from(`BT /F1 12 Tf 72 720 Td (${line}) Tj ET`) })));
+}
+
+/** A PDF of pages with these streams, packed as their dictionaries say. */
+function pdfOf(streams: readonly { readonly dictionary: string; readonly data: Uint8Array }[]): Uint8Array {
+  const kids = streams.map((_, index) => `${4 + index * 2} 0 R`).join(' ');
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
-    `<< /Type /Pages /Kids [${kids}] /Count ${lines.length} >>`,
+    `<< /Type /Pages /Kids [${kids}] /Count ${streams.length} >>`,
     '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>',
-    ...lines.flatMap((line, index) => {
-      const stream = `BT /F1 12 Tf 72 720 Td (${line}) Tj ET`;
-      return [
-        `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${5 + index * 2} 0 R >>`,
-        `<< /Length ${stream.length} >>\nstream\n${stream}\nendstream`,
-      ];
-    }),
+    ...streams.flatMap(({ dictionary, data }, index) => [
+      `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents ${5 + index * 2} 0 R >>`,
+      `<< ${dictionary} /Length ${data.length} >>\nstream\n${Buffer.from(data).toString('latin1')}\nendstream`,
+    ]),
   ];
   let body = '%PDF-1.4\n';
   const offsets = objects.map((object, index) => {
@@ -69,6 +72,60 @@ describe('pdf_reader_tool', () => {
     expect(await createPdfReaderTool({ root, maxPages: 1 }).run({ file_path: 'a.pdf' }, toolContext())).toBe(
       '--- Page 1 of 3 ---\nHello PDF\n\n(2 more pages were not read)',
     );
+  });
+
+  it('reads what is packed, also more than once', async () => {
+    const data = deflateSync('BT /F1 12 Tf 72 720 Td (Packed) Tj ET');
+    const hex = Buffer.from(`${data.toString('hex')}>`);
+    const pages = [
+      { dictionary: '/Filter /FlateDecode', data },
+      { dictionary: '/Filter [/FlateDecode /FlateDecode]', data: deflateSync(data) },
+      { dictionary: '/Filter [/ASCIIHexDecode /FlateDecode]', data: hex },
+    ];
+    put('packed.pdf', pdfOf(pages));
+    const read = await createPdfReaderTool({ root }).run({ file_path: 'packed.pdf' }, toolContext());
+    expect(String(read).match(/Packed/g)).toHaveLength(3);
+  });
+
+  it('refuses a few kilobytes that unfold to gigabytes, without taking the memory', async () => {
+    const flate = '/Filter /FlateDecode';
+    const spaces = Buffer.alloc(200 * 1024 * 1024, ' ');
+    put('once.pdf', pdfOf([{ dictionary: flate, data: deflateSync(spaces) }]));
+    const twice = deflateSync(deflateSync(spaces));
+    put('twice.pdf', pdfOf([{ dictionary: '/Filter [/FlateDecode /FlateDecode]', data: twice }]));
+    // The names of filters can be written in many ways, and there are others: 258 bytes are 128 of the same.
+    const runs = Buffer.alloc(4 * 1024 * 1024, Buffer.from([129, 32]));
+    put('hidden.pdf', pdfOf([{ dictionary: '/Fil#74er [/Fl /RL]', data: deflateSync(runs) }]));
+    const before = process.memoryUsage.rss();
+    let most = before;
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage.rss());
+    }, 5);
+    const reader = createPdfReaderTool({ root });
+    for (const name of ['once.pdf', 'twice.pdf', 'hidden.pdf'])
+      expect(await refusal(reader, { file_path: name })).toBe(
+        `"${name}" cannot be read: it unfolds to more than is read: it may be made to fill the memory`,
+      );
+    clearInterval(watch);
+    expect((most - before) / 1024 / 1024).toBeLessThan(400);
+  });
+
+  it('lets others go on while it reads, and stops in the middle of a page', async () => {
+    const words = deflateSync(Buffer.from(`BT /F1 12 Tf ${'(aaaaaaaaaa) Tj '.repeat(1_500_000)} ET`));
+    put('long.pdf', pdfOf([{ dictionary: '/Filter /FlateDecode', data: words }]));
+    const controller = new AbortController();
+    const call = createPdfReaderTool({ root }).run(
+      { file_path: 'long.pdf' },
+      toolContext({ signal: controller.signal }),
+    );
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+      if (turns === 20) controller.abort(new Error('stopped'));
+    }, 5);
+    await expect(Promise.resolve(call)).rejects.toThrow('stopped');
+    clearInterval(turning);
+    expect(turns).toBeGreaterThanOrEqual(20);
   });
 
   it('refuses what is no PDF, too large, damaged, missing or outside', async () => {
@@ -132,7 +189,9 @@ describe('file_reader_tool, on workbooks and encodings', () => {
     expect([await read('utf8.txt'), await read('utf16.txt')]).toEqual(['grüße', 'grüße']);
     expect(await read('old.txt', { encoding: 'windows-1252' })).toBe('grüße');
     expect(await refusal(createFileReaderTool({ root }), { filename: 'old.txt' })).toBe('"old.txt" is not UTF-8 text');
-    expect(await refusal(createFileReaderTool({ root }), { filename: 'old.xls' })).toContain('cannot be read');
+    expect(await refusal(createFileReaderTool({ root }), { filename: 'old.xls' })).toMatch(
+      /cannot be read: only .* are supported; .xls is the format before 2007: save the workbook as .xlsx or .csv$/,
+    );
   });
 
   it('never reads outside, however fast a folder is exchanged for a link', async () => {

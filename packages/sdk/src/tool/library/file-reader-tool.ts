@@ -61,10 +61,9 @@ function readerFor(filename: string, encoding: string | undefined): Reader {
   if (kind === '.xlsx') return async (bytes) => (await import('./spreadsheet.ts')).workbookText(bytes);
   const read = Object.hasOwn(readers, kind) ? readers[kind] : undefined;
   if (!read) {
-    const hint = kind === '.xls' ? 'save the workbook as .xlsx' : undefined;
-    throw new ToolHardError(`${JSON.stringify(filename)} cannot be read: only ${kinds} are supported`, {
-      ...(hint && { hint }),
-    });
+    // An agent sees the message and not the hint, so the way out stands in it.
+    const way = kind === '.xls' ? '; .xls is the format before 2007: save the workbook as .xlsx or .csv' : '';
+    throw new ToolHardError(`${JSON.stringify(filename)} cannot be read: only ${kinds} are supported${way}`);
   }
   return (bytes, name) => read(decodeText(bytes, name, encoding));
 }

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -241,6 +242,34 @@ describe('file_reader_tool', () => {
 
 describe('file_writer_tool', () => {
   const writer = (): AnyTool => createFileWriterTool({ root, maxBytes: 100 });
+
+  it('never writes outside, however fast a folder is exchanged for a link', async () => {
+    const outside = mkdtempSync(join(parent, 'outside-'));
+    mkdirSync(join(root, 'real'));
+    symlinkSync(outside, join(root, 'link'));
+    let racing = true;
+    const race = (async () => {
+      while (racing) {
+        renameSync(join(root, 'real'), join(root, 'held'));
+        renameSync(join(root, 'link'), join(root, 'real'));
+        await new Promise((resolve) => setImmediate(resolve));
+        renameSync(join(root, 'real'), join(root, 'link'));
+        renameSync(join(root, 'held'), join(root, 'real'));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    let written = 0;
+    for (let round = 0; round < 300; round += 1) {
+      const outcome = await refusal(writer(), { filename: `real/${round}.txt`, content: 'x' });
+      if (outcome.startsWith('gave')) written += 1;
+    }
+    racing = false;
+    await race;
+    expect(readdirSync(outside)).toEqual([]);
+    expect(written).toBeGreaterThan(0);
+    // What was said to be written is there, and no half of anything.
+    expect(readdirSync(join(root, 'real'))).toHaveLength(written);
+  });
 
   it('creates a file, or replaces one and keeps who may read it', async () => {
     expect(await call(writer(), { filename: 'new.txt', content: 'é1' })).toBe('Wrote 3 bytes to new.txt');

@@ -6,6 +6,7 @@ import type { Tool } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
 import { argsOf, text } from './args.ts';
 import { skippedFolders } from './find-file.ts';
+import { type HeldFolder, holdFolder } from './held-folder.ts';
 import { lookUp, openRoot, pathInside, systemCode } from './root-folder.ts';
 
 /** Options of {@link createFileWriterTool}. */
@@ -43,14 +44,15 @@ export function createFileWriterTool(options: FileWriterToolOptions = {}): Tool<
       const bytes = Buffer.from(content, 'utf8');
       if (bytes.length > maxBytes)
         throw new ToolHardError(`the content has ${bytes.length} bytes; at most ${maxBytes} are written`);
-      const path = await target(options.root, filename);
-      await replaceFile(path, bytes, filename, signal);
+      await inTarget(options.root, filename, (folder, file) => replaceFile(folder, file, bytes, filename, signal));
       return receipt(filename, bytes.length);
     },
     ...(options.reconcile && {
       async reconcile({ filename, content }) {
         const bytes = Buffer.from(content, 'utf8');
-        const there = await readFile(await target(options.root, filename)).catch(() => undefined);
+        const there = await inTarget(options.root, filename, (folder, file) => readFile(folder.file(file))).catch(
+          () => undefined,
+        );
         return there?.equals(bytes) ? receipt(filename, bytes.length) : 'unknown';
       },
     }),
@@ -61,36 +63,52 @@ function receipt(filename: string, size: number): string {
   return `Wrote ${size} bytes to ${filename}`;
 }
 
-/** Where the file is to be, in a folder that exists. @throws ToolHardError when that may not be written to. */
-async function target(rootPath: string | undefined, filename: string): Promise<string> {
+/** Does something with the file in a folder that exists. @throws ToolHardError when that may not be written to. */
+async function inTarget<T>(
+  rootPath: string | undefined,
+  filename: string,
+  work: (folder: HeldFolder, file: string) => Promise<T>,
+): Promise<T> {
   const root = await openRoot(rootPath ?? process.cwd());
   const path = pathInside(root, filename);
-  const folder = await lookUp(root, dirname(path), filename);
-  if (path === root.path || !folder?.stats.isDirectory())
+  const found = await lookUp(root, dirname(path), filename);
+  if (path === root.path || !found?.stats.isDirectory())
     throw new ToolHardError(`the folder of ${JSON.stringify(filename)} does not exist`);
-  const real = join(folder.path, basename(path));
-  const kept = relative(root.path, real)
+  const kept = relative(root.path, join(found.path, basename(path)))
     .split(sep)
     .find((part) => skippedFolders.has(part.toLowerCase()));
   if (kept !== undefined)
     throw new ToolHardError(`${JSON.stringify(filename)} is in ${kept}, where nothing is written`);
-  return real;
+  const folder = await holdFolder(root, found.path, filename);
+  try {
+    return await work(folder, basename(path));
+  } finally {
+    await folder.close();
+  }
 }
 
 /** Writes beside the file and moves it into place, so that nobody ever reads half of it. */
-async function replaceFile(path: string, bytes: Uint8Array, filename: string, signal: AbortSignal): Promise<void> {
-  const temporary = join(dirname(path), `.${randomUUID()}.tmp`);
+async function replaceFile(
+  folder: HeldFolder,
+  file: string,
+  bytes: Uint8Array,
+  filename: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const path = folder.file(file);
+  const temporary = folder.file(`.${randomUUID()}.tmp`);
   try {
     const mode = await modeOf(path, filename);
-    const file = await open(temporary, 'wx');
+    const handle = await open(temporary, 'wx');
     try {
-      await file.writeFile(bytes);
-      await file.sync();
+      await handle.writeFile(bytes);
+      await handle.sync();
     } finally {
-      await file.close();
+      await handle.close();
     }
     if (mode !== undefined) await chmod(temporary, mode);
     if (signal.aborted) throw new ToolHardError(`the call was stopped before ${JSON.stringify(filename)} was written`);
+    await folder.check();
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -42,7 +42,7 @@ export interface SqlLimits {
 }
 
 /** Characters of one value that are given. */
-const longestText = 10_000;
+export const longestText = 10_000;
 
 /** A value of a database as JSON: exact where JSON is, else in words. */
 export function sqlValue(value: unknown): JsonValue {

@@ -1,6 +1,7 @@
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
 import { importOptional } from '../../model/import-optional.ts';
+import { judge } from './sql-postgres-judge.ts';
 import { type SqlColumn, type SqlDatabase, type SqlLimits, type SqlRows, sqlReason, sqlValue } from './sql-database.ts';
 
 interface Result {
@@ -19,29 +20,29 @@ interface Client {
     readonly queryMode: 'extended';
   }): Promise<Result>;
   on(event: 'error', listener: () => void): unknown;
+  readonly connection: { readonly stream: { on(event: 'data', listener: (chunk: Uint8Array) => void): unknown } };
   end(): Promise<void>;
 }
 
-/** Functions that give another value each time and change nothing. */
-const harmless = [
-  'random',
-  'random_normal',
-  'clock_timestamp',
-  'timeofday',
-  'gen_random_uuid',
-  'uuidv4',
-  'uuidv7',
-  'setseed',
-];
+/** Bytes a statement may give. */
+const mostBytes = 32 * 1024 * 1024;
+
+/** How much a query may give, how long it may take, and as whom it is asked. */
+export interface PostgresLimits extends SqlLimits {
+  /** A role that is taken on in each transaction: the user of the address has to be a member of it. */
+  readonly role?: string | undefined;
+}
 
 /**
  * A PostgreSQL database. Reading, each statement runs in a read-only transaction that is rolled back; only statements
- * that PostgreSQL can explain are run, and none whose plan calls a function marked VOLATILE: such functions may have
- * effects that no transaction undoes. Give the tools a role of their own that may read what they need and nothing else.
+ * that PostgreSQL can explain are run, and none whose plan reaches a function marked VOLATILE, by name or through an
+ * operator, a cast, a domain or an aggregate: such functions may have effects that no transaction undoes. How functions
+ * are marked is believed. Give the tools a role of their own that may read what they need and nothing else: with `role`
+ * it is taken on in each transaction.
  * @throws PortiaError `PACKAGE_MISSING` without `pg`, at the first call.
  */
-export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDatabase {
-  const { maxRows = 200, timeoutMs = 30_000 } = limits;
+export function postgresDatabase(url: string, limits: PostgresLimits = {}): SqlDatabase {
+  const { maxRows = 200, timeoutMs = 30_000, role } = limits;
 
   async function withClient<T>(write: boolean, signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
@@ -53,22 +54,22 @@ export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDataba
       statement_timeout: timeoutMs,
       application_name: 'portia-ts sql tools',
     });
-    client.on('error', () => {});
-    try {
-      await client.connect();
-    } catch (error) {
-      // The address holds the password: only the system's word is told.
-      const code = (error as { readonly code?: unknown } | null)?.code;
-      throw new ToolSoftError(
-        `the database could not be reached: ${typeof code === 'string' ? code : 'no connection'}`,
-      );
-    }
+    await connect(client);
+    // What is too long is not kept: the connection ends while it comes in.
+    let received = 0;
+    let tooLong = false;
+    client.connection.stream.on('data', ({ length }) => {
+      received += length;
+      tooLong ||= received > mostBytes;
+      if (tooLong) stop();
+    });
     // Ending the connection ends the statement: the server notices when it next looks.
     const stop = (): void => void client.end().catch(() => {});
     signal.addEventListener('abort', stop);
     let committing = false;
     try {
       await ask(client, write ? 'BEGIN' : 'BEGIN TRANSACTION READ ONLY');
+      if (role !== undefined) await ask(client, `SET LOCAL ROLE "${role.replaceAll('"', '""')}"`);
       const result = await work(client);
       committing = write;
       await ask(client, write ? 'COMMIT' : 'ROLLBACK');
@@ -77,6 +78,7 @@ export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDataba
       // Nobody knows whether a commit whose answer was lost took place.
       if (committing && !isSqlState(error)) throw new Error('the connection was lost while the change was committed');
       if (error instanceof ToolHardError) throw error;
+      if (tooLong) throw new ToolHardError(`the rows are longer than ${mostBytes / 1024 / 1024} MiB`);
       if (!committing) signal.throwIfAborted();
       if (isSqlState(error)) throw new ToolHardError(`the database refused the statement: ${sqlReason(error)}`);
       throw new ToolSoftError('the connection to the database was lost; nothing was changed');
@@ -89,7 +91,7 @@ export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDataba
   return {
     run: ({ query, params }, write, signal) =>
       withClient(write, signal, async (client) => {
-        if (!write) await judge(client, query, params);
+        if (!write) await judge((text, values) => rowsOfCatalog(client, text, values), query, sqlParams(params));
         return rowsOf(client, query, params, maxRows, write);
       }),
     listTables: (signal) =>
@@ -104,7 +106,9 @@ export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDataba
     columns: (tables, signal) => withClient(false, signal, (client) => columnsOf(client, tables)),
     async check(query, signal) {
       try {
-        await withClient(false, signal, (client) => judge(client, query, []));
+        await withClient(false, signal, (client) =>
+          judge((text, values) => rowsOfCatalog(client, text, values), query, []),
+        );
         return undefined;
       } catch (error) {
         if (error instanceof ToolHardError) return error.message;
@@ -112,6 +116,17 @@ export function postgresDatabase(url: string, limits: SqlLimits = {}): SqlDataba
       }
     },
   };
+}
+
+async function connect(client: Client): Promise<void> {
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    // The address holds the password: only the system's word is told.
+    const code = (error as { readonly code?: unknown } | null)?.code;
+    throw new ToolSoftError(`the database could not be reached: ${typeof code === 'string' ? code : 'no connection'}`);
+  }
 }
 
 // A table is named as `listTables` names it: alone in the current schema, else with its schema.
@@ -145,22 +160,8 @@ function ask(client: Client, text: string, values: readonly unknown[] = []): Pro
   return client.query({ text, values, rowMode: 'array', queryMode: 'extended' });
 }
 
-/** Lets a statement pass that PostgreSQL can explain and that calls nothing with effects. It is planned, not run. */
-async function judge(client: Client, query: string, params: readonly JsonValue[]): Promise<void> {
-  if (/^\s*explain\b/i.test(query)) throw new ToolHardError('give the statement itself, without EXPLAIN');
-  const { rows } = await ask(client, `EXPLAIN (VERBOSE, COSTS OFF) ${query}`, sqlParams(params));
-  const plan = rows.map(([line]) => String(line).replace(/'(?:[^']|'')*'/g, "''")).join('\n');
-  const called = [...plan.matchAll(/(?:"((?:[^"]|"")+)"|([\p{L}_][\p{L}\p{N}_$]*))\s*\(/gu)].map(
-    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain,
-  );
-  const { rows: volatile } = await ask(
-    client,
-    `SELECT proname FROM pg_catalog.pg_proc WHERE provolatile = 'v' AND proname = ANY ($1::text[])
-     AND NOT (proname = ANY ($2::text[]) AND pronamespace = 'pg_catalog'::regnamespace)`,
-    [called, harmless],
-  );
-  const [bad] = volatile;
-  if (bad) throw new ToolHardError(`the function ${String(bad[0])} may have effects and is not run`);
+async function rowsOfCatalog(client: Client, text: string, values?: readonly unknown[]): Promise<Result['rows']> {
+  return (await ask(client, text, values)).rows;
 }
 
 async function rowsOf(

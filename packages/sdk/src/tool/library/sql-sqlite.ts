@@ -1,7 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
+import type { JsonValue } from '../../core/json.ts';
 import { importOptional } from '../../model/import-optional.ts';
 import {
+  longestText,
   type SqlColumn,
   type SqlDatabase,
   type SqlLimits,
@@ -31,6 +33,13 @@ const refusedFunctions =
 
 /** What a compiled statement does when it is more than a query. */
 const refusedSteps = new Set(['Vacuum', 'JournalMode', 'Checkpoint', 'IncrVacuum', 'AutoCommit', 'Savepoint']);
+
+/**
+ * Pragmas that say how tables are made. No other is even compiled: many take effect while they are, and some, such as the
+ * heap limit, for all databases of the process.
+ */
+const readPragma =
+  /^\s*pragma\s+(?:\w+\s*\.\s*)?(?:table_info|table_xinfo|table_list|index_list|index_info|index_xinfo|foreign_key_list|foreign_key_check|collation_list)\s*(?:\([\s\w]*\)\s*)?[;\s]*$/i;
 
 /**
  * An SQLite database in a file. Reading, it is opened in SQLite's own read-only mode. The compiled form of each
@@ -127,6 +136,10 @@ async function columnsOf(
 /** Lets a statement pass that is one statement, reaches no file, and writes only where it may. It is compiled, not run. */
 async function judge(connection: Connection, query: string, write: boolean): Promise<void> {
   if (isSeveral(query)) throw new ToolHardError('only one statement is run at a time');
+  if (isPragma(query)) {
+    if (readPragma.test(bare(query))) return;
+    throw new ToolHardError('pragmas that do more than say how tables are made are not run');
+  }
   const files = (await all(connection, `EXPLAIN SELECT 1 FROM fsdir('.')`).catch(() => []))
     .filter(([, step]) => step === 'VOpen')
     .map((row) => row[5]);
@@ -143,10 +156,18 @@ async function judge(connection: Connection, query: string, write: boolean): Pro
   }
 }
 
+/** A statement without its comments, texts and quoted names. */
+function bare(query: string): string {
+  return query.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
+}
+
 /** Whether anything follows the first statement. Quoted text and comments do not count. */
 function isSeveral(query: string): boolean {
-  const rest = query.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
-  return /;\s*\S/.test(rest) || /^\s*explain\b/i.test(rest);
+  return /;\s*\S/.test(bare(query)) || /^\s*explain\b/i.test(bare(query));
+}
+
+function isPragma(query: string): boolean {
+  return /^\s*pragma\b/i.test(bare(query));
 }
 
 async function all(
@@ -170,14 +191,35 @@ async function rowsOf(
     return { columns: ['changes'], rows: [[changes]], truncated: false };
   }
   const columns = statement.columns().map(({ name }) => name);
-  // The count over all makes SQLite find every row before it gives the first: that part can be interrupted, while
-  // taking rows one by one would hold up this process. What writes does so by itself.
-  const whole = write
-    ? statement
-    : await connection.prepare(
-        `SELECT *, count(*) OVER () FROM (SELECT * FROM (\n${query.replace(/[;\s]+$/, '')}\n) LIMIT ${maxRows + 1})`,
-      );
+  const whole =
+    write || isPragma(query) ? statement : await connection.prepare(wrapped(query, columns.length, maxRows));
   const found = await whole.raw(true).all(...values);
-  const rows = found.slice(0, maxRows).map((row) => row.slice(0, columns.length).map(sqlValue));
+  const rows = found
+    .slice(0, maxRows)
+    .map((row) => row.slice(0, columns.length).map(whole === statement ? sqlValue : shortened));
   return { columns, rows, truncated: found.length > maxRows };
+}
+
+/** A text of a wrapped query is as long as it may be. */
+function shortened(value: unknown): JsonValue {
+  return typeof value === 'string' ? value : sqlValue(value);
+}
+
+/**
+ * A query whose values are no longer than is given: SQLite makes values of up to a gigabyte, and they stay there. The
+ * count over all makes it find every row before it gives the first: that part can be interrupted, while taking rows one
+ * by one would hold up this process.
+ */
+function wrapped(query: string, columns: number, maxRows: number): string {
+  const names = Array.from({ length: columns }, (_, index) => `portia_${index}`);
+  const shown = names.map(
+    (name) => `CASE typeof(${name})
+      WHEN 'blob' THEN '(' || length(${name}) || ' bytes)'
+      WHEN 'text' THEN iif(length(${name}) > ${longestText} OR octet_length(${name}) > ${4 * longestText},
+        substr(${name}, 1, ${longestText}) || '… (' || length(${name}) || ' characters)', ${name})
+      ELSE ${name} END`,
+  );
+  const inner = query.replace(/[;\s]+$/, '');
+  return `WITH portia_rows(${names.join(', ')}) AS (SELECT * FROM (\n${inner}\n))
+    SELECT *, count(*) OVER () FROM (SELECT ${shown.join(', ')} FROM portia_rows LIMIT ${maxRows + 1})`;
 }

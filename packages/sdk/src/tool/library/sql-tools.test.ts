@@ -114,6 +114,15 @@ describe('the SQL tools on SQLite', () => {
     'PRAGMA user_version = 7',
     'PRAGMA query_only = 0',
     'PRAGMA writable_schema = 1',
+    'PRAGMA hard_heap_limit = 100000000',
+    '/* c */ pragma main.soft_heap_limit(100000000) -- c',
+    'PRAGMA "hard_heap_limit" = 100000000',
+    "PRAGMA temp_store_directory = '/tmp'",
+    "PRAGMA rekey = 'x'",
+    "PRAGMA table_info('orders') = 1",
+    'PRAGMA cache_size = 1000000',
+    'PRAGMA database_list',
+    ';PRAGMA hard_heap_limit = 100000000',
     'PRAGMA journal_mode = DELETE',
     "ATTACH 'evil.db' AS evil",
     "VACUUM INTO 'evil.db'",
@@ -138,6 +147,31 @@ describe('the SQL tools on SQLite', () => {
     expect(error).toBeInstanceOf(ToolHardError);
     expect(count()).toEqual({ n: 3 });
     expect(readdirSync(process.cwd())).toEqual(before);
+    // What holds for the whole process is as it was.
+    expect(await run('SELECT * FROM pragma_hard_heap_limit, pragma_soft_heap_limit')).toMatchObject({ rows: [[0, 0]] });
+  });
+
+  it('give the pragmas that say how tables are made', async () => {
+    expect(await run("PRAGMA table_info('orders');")).toMatchObject({
+      columns: ['cid', 'name', 'type', 'notnull', 'dflt_value', 'pk'],
+      rows: [[0, 'id', 'INTEGER', 0, null, 1], expect.anything(), expect.anything(), expect.anything()],
+    });
+    expect(await run('PRAGMA foreign_key_list(orders)')).toMatchObject({ rows: [] });
+    expect(await createCheckSqlTool({ database }).run({ query: 'PRAGMA table_list' }, toolContext())).toEqual({
+      ok: true,
+    });
+    expect(await run('PRAGMA table_info(orders)', { write: true })).toMatchObject({ columns: expect.anything() });
+  });
+
+  it('leave long values where they are', async () => {
+    const before = process.memoryUsage();
+    const query = `SELECT zeroblob(80000000) AS a, hex(zeroblob(20000000)) AS b, 'é' AS c, NULL AS d, 1.5 AS e`;
+    const { rows } = (await run(query)) as { rows: string[][] };
+    const [[a, b, ...others] = []] = rows;
+    expect([a, others]).toEqual(['(80000000 bytes)', ['é', null, 1.5]]);
+    expect(b).toBe(`${'0'.repeat(10_000)}… (40000000 characters)`);
+    const after = process.memoryUsage();
+    expect(after.external + after.heapUsed - before.external - before.heapUsed).toBeLessThan(50_000_000);
   });
 
   it('write when asked to, and even then reach no other file', async () => {

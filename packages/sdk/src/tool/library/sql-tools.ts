@@ -15,6 +15,8 @@ export interface SqlToolOptions extends SqlLimits {
   readonly database?: string | SqlDatabase | undefined;
   /** Lets calls name SQLite files of this folder with `config_json`; without it they cannot choose a database. */
   readonly root?: string | undefined;
+  /** PostgreSQL only: a role that is taken on in each transaction, such as one that may read a few tables and call nothing. */
+  readonly role?: string | undefined;
   /** Whether statements may change the database. Off unless set: then the database itself refuses. */
   readonly write?: boolean | undefined;
 }
@@ -119,7 +121,7 @@ async function databaseOf(options: SqlToolOptions, config: JsonObject | undefine
   return typeof database === 'string' ? open(database, options) : database;
 }
 
-async function open(address: string, limits: SqlLimits): Promise<SqlDatabase> {
+async function open(address: string, limits: SqlToolOptions): Promise<SqlDatabase> {
   if (/^postgres(?:ql)?:\/\//.test(address))
     return (await import('./sql-postgres.ts')).postgresDatabase(address, limits);
   return (await import('./sql-sqlite.ts')).sqliteDatabase(address, limits);
