@@ -88,6 +88,15 @@ describe('the choice among hundreds of tools', () => {
     expect(shown).toContain('okta:list_users');
   });
 
+  it('fills up with others where few have a word in common: the one that is meant may say it in other words', () => {
+    const few = new ToolRegistry(crowd, { matchLimit: 30 });
+    const shown = few.matchTools('okta').map(({ id }) => id);
+    expect(shown).toHaveLength(30);
+    expect(shown.filter((id) => id.startsWith('okta:'))).toHaveLength(20);
+    const oneMore = new ToolRegistry(crowd.slice(0, 41));
+    expect(oneMore.matchTools('slack:list_messages')).toHaveLength(40);
+  });
+
   it('refuses a limit that shows nothing', () => {
     expect(() => new ToolRegistry([], { matchLimit: 0 })).toThrowError(/matchLimit 0/);
   });

@@ -11,7 +11,7 @@ export interface ToolRegistryOptions {
   readonly match?: ((query: string, tools: readonly AnyTool[]) => readonly AnyTool[]) | undefined;
   /**
    * How many tools are shown to the planner; 40 unless given. A registry of more gives those that fit the query best,
-   * by the words of their ids, names, descriptions and arguments. `Infinity`: always all.
+   * by the words of their ids, names, descriptions and arguments, and fills up with its first others. `Infinity`: all.
    */
   readonly matchLimit?: number | undefined;
   /** Ids of tools that are shown whatever the query. */
@@ -123,7 +123,9 @@ export class ToolRegistry {
     const ranked = this.rankTools(query).map(({ tool }) => tool);
     if (ranked.length === 0) return [...this];
     const always = (this.#options.alwaysMatch ?? []).map((id) => this.getTool(id));
-    const chosen = new Set([...always, ...ranked].slice(0, Math.max(limit, always.length)));
+    // There is room for others: a tool that says it in other words may be the one.
+    const chosen = new Set([...always, ...ranked, ...this]);
+    for (const tool of [...chosen].slice(Math.max(limit, always.length))) chosen.delete(tool);
     // In the order of the registry, so that prompts of like queries begin alike.
     return [...this].filter((tool) => chosen.has(tool));
   }

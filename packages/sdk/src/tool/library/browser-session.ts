@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EndUser } from '../../core/end-user.ts';
+import { defaultEndUserId, type EndUser } from '../../core/end-user.ts';
 import { ToolHardError } from '../../core/errors.ts';
 import { importOptional } from '../../model/import-optional.ts';
 import { type GuardedProxy, startGuardedProxy } from './guarded-proxy.ts';
@@ -18,11 +18,16 @@ export interface BrowserOptions extends NetworkRules {
   /** A folder for what sites remember, one folder below it for each end user. Without it nothing is kept. */
   readonly profiles?: string | undefined;
   /**
-   * A browser elsewhere, by its CDP address, in place of one that is started here; a function is asked for each end
-   * user. What it may reach is that browser's own matter: the rules for hosts hold only for the pages it is sent to.
+   * A browser elsewhere, by its CDP address, in place of one that is started here. A function gives each end user a
+   * browser of their own, whose sign-ins last as long as it does. One address for all is used as it stands while runs
+   * name no end user; a named one gets a context of their own in it for each call, of which nothing is kept. What the
+   * browser may reach is its own matter: the rules for hosts hold only for the pages it is sent to.
    */
   readonly cdpUrl?: string | ((endUser: EndUser) => string | Promise<string>) | undefined;
-  /** The address a person opens to log in, given the site's own; that one unless given. For live views of remote browsers. */
+  /**
+   * The address a person opens to log in, given the site's own; that one unless given. It has to lead into the browser that
+   * the tool uses, such as the live view of a remote one: signing in elsewhere helps nobody.
+   */
   readonly loginUrl?: ((siteUrl: string, endUser: EndUser) => string) | undefined;
 }
 
@@ -35,6 +40,7 @@ export interface BrowserPage {
   evaluate<T>(script: string): Promise<T>;
   waitForTimeout(ms: number): Promise<void>;
   waitForLoadState(state: 'domcontentloaded', options: { readonly timeout: number }): Promise<void>;
+  close(): Promise<void>;
   locator(selector: string): {
     click(options: { readonly timeout: number }): Promise<void>;
     fill(text: string, options: { readonly timeout: number }): Promise<void>;
@@ -60,7 +66,8 @@ interface Chromium {
 /** A page to work with, and how to leave it. */
 export interface BrowserSession {
   readonly page: BrowserPage;
-  close(): Promise<void>;
+  /** `keepPage`: a person goes on with the page of a remote browser. */
+  close(options?: { readonly keepPage?: boolean }): Promise<void>;
 }
 
 /** Opens a page for an end user. @throws PortiaError `PACKAGE_MISSING`; ToolHardError when there is no browser. */
@@ -68,7 +75,8 @@ export async function openBrowser(options: BrowserOptions, endUser: EndUser): Pr
   const module = await importOptional('the browser tool', 'playwright-core');
   const { chromium } = (module['chromium'] ? module : module['default']) as { chromium: Chromium };
   const { cdpUrl } = options;
-  if (cdpUrl !== undefined) return connect(chromium, typeof cdpUrl === 'string' ? cdpUrl : await cdpUrl(endUser));
+  if (typeof cdpUrl === 'string') return connect(chromium, cdpUrl, endUser.externalId !== defaultEndUserId);
+  if (cdpUrl !== undefined) return connect(chromium, await cdpUrl(endUser), false);
   const executablePath = options.executablePath ?? process.env['PORTIA_BROWSER_LOCAL_CHROME_EXEC'];
   if (!executablePath)
     throw new ToolHardError('no browser is configured', {
@@ -84,7 +92,8 @@ export async function openBrowser(options: BrowserOptions, endUser: EndUser): Pr
   }
 }
 
-async function connect(chromium: Chromium, url: string): Promise<BrowserSession> {
+/** `apart`: others use the same browser, and must not meet this one's sessions. */
+async function connect(chromium: Chromium, url: string, apart: boolean): Promise<BrowserSession> {
   let browser: Awaited<ReturnType<Chromium['connectOverCDP']>>;
   try {
     browser = await chromium.connectOverCDP(url);
@@ -92,9 +101,25 @@ async function connect(chromium: Chromium, url: string): Promise<BrowserSession>
     // The address may hold a key.
     throw new ToolHardError('the remote browser could not be reached');
   }
-  const context = browser.contexts()[0] ?? (await browser.newContext());
+  const existing = apart ? undefined : browser.contexts()[0];
+  const context = existing ?? (await browser.newContext());
   const page = await context.newPage();
-  return { page, close: () => browser.close() };
+  return {
+    page,
+    async close({ keepPage = false } = {}) {
+      // A context that was made here goes with the connection; a page in that of the browser has to be closed.
+      if (existing && !keepPage) await page.close();
+      await browser.close();
+    },
+  };
+}
+
+/**
+ * The folder below `profiles` in which the browser tool keeps what sites remember of an end user. Whoever signs in with a
+ * browser of that folder (`chromium --user-data-dir=…`) is signed in for the tool.
+ */
+export function browserProfile(profiles: string, endUserId: string): string {
+  return join(profiles, createHash('sha256').update(endUserId).digest('hex').slice(0, 32));
 }
 
 async function start(
@@ -121,7 +146,7 @@ async function start(
     serviceWorkers: 'block',
   };
   if (options.profiles !== undefined) {
-    const folder = join(options.profiles, createHash('sha256').update(endUser.externalId).digest('hex').slice(0, 32));
+    const folder = browserProfile(options.profiles, endUser.externalId);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const context = await chromium.launchPersistentContext(folder, settings);
     const close = (): Promise<void> => context.close().finally(() => proxy.close());

@@ -1,4 +1,4 @@
-import { ActionClarification, type Clarification } from '../../core/clarification.ts';
+import { ActionClarification, type Clarification, isClarification } from '../../core/clarification.ts';
 import { ensureError, ToolHardError } from '../../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import type { ModelMessage } from '../../core/model.ts';
@@ -69,15 +69,18 @@ export function createBrowserTool<Out = string>(options: BrowserToolOptions<Out>
       const start = webAddress(url, options).href;
       const session = await openBrowser(options, context.endUser);
       const stop = (): void => void session.close().catch(() => {});
+      let keepPage = false;
       context.signal.addEventListener('abort', stop);
       try {
         await session.page.goto(start, { waitUntil: 'domcontentloaded', timeout: 30_000 }).catch((error: unknown) => {
           throw new ToolHardError(`the page could not be opened: ${firstLine(error)}`);
         });
-        return await new Task(options, session.page, context, task, task_data).run();
+        const result = await new Task(options, session.page, context, task, task_data).run();
+        keepPage = isClarification(result);
+        return result;
       } finally {
         context.signal.removeEventListener('abort', stop);
-        await session.close().catch(() => {});
+        await session.close({ keepPage }).catch(() => {});
       }
     },
   });

@@ -5,7 +5,7 @@ export {
   type BrowserToolOptions,
   createBrowserTool,
 } from './browser-tool.ts';
-export type { BrowserOptions } from './browser-session.ts';
+export { type BrowserOptions, browserProfile } from './browser-session.ts';
 export { calculatorTool, createCalculatorTool } from './calculator-tool.ts';
 export { createFileReaderTool, type FileReaderToolOptions, fileReaderTool } from './file-reader-tool.ts';
 export {
