@@ -8,6 +8,7 @@ import { InputClarification } from '../core/clarification.ts';
 import type { RunEvent, RunNotice } from '../core/event.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { type Logger, silentLogger } from '../observe/logger.ts';
+import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
 import { fails, text } from '../testing/script.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
@@ -49,6 +50,18 @@ describe('following a run', () => {
     expect(signals.filter(({ seq }) => seq !== undefined)).toEqual(stored);
     expect(signals.at(-1)?.type).toBe('run-end');
     expect(signals.some(({ seq, type }) => seq === undefined && type === 'tool-call-start')).toBe(true);
+  });
+
+  it('ends wherever it is taken up in a run that is over, also when hooks were told of the end after it', async () => {
+    const stores = [memoryStorage(), await sqliteStorage(join(folder, 'over.db'))];
+    for (const storage of stores) {
+      const portia = clientOf({ tools: [one], storage, hooks: { afterPlanRun() {} } });
+      const { id } = await portia.runPlan(plan);
+      const stored = await portia.storage.getEvents(id);
+      expect(stored.slice(-2).map(({ type }) => type)).toEqual(['run-end', 'run-told']);
+      for (const { seq } of stored)
+        expect(seqs(await collect(portia.events(id, { after: seq }))).at(0)).toBe(stored[seq]?.seq);
+    }
   });
 
   it('can be taken up where it was left, by another client and while it goes on', async () => {

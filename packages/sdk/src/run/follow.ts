@@ -1,5 +1,6 @@
 import type { RunEvent, RunNotice } from '../core/event.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
+import { isFinished } from '../core/run-state.ts';
 import { eventsOf, notFound } from './drive.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -36,15 +37,14 @@ export async function* follow(
     for (;;) {
       const stored = await runtime.storage.loadRun(id, seen);
       if (!stored) throw notFound(id);
-      let ended = false;
       for (const event of eventsOf(stored)) {
-        ended = event.type === 'run-end' || (ended && event.type !== 'run-retry');
         if (event.seq <= seen) continue;
         seen = event.seq;
         yield event;
         if (signal?.aborted) return;
       }
-      if (ended) return;
+      // Hooks may be told after the end: which events are left says nothing of whether the run is over.
+      if (isFinished(stored.status)) return;
       for (;;) {
         if (signal?.aborted) return;
         const heard = await waiting.take(pollMs);
