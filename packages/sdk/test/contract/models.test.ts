@@ -101,6 +101,19 @@ describe('what providers are told beside the question (90)', () => {
     expect(JSON.stringify(bedrock['additionalModelRequestFields'])).toContain('3000');
   });
 
+  it('counts what a model thinks in the limit of its answer, and has none think whose answer is short', async () => {
+    const model = 'anthropic/claude-3-7-sonnet-latest';
+    expect(await sent(model, { tools, maxOutputTokens: 5_000 })).toMatchObject({
+      max_tokens: 5_000,
+      thinking: { budget_tokens: 3_000 },
+    });
+    const short = await sent(model, { tools, maxOutputTokens: 3_100 });
+    expect(short['max_tokens']).toBe(3_100);
+    expect(short).not.toHaveProperty('thinking');
+    const bedrock = await sent('amazon/eu.anthropic.claude-3-7-sonnet-20250219-v1:0', { maxOutputTokens: 5_000 });
+    expect(bedrock['inferenceConfig']).toMatchObject({ maxTokens: 5_000 });
+  });
+
   it('is that one call at a time is to be made of a tool with effects, and of no other', async () => {
     const ways = {
       openai: (body: JsonObject) => body['parallel_tool_calls'] === false,

@@ -1,6 +1,6 @@
 import { isPlainObject, type JsonValue } from '../../core/json.ts';
 import type { ModelMessage, ModelRequest } from '../../core/model.ts';
-import type { CallDefaults } from '../providers.ts';
+import type { CallDefaults, ProviderOptions } from '../providers.ts';
 import { addProviderOptions, askForJson } from './ask-for-json.ts';
 import { type Taker, toResultOutput, toUserParts } from './content.ts';
 import type { AiSdkLanguageModel, CallOptions, PromptMessage, PromptPart, ProviderData } from './language-model.ts';
@@ -34,14 +34,18 @@ export function toCallOptions(
   abortSignal: AbortSignal,
 ): CallOptions {
   const options: CallOptions = { prompt: toPrompt(model, taker, request.messages), abortSignal };
-  if (request.maxOutputTokens !== undefined) options.maxOutputTokens = request.maxOutputTokens;
   if (request.traceparent !== undefined) options.headers = { traceparent: request.traceparent };
-  const thinking = request.schema ? undefined : defaults.thinking;
+  const most = request.maxOutputTokens ?? Number.POSITIVE_INFINITY;
+  const isShort = most - tokensToThink(defaults.thinking) < leastAnswer;
+  const thinking = request.schema || isShort ? undefined : defaults.thinking;
   // A model that thinks refuses a temperature.
   if (defaults.temperature !== undefined && !thinking) options.temperature = defaults.temperature;
   if (defaults.seed !== undefined) options.seed = defaults.seed;
   const oneCall = request.parallelToolCalls === false && request.tools ? defaults.oneCall : undefined;
   for (const more of [defaults.providerOptions, thinking, oneCall]) if (more) addProviderOptions(options, more);
+  // The packages ask for what is thought on top of the answer; it costs the same, and the limit is for both.
+  if (request.maxOutputTokens !== undefined)
+    options.maxOutputTokens = Math.max(1, most - tokensToThink(thinking ?? defaults.providerOptions));
   if (request.tools && request.tools.length > 0) {
     options.tools = request.tools.map(({ name, description, argsSchema }) => ({
       type: 'function',
@@ -54,6 +58,17 @@ export function toCallOptions(
   if (request.schema) askForJson(model, options, request.schema, defaults);
   markCachePoints(model.provider, model.modelId, options.prompt);
   return options;
+}
+
+/** Tokens below which an answer is not worth thinking about. */
+const leastAnswer = 512;
+
+/** How many tokens these options have a model think with at most. */
+function tokensToThink(options: ProviderOptions = {}): number {
+  const budgets = Object.values(options).flatMap((own) =>
+    Object.values(own).map((value) => (isPlainObject(value) ? Number(value['budgetTokens'] ?? 0) : 0)),
+  );
+  return Math.max(0, ...budgets);
 }
 
 function toPrompt(model: AiSdkLanguageModel, taker: Taker, messages: readonly ModelMessage[]): PromptMessage[] {
