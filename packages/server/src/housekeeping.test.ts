@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rotateKeys } from 'portia-ts';
+import { ActionClarification, type PlanRunUUID, rotateKeys } from 'portia-ts';
 import { sqliteStorage } from 'portia-ts/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Ask, asker, until } from '../test/lib/asking.ts';
 import { refunds } from '../test/lib/refunds.ts';
 import { testServer } from '../test/lib/server-for-tests.ts';
+import { OpenQuestions } from './api/v0/open-questions.ts';
 import { ControlStore } from './control/control-store.ts';
 import { sqliteSql } from './control/sql.ts';
 import { manageKeys } from './manage-keys.ts';
@@ -67,6 +68,8 @@ describe('a server', () => {
     const runId = await ran(ask, admin);
     const { token } = (await ask('POST', '/api/v1/end-users/carl/tokens', { as: client })).body;
     expect((await ask('GET', '/api/v1/runs', { as: token })).status).toBe(200);
+    const once = { as: admin, body: { name: 'Carl' }, headers: { 'idempotency-key': 'name' } };
+    expect((await ask('PUT', '/api/v1/end-users/carl', once)).status).toBe(200);
     for (const as of [client, token]) expect((await ask('DELETE', '/api/v1/end-users/carl', { as })).status).toBe(403);
     expect(await ask('DELETE', '/api/v1/end-users/carl', { as: operator })).toMatchObject({
       status: 200,
@@ -77,9 +80,13 @@ describe('a server', () => {
       body: { code: 'CONTENT_ERASED' },
     });
     expect((await ask('GET', '/api/v1/runs', { as: token })).status).toBe(401);
+    expect(await ask('PUT', '/api/v1/end-users/carl', once)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('somebody was erased since') },
+    });
     const sql = await sqliteSql(join(folder, 'control.db'));
     const answers = await sql.all('SELECT body FROM control.idempotency');
-    expect(answers.map(({ body }) => body)).toEqual([null]);
+    expect(answers.map(({ body }) => body)).toEqual([null, null]);
     await sql.close();
   });
 
@@ -111,6 +118,15 @@ describe('a new master key', () => {
     const runId = await ran(ask, as);
     const hook = { url: 'https://example.org/hook', events: ['run-failed'] };
     await ask('POST', '/api/v1/webhooks', { as, body: hook });
+    const questions = async (key: string): Promise<{ desk: OpenQuestions; control: ControlStore }> => {
+      const control = await ControlStore.open(await sqliteSql(join(folder, 'control.db')), key);
+      return { desk: new OpenQuestions(control), control };
+    };
+    const asked = { organisation: 'default', planRunId: runId as PlanRunUUID, endUserId: 'carl', tool: 'mail' };
+    const toDo = ActionClarification({ userGuidance: 'Sign in', actionUrl: 'https://example.org' });
+    const before = await questions(oldKey);
+    const open = await before.desk.ask(asked, [toDo], 'call');
+    await before.control.close();
     await server?.close();
     server = undefined;
     const both = `${newKey},${oldKey}`;
@@ -125,6 +141,9 @@ describe('a new master key', () => {
     const control = await ControlStore.open(await sqliteSql(join(folder, 'control.db')), newKey);
     expect((await control.sql.all('SELECT secret FROM control.webhooks')).length).toBe(1);
     await control.close();
+    const after = await questions(newKey);
+    expect(await after.desk.toDo(asked)).toEqual(open);
+    await after.control.close();
   });
 
   it('needs the old one to be there, and brings nobody back who was erased', async () => {

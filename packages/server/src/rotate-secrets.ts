@@ -6,7 +6,7 @@ import { WebhookStore } from './webhooks/webhook-store.ts';
 
 /**
  * Seals everything of a server with the first of its master keys: the data keys of all end users of all organisations,
- * sign-ins, and what webhooks are signed with. Answers kept for a day are left: they are over by themselves.
+ * sign-ins, what webhooks are signed with, and what tools have asked. Answers kept for a day are left: they are over by themselves.
  * @throws PortiaError `CONFIG_NOT_FOUND` without a key, `CONFIG_INVALID` for what none of the keys opens.
  */
 export async function rotateSecrets(settings: ConfigOptions): Promise<Rotation> {
@@ -24,6 +24,7 @@ export async function rotateSecrets(settings: ConfigOptions): Promise<Rotation> 
     const all: Rotation[] = [
       await new WebhookStore(control.sql, secretKey).rotate(),
       await new SqlSecrets(control.sql, secretKey).rotate(),
+      await control.rotateQuestions(),
     ];
     for (const organisation of await control.organisations()) {
       const storage = await storageOf(base, organisation);

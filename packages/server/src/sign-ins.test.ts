@@ -18,7 +18,7 @@ let folder: string;
 let server: RunningServer;
 let ask: Ask;
 
-const settings = () => ({ storage: `sqlite:${join(folder, 'portia.db')}`, secretKey: key, env: {} });
+const settings = () => ({ storage: `sqlite:${join(folder, 'portia.db')}`, secretKey: key, encryptRuns: true, env: {} });
 const keyOf = async (organisation: string): Promise<string> => {
   const [made] = await manageKeys(settings(), { do: 'create', organisation, name: 'test', scopes: ['admin'] });
   return made?.key ?? '';
@@ -122,6 +122,23 @@ describe('an MCP server of a server that wants people to sign in', () => {
     for (const secret of mail.secrets) expect(stored.includes(secret)).toBe(false);
     await startServer();
     expect(await who(as, await start(as, planId, 'ada'))).toBe(ada);
+  });
+
+  it('is signed in to anew by somebody who was erased, and by nobody else', async () => {
+    const as = await keyOf('default');
+    await startServer();
+    expect(await browse(await listingPage('default'))).toBe(200);
+    const planId = await planned(as);
+    for (const person of ['ada', 'bob']) {
+      const run = await start(as, planId, person);
+      expect(await browse(await page(as, run))).toBe(200);
+      await who(as, run);
+    }
+    expect((await ask('DELETE', '/api/v1/end-users/ada', { as })).status).toBe(200);
+    expect(await who(as, await start(as, planId, 'bob'))).toBe('person 3');
+    const again = await start(as, planId, 'ada');
+    expect(await browse(await page(as, again))).toBe(200);
+    expect(await who(as, again)).toBe('person 4');
   });
 
   it('takes no browser back that brings nothing of ours', async () => {

@@ -14,6 +14,7 @@ import {
   ToolRegistry,
   type WorkOptions,
 } from 'portia-ts';
+import type { SecretStore } from 'portia-ts/mcp';
 import { defaultOrganisation } from './control/control-store.ts';
 import type { ServerConfig, ServerConfigOf } from './server-config.ts';
 import type { ServerDoors } from './sign-ins.ts';
@@ -30,6 +31,8 @@ export interface Tenant {
   readonly plans: ReadonlyMap<string, AnyPlan>;
   /** What may be called from elsewhere, past the hooks of this server. */
   readonly remoteTools: ToolRegistry;
+  /** Where sign-ins of its end users are kept; absent where this server keeps none. */
+  readonly secrets?: SecretStore | undefined;
 }
 
 /** What tenants are made from. */
@@ -98,6 +101,7 @@ export class Tenants {
       portia,
       plans,
       remoteTools: remoteToolsOf(portia.tools, serverConfig),
+      secrets: doors?.(organisation).secrets,
       closing: this.#stop.signal,
     };
     const attendant = this.#init.attend?.(tenant);

@@ -12,6 +12,7 @@ export {
   completeSignIn,
   type SignInClient,
 } from '../tool/mcp/sign-in-callback.ts';
+export { forgetSignIns } from '../tool/mcp/forget-sign-ins.ts';
 export { type LoopbackOptions, type OAuthLoopback, oauthLoopback } from '../tool/mcp/loopback.ts';
 export { memorySecretStore, type SecretStore } from '../secrets/secret-store.ts';
 export type { SecretKeyOptions } from '../secrets/secret-keys.ts';

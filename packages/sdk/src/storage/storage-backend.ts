@@ -165,6 +165,11 @@ export interface RunStore {
   listRuns(query: RunQuery): Awaitable<Page<RunSummary>>;
   /** What waits for people across all runs, those that have waited longest first. */
   listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>>;
+  /**
+   * Of stores that may hold runs from before there was that list: writes down what waits in them, which `read` says of a
+   * run as it is stored here.
+   */
+  listEarlier?(read: (run: StoredRun) => Awaitable<readonly OpenClarification[]>): Promise<void>;
   /** How many runs such a list has in all, whatever its page. */
   countRuns(query: RunQuery): Awaitable<number>;
   /**

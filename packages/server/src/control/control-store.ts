@@ -1,4 +1,4 @@
-import { PortiaError } from 'portia-ts';
+import { PortiaError, type Rotation } from 'portia-ts';
 import { fitsHash, newKey, parseKey } from '../auth/api-keys.ts';
 import type { Scope } from '../auth/principal.ts';
 import { Sealer } from './sealer.ts';
@@ -188,6 +188,22 @@ export class ControlStore {
     await this.sql.all('UPDATE control.idempotency SET body = NULL WHERE organisation = ? AND body IS NOT NULL', [
       organisation,
     ]);
+  }
+
+  /** Seals questions of tools, which are kept for long, with the first key. What is written meanwhile is sealed with it. */
+  async rotateQuestions(): Promise<Rotation> {
+    let rotated = 0;
+    const rows = await this.sql.all('SELECT organisation, place, questions FROM control.tool_questions');
+    for (const row of rows) {
+      const before = String(row['questions']);
+      if (this.answers.isCurrent(before)) continue;
+      rotated += 1;
+      await this.sql.all(
+        'UPDATE control.tool_questions SET questions = ? WHERE organisation = ? AND place = ? AND questions = ?',
+        [this.answers.seal(this.answers.open(before)), String(row['organisation']), String(row['place']), before],
+      );
+    }
+    return { rotated, current: rows.length - rotated, left: 0 };
   }
 
   /** Removes answers kept for a day, and tokens that expired a month ago, some at a time until none is left. */

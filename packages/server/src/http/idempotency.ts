@@ -81,7 +81,10 @@ async function begin(sql: Sql, place: Place, print: string): Promise<Row | undef
 
 function again(row: Row, answers: Sealer): Response {
   if (row['body'] === null) {
-    throw conflict('this was done already, and its answer held a secret that is shown once', 'make another one');
+    throw conflict(
+      'this was done already, and its answer is not kept: it held a secret that is shown once, or somebody was erased since',
+      'ask for what it made, or make another one with a new key',
+    );
   }
   return new Response(answers.open(String(row['body'])), {
     status: Number(row['status']),

@@ -126,8 +126,11 @@ class EncryptedStorage implements ErasingStorage {
 
   async loadRun(id: PlanRunUUID, after?: number): Promise<StoredRun | undefined> {
     const run = await this.#inner.loadRun(id, after);
-    if (!run) return undefined;
-    const { endUserId } = run.header;
+    return run && this.#opened(run);
+  }
+
+  async #opened(run: StoredRun): Promise<StoredRun> {
+    const { id, endUserId } = run.header;
     this.#own(run.header);
     return {
       ...run,
@@ -148,8 +151,9 @@ class EncryptedStorage implements ErasingStorage {
     return { ...page, items };
   }
 
-  /** Nothing of it is sealed: what it lists is found by these. */
-  listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>> {
+  /** Nothing of it is sealed: what it lists is found by these. Only what was stored before has to be read here. */
+  async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    await this.#inner.listEarlier?.(async (run) => openInStored(await this.#opened(run)));
     return this.#inner.listClarifications(query);
   }
 

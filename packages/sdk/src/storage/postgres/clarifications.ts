@@ -9,9 +9,10 @@ import {
   readClarificationCursor,
 } from '../open-clarifications.ts';
 import { pageLimit, pageOf } from '../run-query.ts';
+import { type EarlierRuns, lastSeqOf, mostEarlier } from '../earlier-clarifications.ts';
 import type { Page } from '../storage-backend.ts';
 import type { Database, SqlValue } from './database.ts';
-import { digestOf, labelDigests } from './rows.ts';
+import { digestOf, labelDigests, uuidOf } from './rows.ts';
 
 // Digests of lists of another length than those of labels and end users.
 const everyTag = digestOf('', '', '', 'every');
@@ -40,11 +41,45 @@ export function writingOpen(
   return `,
     answered AS (DELETE FROM ${schema}.open_clarification USING ${held}
       WHERE open_clarification.run = ${held}.n AND open_clarification.id <> ALL (${ids}::text[])),
+    listed AS (DELETE FROM ${schema}.unlisted USING ${held} WHERE unlisted.run = ${held}.n),
     asked AS (INSERT INTO ${schema}.open_clarification (tag, raised_at, run, id, audience)
       SELECT tag, (item ->> 2)::bigint, ${held}.n, item ->> 0, item ->> 1
       FROM ${held} CROSS JOIN json_array_elements(${rows}::json) item CROSS JOIN LATERAL (
         SELECT '${everyTag}'::uuid AS tag UNION ALL SELECT (item ->> 3)::uuid UNION ALL ${endUser} UNION ALL ${labels}
       ) tags ON CONFLICT DO NOTHING)`;
+}
+
+/** The runs from before there was a list of what waits. */
+export function earlierRuns(database: Database, load: EarlierRuns['load']): EarlierRuns {
+  const { schema } = database;
+  return {
+    async next(after) {
+      const rows = await database.rows<{ n: number; id: string }>(
+        `SELECT run.n, run.id FROM ${schema}.unlisted JOIN ${schema}.run ON run.n = unlisted.run
+         WHERE unlisted.run > $1 ORDER BY unlisted.run LIMIT ${mostEarlier}`,
+        [after],
+      );
+      return rows.map(({ n, id }) => ({ n, id: `prun-${id}` }));
+    },
+    load,
+    write: (run, open) =>
+      database.transaction(async (ask) => {
+        // Locked first: only what is read then is all that drivers have written.
+        const [held] = await ask<{ n: number }>(`SELECT n FROM ${schema}.run WHERE id = $1 FOR UPDATE`, [
+          uuidOf(run.header.id),
+        ]);
+        if (!held) return false;
+        const values: SqlValue[] = [held.n, lastSeqOf(run)];
+        const rows = await ask(
+          `WITH held AS (SELECT run AS n FROM ${schema}.unlisted WHERE run = $1
+             AND NOT EXISTS (SELECT 1 FROM ${schema}.journal WHERE journal.run = $1 AND seq > $2))
+           ${writingOpen(schema, open, (value) => `$${values.push(value)}`, { held: 'held' })}
+           SELECT n FROM held`,
+          values,
+        );
+        return rows.length > 0;
+      }),
+  };
 }
 
 interface Row {

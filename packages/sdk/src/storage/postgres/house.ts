@@ -74,6 +74,8 @@ export async function removeRuns(database: Database, ids: readonly PlanRunUUID[]
      journal AS (DELETE FROM ${schema}.journal USING gone WHERE journal.run = gone.n),
      commands AS (DELETE FROM ${schema}.command USING gone WHERE command.run = gone.n),
      labels AS (DELETE FROM ${schema}.label USING gone WHERE label.run = gone.n),
+     asked AS (DELETE FROM ${schema}.open_clarification USING gone WHERE open_clarification.run = gone.n),
+     unlisted AS (DELETE FROM ${schema}.unlisted USING gone WHERE unlisted.run = gone.n),
      outputs AS (DELETE FROM ${schema}.output USING gone WHERE output.run = gone.id)
      SELECT count(*) AS count FROM gone`,
     [ids.filter((id) => PlanRunUUID.is(id)).map(uuidOf), before],

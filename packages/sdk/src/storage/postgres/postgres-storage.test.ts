@@ -63,7 +63,7 @@ describe('postgres storage', () => {
     const schema = freshSchema();
     const handles = await Promise.all(Array.from({ length: 8 }, () => postgresStorage({ pool, schema })));
     const { rows } = await pool.query(`SELECT step FROM ${schema}.migration`);
-    expect(rows).toEqual([{ step: 1 }, { step: 2 }, { step: 3 }]);
+    expect(rows).toEqual([{ step: 1 }, { step: 2 }, { step: 3 }, { step: 4 }]);
     const { id } = await storedRun(handles[0] as StorageBackend);
     expect((await handles[7]?.loadRun(id))?.header.id).toBe(id);
   });

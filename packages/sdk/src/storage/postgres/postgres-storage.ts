@@ -1,7 +1,8 @@
 import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
+import { listEarlier } from '../earlier-clarifications.ts';
+import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -20,7 +21,7 @@ import type { NamedOutput } from '../house.ts';
 import type { Database, SqlValue } from './database.ts';
 import { PostgresDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
-import { listClarifications, writingOpen } from './clarifications.ts';
+import { earlierRuns, listClarifications, writingOpen } from './clarifications.ts';
 import { countRuns, listRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
 import { driverOf } from '../sql-rows.ts';
@@ -46,6 +47,8 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
   readonly #unsettled = new UnsettledCommits();
   readonly #listener: Listener | undefined;
   readonly #end: () => Promise<void>;
+  /** Whether all that waited before there was a list of it is in the list. */
+  #listedEarlier = false;
 
   constructor(database: Database, connect: (() => PgListener) | undefined, end: () => Promise<void>) {
     super(database);
@@ -133,8 +136,17 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     return listRuns(this.database, query);
   }
 
-  listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+  async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    await this.listEarlier(openInStored);
     return listClarifications(this.database, query);
+  }
+
+  async listEarlier(read: Parameters<typeof listEarlier>[1]): Promise<void> {
+    if (this.#listedEarlier) return;
+    this.#listedEarlier = await listEarlier(
+      earlierRuns(this.database, (id) => this.loadRun(id)),
+      read,
+    );
   }
 
   countRuns(query: RunQuery): Promise<number> {

@@ -110,6 +110,11 @@ const steps: readonly string[] = [
   CREATE INDEX run_ready ON $s.run ((${readyAt}), n) WHERE ${mayBeReady};
   CREATE INDEX run_owner ON $s.run (owner COLLATE "C") WHERE owner IS NOT NULL;
   `,
+  // Runs from before there was a list of what waits: what waits in them is written down when the list is first asked for.
+  `
+  CREATE TABLE $s.unlisted (run bigint PRIMARY KEY);
+  INSERT INTO $s.unlisted SELECT n FROM $s.run WHERE state IN (1, 2, 3);
+  `,
 ];
 
 /**

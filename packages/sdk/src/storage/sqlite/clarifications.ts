@@ -9,13 +9,15 @@ import {
   readClarificationCursor,
 } from '../open-clarifications.ts';
 import { pageLimit, pageOf } from '../run-query.ts';
+import { type EarlierRuns, lastSeqOf, mostEarlier } from '../earlier-clarifications.ts';
 import type { Page } from '../storage-backend.ts';
 import { textFrom } from '../stored-text.ts';
 import type { Connection, SqlValue } from './connection.ts';
-import { runIdOf } from './rows.ts';
+import { idBytes, runIdOf } from './rows.ts';
 
 /** Writes down what waits in a run now: what is still there stays, what was answered goes. */
 export function writeOpen(connection: Connection, run: number, open: readonly OpenClarification[]): void {
+  connection.run('DELETE FROM unlisted WHERE run = ?', [run]);
   const known = connection.all<{ id: string }>('SELECT DISTINCT id FROM open_clarification WHERE run = ?', [run]);
   const wanted = new Set<string>(open.map(({ id }) => id));
   for (const { id } of known)
@@ -30,6 +32,31 @@ export function writeOpen(connection: Connection, run: number, open: readonly Op
         'INSERT OR IGNORE INTO open_clarification (tag, raised_at, run, id, audience) VALUES (?, ?, ?, ?, ?)',
         [tag, raisedAt, run, id, audience],
       );
+}
+
+/** The runs from before there was a list of what waits. */
+export function earlierRuns(connection: Connection, load: EarlierRuns['load']): EarlierRuns {
+  return {
+    next: (after) =>
+      connection
+        .all<{ n: number; id: Uint8Array }>(
+          `SELECT run.n, run.id FROM unlisted CROSS JOIN run ON run.n = unlisted.run
+           WHERE unlisted.run > ? ORDER BY unlisted.run LIMIT ${mostEarlier}`,
+          [after],
+        )
+        .map(({ n, id }) => ({ n, id: runIdOf(id) })),
+    load,
+    write: (run, open) =>
+      connection.transaction(() => {
+        const row = connection.get<{ n: number }>(
+          `SELECT run.n FROM run CROSS JOIN unlisted ON unlisted.run = run.n WHERE run.id = ? AND NOT EXISTS
+             (SELECT 1 FROM journal WHERE key > (run.n << 32 | ?) AND key <= (run.n << 32 | 4294967295))`,
+          [idBytes(run.header.id) ?? null, lastSeqOf(run)],
+        );
+        if (row) writeOpen(connection, row.n, open);
+        return row !== undefined;
+      }),
+  };
 }
 
 const everyTag = '';

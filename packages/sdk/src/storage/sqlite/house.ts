@@ -103,6 +103,8 @@ function removeRun(connection: Connection, number: number, id: Uint8Array, label
       number,
     ]);
   }
+  connection.run('DELETE FROM open_clarification WHERE run = ?', [number]);
+  connection.run('DELETE FROM unlisted WHERE run = ?', [number]);
   connection.run('DELETE FROM run WHERE n = ?', [number]);
 }
 

@@ -106,6 +106,11 @@ const steps: readonly string[] = [
   CREATE INDEX run_ready ON run (ready_at) WHERE ready_at IS NOT NULL;
   CREATE INDEX run_owner ON run (owner) WHERE owner IS NOT NULL;
   `,
+  // Runs from before there was a list of what waits: what waits in them is written down when the list is first asked for.
+  `
+  CREATE TABLE unlisted (run INTEGER PRIMARY KEY);
+  INSERT INTO unlisted SELECT n FROM run WHERE state IN (1, 2, 3);
+  `,
 ];
 
 /**

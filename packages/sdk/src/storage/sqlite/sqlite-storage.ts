@@ -1,7 +1,8 @@
 import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
-import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
+import { listEarlier } from '../earlier-clarifications.ts';
+import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -21,7 +22,7 @@ import type { NamedOutput } from '../house.ts';
 import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
-import { listClarifications, writeOpen } from './clarifications.ts';
+import { earlierRuns, listClarifications, writeOpen } from './clarifications.ts';
 import { countRuns, listRuns } from './list-runs.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
@@ -77,6 +78,8 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   readonly #numbers = new Map<PlanRunUUID, number>();
   readonly #watchers = new Watchers();
   readonly #insertCommit: Statement;
+  /** Whether all that waited before there was a list of it is in the list. */
+  #listedEarlier = false;
   #open = true;
 
   constructor(connection: Connection) {
@@ -160,8 +163,17 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
     return listRuns(this.connection, query);
   }
 
-  listClarifications(query: ClarificationQuery): Page<ListedClarification> {
+  async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
+    await this.listEarlier(openInStored);
     return listClarifications(this.connection, query);
+  }
+
+  async listEarlier(read: Parameters<typeof listEarlier>[1]): Promise<void> {
+    if (this.#listedEarlier) return;
+    this.#listedEarlier = await listEarlier(
+      earlierRuns(this.connection, (id) => this.loadRun(id)),
+      read,
+    );
   }
 
   countRuns(query: RunQuery): number {

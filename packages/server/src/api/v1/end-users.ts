@@ -40,7 +40,7 @@ const erase = createRoute({
   summary: 'Erase an end user',
   description:
     'Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their ' +
-    'tokens. It cannot be undone. The store has to be encrypted.',
+    'tokens and forgets their sign-ins. It cannot be undone. The store has to be encrypted.',
   request: { params: EndUserParams },
   responses: { 200: answer(z.object({ runs: z.int() }), 'How many runs can no longer be read.'), ...problems },
 });
@@ -102,11 +102,15 @@ export function endUsers(control: ControlStore | undefined): OpenAPIHono<Env> {
   });
   app.openapi(erase, async (context) => {
     demand(context.get('principal'), 'erase');
-    const { portia, organisation } = context.get('tenant');
+    const { portia, organisation, secrets } = context.get('tenant');
     const { endUserId } = context.req.valid('param');
     const { runs } = await portia.storage.eraseEndUser(endUserId);
     await control?.revokeTokensOf(organisation, endUserId);
     await control?.forgetAnswers(organisation);
+    if (secrets) {
+      const { forgetSignIns } = await import('portia-ts/mcp');
+      await forgetSignIns(secrets, endUserId);
+    }
     return context.json({ runs }, 200);
   });
   if (control) tokens(app, control);
