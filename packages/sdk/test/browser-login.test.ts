@@ -159,10 +159,12 @@ describe.skipIf(!executablePath)('a run that waits for somebody to sign in, in C
 
 if (executablePath) {
   const site = await startShop();
-  const { cdpUrl, stop } = await startChromium(mkdtempSync(join(tmpdir(), 'portia-contract-')));
+  const profile = mkdtempSync(join(tmpdir(), 'portia-contract-'));
+  const { cdpUrl, stop } = await startChromium(profile);
   afterAll(async () => {
     await stop();
     site.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });
   // A task that is done, and one that ends with the question to sign in.
   for (const output of ['looked at', undefined]) {

@@ -253,6 +253,9 @@ describe('what is there', () => {
     const failed = await cli('tools', 'test', 'calculator_tool', '--args', '{"math_question":"1 / 0"}', '--json');
     expect([failed.code, json(failed.err).error.code]).toEqual([1, 'TOOL_FAILED']);
     expect((await cli('tools', 'test', 'calculater_tool')).err).toContain('did you mean "calculator_tool"');
+    // A bundled tool that stands in no registry here.
+    const refused = await cli('tools', 'test', 'http_request_tool', '--args', '{"url":"http://127.0.0.1/"}', '--yes');
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('127.0.0.1')]);
   });
 
   it('is told by tools list and version', async () => {

@@ -1,12 +1,11 @@
 import { plainLine } from '../../clarify/plain-text.ts';
 import { isPlainObject, type JsonObject } from '../../core/json.ts';
 import { validate } from '../../core/schema.ts';
-import { llmToolId } from '../../plan/compile.ts';
 import { Input } from '../../core/reference.ts';
 import type { PlanV2 } from '../../core/plan-v2.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { PlanBuilderV2 } from '../../plan/builder-v2.ts';
-import { llmTool } from '../../tool/library/llm-tool.ts';
+import type { ToolRegistry } from '../../tool/registry.ts';
 import { askYes } from '../asking.ts';
 import type { Command } from '../command.ts';
 import { type Session, withSession } from '../drive-run.ts';
@@ -15,6 +14,14 @@ import { usageError } from '../input.ts';
 import { driveOptions } from '../options.ts';
 import { writeError, writeJson, writeLines } from '../output.ts';
 import { effectOf } from '../view/plan-table.ts';
+
+/** A tool of the client, or a bundled one that is not in its registry. @throws PortiaError `TOOL_NOT_FOUND`. */
+async function toolNamed(tools: ToolRegistry, id: string): Promise<AnyTool> {
+  if (tools.has(id)) return tools.getTool(id);
+  const { openSourceToolRegistry } = await import('../../tool/library/registries.ts');
+  const bundled = openSourceToolRegistry();
+  return (bundled.has(id) ? bundled : tools).getTool(id);
+}
 
 /** Calls one tool by hand, as a run would: with its limits, its questions and its ledger. */
 export const toolsTestCommand: Command = {
@@ -37,7 +44,7 @@ export const toolsTestCommand: Command = {
 async function tryTool({ context, portia }: Session): Promise<number> {
   const { input, io, interrupt, json } = context;
   const [id = ''] = input.positionals;
-  const tool = id === llmToolId && !portia.tools.has(id) ? llmTool : portia.tools.getTool(id);
+  const tool = await toolNamed(portia.tools, id);
   const args = argsGiven(input.text('args'));
   const checked = tool.argsSchema ? await validate(tool.argsSchema, args) : { ok: true as const };
   if (!checked.ok)
