@@ -1,6 +1,7 @@
 import { type Clarification, isApproved, isClarification } from '../core/clarification.ts';
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
+import { hashJson } from '../core/hash.ts';
 import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import type { CallState, ClarificationRecord } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
@@ -8,7 +9,7 @@ import type { Settled } from './call-outcome.ts';
 import { askInTurn } from './hook-turns.ts';
 import { runView, stepView } from './hook-views.ts';
 import type { ClarificationRequest, ToolHookResult } from './hooks.ts';
-import type { VisitRun } from './visit-run.ts';
+import { stepApprovalKey, type VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
 /** The arguments of a call as the hooks left them, and the approval they ask for. */
@@ -49,10 +50,18 @@ export async function askBeforeHook(
     return hookError(visit, thrown, callId);
   }
   const settled = toJson(draft, 'arguments') as JsonObject;
-  if (!request) return { args: settled, approval: undefined };
+  if (!request) return changedApproved(visit, args, settled, callId) ?? { args: settled, approval: undefined };
   if (request.clarification.category === 'User Verification') return { args: settled, approval: request };
   visit.raise(key, [request], { audience: 'endUser', source: 'Before tool call hook' });
   return waiting;
+}
+
+/** What a person approved with the step is what runs: a hook that changes it has to have the change approved. */
+function changedApproved(visit: VisitRun, before: JsonObject, after: JsonObject, callId: string): Refusal | undefined {
+  const isBound = visit.questions(stepApprovalKey(visit)).some(({ approves }) => approves !== undefined);
+  if (!isBound || hashJson(before) === hashJson(after)) return undefined;
+  const message = `a hook changed the arguments of call ${callId} after its step was approved`;
+  return { ok: false, error: visit.error('APPROVAL_REFUSED', message, callId), soft: false };
 }
 
 /** Tells the hook what a call gave. What it asks is answered before the value is used; it is told once. */

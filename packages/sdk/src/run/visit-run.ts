@@ -121,6 +121,11 @@ export class VisitRun {
   }
 }
 
+/** What the approval of a whole step is asked under. */
+export function stepApprovalKey(visit: VisitRun): string {
+  return `approval:${visit.callId(0)}`;
+}
+
 /** What goes with questions that are put on record. */
 export interface RaiseOptions {
   readonly audience: Audience;

@@ -13,7 +13,7 @@ import type { Schema } from '../../core/schema.ts';
 import { checked } from '../agents/step-result.ts';
 import { resolve, resolveText } from '../references.ts';
 import type { Performed } from './performed.ts';
-import type { VisitRun } from '../visit-run.ts';
+import { stepApprovalKey, type VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 
 type Of<Kind extends WorkStep['kind']> = Extract<WorkStep, { kind: Kind }>;
@@ -127,7 +127,7 @@ export async function askForStep(
 ): Promise<Performed | undefined> {
   const { approval } = work;
   if (!approval) return undefined;
-  const key = keyOf(visit, 'approval');
+  const key = stepApprovalKey(visit);
   const [asked] = visit.questions(key);
   if (!asked) {
     // Nobody is asked only where it says so: what is neither true nor false is a mistake, and asked about.
