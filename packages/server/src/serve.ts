@@ -9,7 +9,7 @@ import { openControl } from './control/open-control.ts';
 import { usualLimits, usualRate } from './handler.ts';
 import { readServerConfig } from './server-config.ts';
 import { serverLog, type ServerLog } from './server-log.ts';
-import { Tenants } from './tenants.ts';
+import { type Tenant, Tenants } from './tenants.ts';
 import { SqlSecrets } from './control/sql-secrets.ts';
 import { readOrigins } from './http/cross-origin.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -121,11 +121,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       corsOrigins: readOrigins(options.corsOrigins),
       takeBack: async (organisation, url) => {
         if (!(await control.organisations()).includes(organisation)) throw nobodySignsIn();
-        const open = await tenants.get(organisation).catch(() => undefined);
-        const taken = await desk(organisation).complete(url, open);
-        // Its tools may only now be there to be listed.
-        if (!open) await openOne(tenants, organisation, log);
-        return taken;
+        return desk(organisation).complete(url, () => openOne(tenants, organisation, log));
       },
     });
     server = listen({ fetch: app.fetch, port, hostname: host });
@@ -173,11 +169,14 @@ async function openAll(tenants: Tenants, control: ControlStore, log: ServerLog):
     if (organisation !== defaultOrganisation) await openOne(tenants, organisation, log);
 }
 
-async function openOne(tenants: Tenants, organisation: string, log: ServerLog): Promise<void> {
-  await tenants.get(organisation).catch((err: unknown) => {
+async function openOne(tenants: Tenants, organisation: string, log: ServerLog): Promise<Tenant | undefined> {
+  try {
+    return await tenants.get(organisation);
+  } catch (err) {
     if (!tellSignIn(log, organisation, err))
       log.error({ organisation, err }, 'the store of an organisation cannot be opened');
-  });
+    return undefined;
+  }
 }
 
 function nobodySignsIn(): PortiaError {

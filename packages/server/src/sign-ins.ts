@@ -44,13 +44,17 @@ export class SignInDesk {
   }
 
   /**
-   * Takes a browser back: keeps the sign-in and answers what waited for it.
+   * Takes a browser back: keeps the sign-in and answers what waited for it. `open` gives the organisation, whose tools may
+   * only now be there to be listed.
    * @throws PortiaError `SIGN_IN_FAILED`.
    */
-  async complete(url: string, tenant: Tenant | undefined): Promise<{ readonly server: string; readonly runs: number }> {
+  async complete(
+    url: string,
+    open: () => Promise<Tenant | undefined>,
+  ): Promise<{ readonly server: string; readonly runs: number }> {
     const { completeSignIn } = await import('portia-ts/mcp');
     const { server, planRunIds } = await completeSignIn([...this.#servers.values()], url, {
-      portia: tenant?.portia,
+      portia: async () => (await open())?.portia,
       // Whichever worker comes first drives them.
       resume: false,
     });

@@ -93,6 +93,22 @@ const value = (run: PlanRun): unknown => (run.outputs.finalOutput as { value?: u
 const runFor = (endUser: string): Promise<PlanRun> => portia.runPlan(plan, { endUser });
 
 describe('a server that wants people to sign in', () => {
+  it('goes on with what waited when there is a client for it, be it only at the next sign-in', async () => {
+    await firstListing();
+    const first = await runFor('ada');
+    const page = questionOf(first);
+    const response = await fetch('actionUrl' in page ? page.actionUrl : '', { redirect: 'manual' });
+    const back = String(response.headers.get('location'));
+    const early = await registry?.handleOAuthCallback(back, { portia: async () => undefined });
+    expect(early).toMatchObject({ endUserId: 'ada', planRunIds: [] });
+    server.expire('all');
+    const second = await runFor('ada');
+    const again = questionOf(second);
+    expect(await browse('actionUrl' in again ? again.actionUrl : '')).toBe(200);
+    for (const { id } of [first, second])
+      await expect.poll(async () => (await portia.storage.getPlanRun(id)).state, { timeout: 10_000 }).toBe('COMPLETE');
+  });
+
   it('pauses the first run with the page, and the callback makes it go on by itself; each end user signs in once', async () => {
     await firstListing();
     const run = await runFor('ada');

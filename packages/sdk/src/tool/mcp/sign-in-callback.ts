@@ -18,8 +18,11 @@ export interface SignInClient {
 
 /** What is known of the browser that came back. */
 export interface CallbackOptions {
-  /** The client whose runs wait: their questions are answered, and the runs go on. */
-  readonly portia?: SignInClient | undefined;
+  /**
+   * The client whose runs wait: their questions are answered, and the runs go on. A function is asked once the sign-in is
+   * kept, for a client whose tools can only now be listed; should it have none, the runs stay noted for the next sign-in.
+   */
+  readonly portia?: SignInClient | (() => Promise<SignInClient | undefined>) | undefined;
   /** Whether the runs are driven here; true unless given. Say false where workers drive them. */
   readonly resume?: boolean | undefined;
   /**
@@ -71,8 +74,10 @@ export async function handleCallback(
     throw refused(`the sign-in to ${signIns.server} was not granted: ${reason}`);
   }
   await signIns.redeem(flow, code, searchParams.get('iss') ?? undefined);
-  const waiting = await signIns.takeWaiting(flow.endUserId);
-  const { portia, resume = true } = options;
+  const { portia: given, resume = true } = options;
+  const portia = typeof given === 'function' ? await given() : given;
+  const hasNone = typeof given === 'function' && !portia;
+  const waiting = hasNone ? [] : await signIns.takeWaiting(flow.endUserId);
   const answered = portia ? await answer(portia, waiting, flow.endUserId) : [];
   const done = portia && resume ? goOn(portia, answered) : Promise.resolve();
   return {
