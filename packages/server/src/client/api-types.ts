@@ -1007,7 +1007,7 @@ export interface paths {
         post?: never;
         /**
          * Erase an end user
-         * @description Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their tokens. It cannot be undone. The store has to be encrypted.
+         * @description Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their tokens and forgets their sign-ins. It cannot be undone. The store has to be encrypted.
          */
         delete: {
             parameters: {
