@@ -107,8 +107,9 @@ async function connect(chromium: Chromium, url: string, apart: boolean): Promise
   return {
     page,
     async close({ keepPage = false } = {}) {
-      // A context that was made here goes with the connection; a page in that of the browser has to be closed.
-      if (existing && !keepPage) await page.close();
+      // A context that was made here would only go some time after the connection, with somebody's page in it.
+      if (!existing) await context.close();
+      else if (!keepPage) await page.close();
       await browser.close();
     },
   };
