@@ -249,13 +249,18 @@ describe('file_writer_tool', () => {
     symlinkSync(outside, join(root, 'link'));
     let racing = true;
     const race = (async () => {
-      while (racing) {
+      // Each turn of the folder lasts longer than the one before it, up to a whole write, so that some writes meet
+      // every moment of an exchange and some meet none.
+      for (let turn = 0; racing; turn += 1) {
+        const pause = async () => {
+          for (let tick = 0; tick <= turn % 40; tick += 1) await new Promise((resolve) => setImmediate(resolve));
+        };
         renameSync(join(root, 'real'), join(root, 'held'));
         renameSync(join(root, 'link'), join(root, 'real'));
-        await new Promise((resolve) => setImmediate(resolve));
+        await pause();
         renameSync(join(root, 'real'), join(root, 'link'));
         renameSync(join(root, 'held'), join(root, 'real'));
-        await new Promise((resolve) => setImmediate(resolve));
+        await pause();
       }
     })();
     let written = 0;
@@ -266,7 +271,8 @@ describe('file_writer_tool', () => {
     racing = false;
     await race;
     expect(readdirSync(outside)).toEqual([]);
-    expect(written).toBeGreaterThan(0);
+    expect(await refusal(writer(), { filename: 'real/calm.txt', content: 'x' })).toMatch(/^gave/);
+    written += 1;
     // What was said to be written is there, and no half of anything.
     expect(readdirSync(join(root, 'real'))).toHaveLength(written);
   });
