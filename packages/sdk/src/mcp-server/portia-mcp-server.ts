@@ -123,9 +123,7 @@ function addRunning(
   server.registerTool('run', { description, inputSchema }, (args, context) =>
     told(() => {
       const { query, [runKey]: key } = args as { readonly query: string; readonly [runKey]?: string };
-      const start = async (): Promise<{ readonly planRunId: PlanRunUUID }> =>
-        portia.start(await portia.plan(query, { endUser }), { endUser, runKey: keyOf(endUser, key) });
-      return session.run(start, context);
+      return session.run(() => portia.startQuery(query, { endUser, runKey: keyOf(endUser, key) }), context);
     }),
   );
 }

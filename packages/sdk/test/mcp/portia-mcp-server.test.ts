@@ -3,10 +3,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Portia } from '../../src/client.ts';
 import { Config } from '../../src/config/config.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { JsonObject, JsonValue } from '../../src/core/json.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
 import { type PortiaMcpServer, portiaMcpServer } from '../../src/mcp/index.ts';
 import { PlanBuilderV2 } from '../../src/plan/builder-v2.ts';
+import { object } from '../../src/testing/script.ts';
+import { scriptedModel } from '../../src/testing/scripted-model.ts';
 import { tool } from '../../src/tool/tool.ts';
 import { type FetchServer, serveFetch } from '../lib/fetch-server.ts';
 
@@ -69,14 +71,14 @@ afterEach(async () => {
 type Answering = (params: JsonObject) => JsonObject;
 
 /** A host of one end user; with `answering`, one that shows questions to the person. */
-async function host(user: string, answering?: Answering): Promise<Client> {
+async function host(user: string, answering?: Answering, url: string = http.url): Promise<Client> {
   const client = new Client(
     { name: 'host', version: '1' },
     { capabilities: answering ? { elicitation: { form: {}, url: {} } } : {}, versionNegotiation: { mode: 'auto' } },
   );
   if (answering) client.setRequestHandler('elicitation/create', ({ params }) => answering(params as never) as never);
   const headers = { 'x-user': user };
-  await client.connect(new StreamableHTTPClientTransport(new URL(http.url), { requestInit: { headers } }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
   clients.push(client);
   return client;
 }
@@ -134,6 +136,15 @@ describe('an MCP host', () => {
     expect(seen).toContain('step 1 begins');
     const resource = await client.readResource({ uri: `portia://runs/${waiting.run_id}` });
     expect(JSON.stringify(resource)).toContain('COMPLETE');
+    const read = async (uri: string): Promise<JsonValue> => {
+      const [content] = (await client.readResource({ uri })).contents;
+      return JSON.parse(content && 'text' in content ? content.text : 'null') as JsonValue;
+    };
+    expect(await read('portia://plans')).toMatchObject([{ tool: 'run_gold' }, {}, {}]);
+    expect(await read('portia://runs')).toEqual([{ run_id: waiting.run_id, state: 'COMPLETE' }]);
+    expect(await read(`portia://runs/${waiting.run_id}/clarifications`)).toEqual([]);
+    const asking = await call(client, 'run_gold');
+    expect(await read(`portia://runs/${asking.run_id}/clarifications`)).toEqual(asking.questions);
     const [record] = await portia.storage.getClarifications(waiting.run_id as never);
     expect(record).toMatchObject({ resolvedBy: 'ada', via: 'mcp' });
   });
@@ -161,6 +172,35 @@ describe('an MCP host', () => {
     ];
     expect(second.run_id).toBe(first.run_id);
     expect((await call(await host('bob'), 'run_gold', { run_key: 'mine' })).run_id).not.toBe(first.run_id);
+  });
+});
+
+describe('a host that may ask in words', () => {
+  it('has a query planned and run, once for each key, and sees why none could be made', async () => {
+    const model = scriptedModel([
+      object({ steps: [{ task: 'Pay', inputs: [], tool_id: 'greet', output: '$hello' }], error: null }),
+      object({ steps: [], error: 'there is no tool for that' }),
+    ]);
+    const greet = tool({ id: 'greet', description: 'greets', readOnly: true, run: () => 'hello' });
+    const asked = new Portia({ config: new Config({ storageClass: 'MEMORY', defaultModel: model }), tools: [greet] });
+    const own = await portiaMcpServer(asked, { endUser: () => 'ada', queries: true });
+    const address = await serveFetch((request) => own.fetch(request));
+    try {
+      const client = await host('ada', undefined, address.url);
+      expect((await client.listTools()).tools.map(({ name }) => name)).toContain('run');
+      const first = await call(client, 'run', { query: 'Greet me', run_key: 'mine' });
+      expect(first).toMatchObject({ state: 'COMPLETE', output: 'hello' });
+      expect(await call(client, 'run', { query: 'Greet me', run_key: 'mine' })).toEqual(first);
+      expect(model.requests).toHaveLength(1);
+      expect(await call(client, 'run', { query: 'Fly me to the moon' })).toMatchObject({
+        state: 'FAILED',
+        error: { message: expect.stringContaining('there is no tool for that') },
+      });
+    } finally {
+      await own.close();
+      await address.close();
+      await asked.close();
+    }
   });
 });
 
