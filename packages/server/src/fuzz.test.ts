@@ -197,6 +197,9 @@ function encoded(text: string): string {
   }
 }
 
+/** What a hint says to a program that uses the library, and to nobody else. */
+const forPrograms = /new Portia|\bportia\.\w|\bstorage\.\w|planRun\.|this client|resolvedBy|\bConfig\b/;
+
 it(`answers ${requests} requests made from its own document as the document says (seed ${seed})`, async () => {
   const seen = new Map<number, number>();
   const done = new Set<Operation>();
@@ -217,12 +220,14 @@ it(`answers ${requests} requests made from its own document as the document says
     }
     if (operation.path.startsWith('/api/v0/')) {
       const error = (await answer.json()) as Record<string, unknown>;
+      if (forPrograms.test(String(error['detail']))) throw new Error(`${what}: ${JSON.stringify(error)}`);
       if (type !== 'application/json' || Object.keys(error).join() !== 'detail' || typeof error['detail'] !== 'string')
         throw new Error(`${what}: ${status} of type ${type}: ${JSON.stringify(error)}`);
       continue;
     }
     if (type !== 'application/problem+json') throw new Error(`${what}: ${status} of type ${type}`);
-    const problem = (await answer.json()) as { status?: unknown; code?: unknown; detail?: unknown };
+    const problem = (await answer.json()) as { status?: unknown; code?: unknown; detail?: unknown; hint?: unknown };
+    if (forPrograms.test(String(problem.hint))) throw new Error(`${what}: ${JSON.stringify(problem)}`);
     if (problem.status !== status || typeof problem.code !== 'string' || typeof problem.detail !== 'string')
       throw new Error(`${what}: ${JSON.stringify(problem)} is no problem document`);
   }

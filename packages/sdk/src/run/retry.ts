@@ -41,6 +41,7 @@ export async function retryRun(
         message: `run ${id} is ${driver.state.state}; only a failed run can be retried`,
         hint: 'go on with a waiting run by resume',
         planRunId: id,
+        details: { state: driver.state.state },
       });
     }
     // A run whose tools are not here stays failed.

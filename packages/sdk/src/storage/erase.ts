@@ -9,6 +9,6 @@ export async function eraseEndUser(storage: StorageBackend, externalId: string):
   throw new PortiaError({
     code: 'CONFIG_INVALID',
     message: `${storage.name} is not encrypted: there is no key to destroy`,
-    hint: 'set encryptRuns and secretKey (PORTIA_ENCRYPT_RUNS, PORTIA_SECRET_KEY); storage.prune removes finished runs',
+    hint: 'only what is stored with PORTIA_ENCRYPT_RUNS and PORTIA_SECRET_KEY set can be erased; prune removes finished runs',
   });
 }

@@ -20,10 +20,10 @@ export type Authenticate = (request: Request) => Promise<Authenticated>;
 export function byApiKey(control: ControlStore): Authenticate {
   return async (request) => {
     const text = keyOfHeader(request.headers.get('authorization'));
-    if (text === undefined) throw unauthenticated('the request carries no key');
+    if (text === undefined) throw unauthenticated('the request carries no key', howToCome);
     const apiKey = await control.findKey(text);
     // What is wrong with a key is nobody's business who does not have it.
-    if (!apiKey) throw unauthenticated('the key is unknown, expired or revoked');
+    if (!apiKey) throw unauthenticated('the key is unknown, expired or revoked', howToCome);
     const { endUserId, scopes, organisation, id } = apiKey;
     const principal: Principal =
       endUserId === null ? { id: `key:${id}`, scopes } : { id: endUserId, scopes, endUserId };
@@ -77,10 +77,8 @@ export function byHostProgram(authorize: Authorize): Authenticate {
   };
 }
 
-function unauthenticated(message: string): PortiaError {
-  return new PortiaError({
-    code: 'UNAUTHENTICATED',
-    message,
-    hint: 'send Authorization: Api-Key <key>; npx portia-ts keys create makes one',
-  });
+const howToCome = 'send Authorization: Api-Key <key>; an admin, or whoever runs this server, makes one';
+
+function unauthenticated(message: string, hint?: string): PortiaError {
+  return new PortiaError({ code: 'UNAUTHENTICATED', message, hint });
 }

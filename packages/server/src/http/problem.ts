@@ -2,7 +2,9 @@ import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { PortiaError, type PortiaErrorCode, portiaErrorCodes } from 'portia-ts';
 import type { ServerLog } from '../server-log.ts';
+import type { Tenant } from '../tenants.ts';
 import type { Env } from './context.ts';
+import { isOfThisMachine, wordsFor } from './words.ts';
 
 const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   REQUEST_INVALID: 400,
@@ -75,9 +77,6 @@ function statusOf({ code, details }: PortiaError): number {
   return statuses[code] ?? 500;
 }
 
-/** Codes whose messages name files and hosts of this machine, which are for its log and not for whoever asks. */
-const ofThisMachine: ReadonlySet<PortiaErrorCode> = new Set(['STORAGE_FAILED', 'STORAGE_CORRUPT']);
-
 /** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
 function asPortiaError(thrown: unknown): PortiaError {
   if (PortiaError.isInstance(thrown)) return thrown;
@@ -93,16 +92,9 @@ function asPortiaError(thrown: unknown): PortiaError {
 }
 
 /** The problem document of an error. */
-function problemOf(error: PortiaError, requestId?: string): Problem {
+function problemOf(error: PortiaError, store: string | undefined, requestId: string | undefined): Problem {
   const { code, planRunId } = error;
-  if (code === 'SIGN_IN_REQUIRED') {
-    // Where to sign in is in the log: whoever does it lends an account.
-    const detail = 'somebody has to sign in to an MCP server of this server first; its log says where';
-    return { type: 'about:blank', title: portiaErrorCodes[code], status: statusOf(error), detail, code, requestId };
-  }
-  const { message, hint } = ofThisMachine.has(code)
-    ? { message: 'the store did not do what was asked; the log of the server says why', hint: undefined }
-    : error;
+  const { message, hint } = wordsFor(error, store);
   return {
     type: 'about:blank',
     title: portiaErrorCodes[code],
@@ -120,8 +112,10 @@ function problemOf(error: PortiaError, requestId?: string): Problem {
 export function answerProblem(context: Context<Env>, thrown: unknown, log: ServerLog): Response {
   const error = asPortiaError(thrown);
   const requestId = context.get('requestId');
-  const problem = problemOf(error, requestId);
-  if (problem.status >= 500 || ofThisMachine.has(error.code))
+  // Nobody has a tenant before the guard has let them in.
+  const tenant: Tenant | undefined = context.get('tenant');
+  const problem = problemOf(error, tenant?.storage.name, requestId);
+  if (problem.status >= 500 || isOfThisMachine(error))
     log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
   return problemResponse(problem, error.details?.['retryAfter'], context.req.path.startsWith('/api/v0/'));
 }

@@ -27,7 +27,7 @@ export function storageDoor(storage: StorageBackend): (request: Request) => Prom
         return problem(400, 'CONFIG_INVALID', `${name} cannot be done: ${prettifyError(given.error)}`);
       return answer(200, { result: await operation.does(storage, given.data as never) });
     } catch (error) {
-      return problemOf(error);
+      return problemOf(error, storage.name);
     }
   };
 }
@@ -58,10 +58,12 @@ const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   STORAGE_FAILED: 503,
 };
 
-function problemOf(error: unknown): Response {
+function problemOf(error: unknown, store: string): Response {
   if (PortiaError.isInstance(error)) {
     const { code, message, hint, planRunId } = error;
-    return problem(statuses[code] ?? 500, code, message, {}, { hint, planRunId });
+    // Its name may be a path of the machine that it is on.
+    const said = message.startsWith(`${store} `) ? `the store${message.slice(store.length)}` : message;
+    return problem(statuses[code] ?? 500, code, said, {}, { hint, planRunId });
   }
   return problem(500, 'INTERNAL', 'something happened that was not foreseen');
 }

@@ -218,7 +218,6 @@ function planOf(tenant: Tenant, { planId, plan }: Start): AnyPlan | PlanUUID {
   throw new PortiaError({
     code: 'PLAN_NOT_FOUND',
     message: `no plan named ${JSON.stringify(plan)} is registered on this server`,
-    hint: 'see GET /api/v1/plans for what there is',
   });
 }
 

@@ -46,7 +46,6 @@ function notThere(id: string): PortiaError {
   return new PortiaError({
     code: 'PLAN_RUN_NOT_FOUND',
     message: `Run with id ${id} not found.`,
-    hint: 'check the id and that this client uses the storage the run was made in',
     planRunId: id,
   });
 }
