@@ -285,7 +285,10 @@ function planOf(id: unknown, query: unknown, toolIds: unknown, steps: unknown, p
 function stepInit(wire: unknown, where: string): StepInit {
   const { task, inputs, tool_id, output, condition, structured_output_schema, ...extras } = object(wire, where);
   if ((structured_output_schema ?? null) !== null) {
-    throw invalid(`${where}: a schema cannot be read from JSON`, 'leave it out: what the final output must be is said when the plan is run');
+    throw invalid(
+      `${where}: a schema cannot be read from JSON`,
+      'leave it out: what the final output must be is said when the plan is run',
+    );
   }
   return { task, inputs, toolId: tool_id, output, condition, extras } as StepInit;
 }
