@@ -367,6 +367,7 @@ describe('clarifications', () => {
       sends: [{ role: 'user', content: 'Hi' }],
       expiresAt: 5000,
       onExpiry: 'refuse',
+      form: 'f',
     } as RunEventBody;
     const [record] = after(start, event).clarifications;
     expect(record).toEqual({
@@ -380,6 +381,7 @@ describe('clarifications', () => {
       sends: [{ role: 'user', content: 'Hi' }],
       expiresAt: 5000,
       onExpiry: 'refuse',
+      form: 'f',
       resolvedBy: null,
       resolvedAs: null,
       via: null,

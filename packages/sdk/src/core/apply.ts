@@ -431,6 +431,7 @@ function raise(state: RunState, event: EventOf<'clarification-raised'>, at: numb
     ...(event.sends && { sends: event.sends }),
     expiresAt: event.expiresAt,
     onExpiry: event.onExpiry ?? 'fail',
+    ...(event.form !== undefined && { form: event.form }),
     resolvedBy: null,
     resolvedAs: null,
     via: null,

@@ -11,6 +11,7 @@ import {
   InputClarification,
   isApproved,
   isClarification,
+  isDecline,
   isRefused,
   MultipleChoiceClarification,
   placed,
@@ -118,6 +119,20 @@ describe('answers', () => {
         hint: 'choose one of "S", {"cm":4,"name":"M"}',
       }),
     );
+  });
+
+  it('may say that somebody does not want to answer, typed or chosen', () => {
+    const declines: JsonValue[] = [{ decline: true }, '{"decline": true}', ' { "decline" : true }\n'];
+    const others: JsonValue[] = [
+      { decline: false },
+      { decline: true, why: 1 },
+      'decline',
+      '"{\\"decline\\": true}"',
+      null,
+      true,
+    ];
+    expect(declines.map(isDecline)).toEqual(declines.map(() => true));
+    expect(others.map(isDecline)).toEqual(others.map(() => false));
   });
 
   it('to a verification are true or false, and only true is a yes', () => {

@@ -69,6 +69,12 @@ export type Clarification =
   | UserVerificationClarification
   | CustomClarification;
 
+/** Whether an answer says: I do not want to answer this. People may have typed it. */
+export function isDecline(answer: JsonValue): boolean {
+  if (typeof answer === 'string') return /^\s*\{\s*"decline"\s*:\s*true\s*\}\s*$/.test(answer);
+  return sameJson(answer, { decline: true });
+}
+
 /** Who may answer: the run's end user, an operator, or people with a role. */
 export type Audience = 'endUser' | 'operator' | `role:${string}`;
 

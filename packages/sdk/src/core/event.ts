@@ -196,6 +196,8 @@ export interface RaisedClarification {
   readonly expiresAt?: number;
   /** What happens then; `fail` unless given. */
   readonly onExpiry?: ExpiryPolicy;
+  /** The form it is a field of: declining one field declines them all. */
+  readonly form?: string;
 }
 
 /** What an expired clarification does: fail the run, count as a refusal, or take an answer given beforehand. */

@@ -85,6 +85,7 @@ const every: readonly (readonly [name: string, RunEventBody])[] = [
       sends: [{ role: 'user', content: 'Hi' }],
     },
   ],
+  ['a field of a form', { ...question, form: 'the-form' } as RunEventBody],
   [
     'an answer',
     {

@@ -33,7 +33,18 @@ const forms = [
   {
     letter: 'q',
     type: 'clarification-raised',
-    fields: ['step', 'key', 'clarification', 'audience', 'visit?', 'approves?', 'expiresAt?', 'onExpiry?', 'sends?'],
+    fields: [
+      'step',
+      'key',
+      'clarification',
+      'audience',
+      'visit?',
+      'approves?',
+      'expiresAt?',
+      'onExpiry?',
+      'sends?',
+      'form?',
+    ],
   },
   { letter: 'a', type: 'clarification-resolved', fields: ['id', 'response', 'via', 'resolvedBy', 'as'] },
   { letter: 'w', type: 'run-wait', fields: [] },
@@ -152,6 +163,7 @@ function packQuestion(body: EventOf<'clarification-raised'>): unknown[] {
     body.expiresAt,
     body.onExpiry,
     body.sends,
+    body.form,
   ]);
 }
 

@@ -55,6 +55,8 @@ export interface ClarificationRecord {
   readonly sends?: readonly ModelMessage[];
   readonly expiresAt: number | undefined;
   readonly onExpiry: ExpiryPolicy;
+  /** The form it is a field of: declining one field declines them all. */
+  readonly form?: string;
   resolvedBy: string | null;
   resolvedAs: Audience | null;
   via: string | null;

@@ -101,6 +101,11 @@ export interface Tool<Args = never, Out = unknown, Input = unknown> {
   /** Looks up a call that may have happened, by its idempotency key. */
   reconcile?(args: Args, context: ToolRunContext): Reconciled<Out> | Promise<Reconciled<Out>>;
   run(args: Args, context: ToolRunContext): ToolResult<Out> | Promise<ToolResult<Out>>;
+  /**
+   * The form a question of this tool is a field of, where it asks with several at once: the answer `{ "decline": true }` to
+   * one field then declines all, and the tool is called again with that answer to each.
+   */
+  formOf?(question: Clarification): string | undefined;
   /** Lets go of what it holds open, such as a connection; called when a client that has it closes. It may be called again. */
   close?(): void | Promise<void>;
 }

@@ -8,6 +8,7 @@ import { type ClarificationRecord, isFinished, type RunState } from '../core/run
 import type { Command } from '../storage/storage-backend.ts';
 import { foldStored, type LoadedRun, notFound, planIdOf, putOnRecord } from './drive.ts';
 import type { Plans } from './plan-shelf.ts';
+import { type AnswerCommand, resolutionsOf } from './resolutions.ts';
 import type { Runtime } from './runtime.ts';
 import { checkSpecialAnswer } from './special-answer.ts';
 
@@ -147,19 +148,15 @@ async function readRun(
   return { stored, plan, state, isAsStored: open.length === 0 };
 }
 
-type AnswerCommand = Extract<Command, { type: 'answer' }>;
-
 function isOpenAnswer(state: RunState, command: Command): command is AnswerCommand {
   if (command.type !== 'answer') return false;
   return state.clarifications.some(({ clarification }) => clarification.id === command.key && !clarification.resolved);
 }
 
 function applyAnswer(state: RunState, command: AnswerCommand): void {
-  const { key: id, response, resolvedBy, at } = command;
-  const as = command.as as Audience | null;
-  apply(
-    state,
-    { type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as Resolution['via'] },
-    at,
-  );
+  const record = state.clarifications.find(({ clarification }) => clarification.id === command.key);
+  if (!record || record.clarification.resolved) return;
+  for (const resolution of resolutionsOf(state, record, command)) {
+    apply(state, { type: 'clarification-resolved', ...resolution }, command.at);
+  }
 }

@@ -68,7 +68,10 @@ export function record(
     ...(tool.readOnly && number > 1 && { attempts: number }),
   });
   if (settled.clarifications) {
-    const requests = settled.clarifications.map((clarification) => ({ clarification }));
+    const requests = settled.clarifications.map((clarification) => ({
+      clarification,
+      form: tool.formOf?.(clarification),
+    }));
     visit.raise(`tool:${call.call}`, requests, { audience: 'endUser', source: tool.name });
   }
   return { ...call, status: 'ended', outcome };

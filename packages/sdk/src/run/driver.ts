@@ -20,6 +20,7 @@ import type { Purse } from './budget.ts';
 import { type EventBus, isFollowed, isWatched } from './event-bus.ts';
 import { startGrace } from './guard.ts';
 import type { ModelGuard } from './model-hooks.ts';
+import { resolutionsOf } from './resolutions.ts';
 
 /** Events on their way into the record, and the status that is true with them. */
 interface Batch {
@@ -265,9 +266,9 @@ export class Driver {
     } else if (command.type === 'answer') {
       const record = state.clarifications.find(({ clarification }) => clarification.id === command.key);
       if (!record || record.clarification.resolved) return;
-      const { key: id, response, resolvedBy } = command;
-      const as = command.as as (typeof record)['audience'] | null;
-      this.emit({ type: 'clarification-resolved', id, response, resolvedBy, as, via: command.via as 'library' });
+      for (const resolution of resolutionsOf(state, record, command)) {
+        this.emit({ type: 'clarification-resolved', ...resolution });
+      }
     } else {
       this.#takeReceipt(command.key, command.outcome as unknown as CallOutcome);
     }

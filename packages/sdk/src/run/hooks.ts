@@ -22,6 +22,8 @@ export interface ClarificationRequest {
   readonly expiresIn?: number | undefined;
   /** What happens then; `fail` unless given. */
   readonly onExpiry?: ExpiryPolicy | undefined;
+  /** The form it is a field of: the answer `{ "decline": true }` to one field declines them all. */
+  readonly form?: string | undefined;
 }
 
 /** What a tool hook may return to ask a person first. */

@@ -154,7 +154,7 @@ export function raiseQuestions(
   requests: readonly ClarificationRequest[],
   options: RaiseOptions,
 ): void {
-  for (const { clarification: given, audience, expiresIn, onExpiry } of requests) {
+  for (const { clarification: given, audience, expiresIn, onExpiry, form } of requests) {
     if (driver.state.questions.get(key)?.some(({ clarification }) => clarification.id === given.id)) continue;
     const clarification = freshIn(driver, given);
     driver.emit({
@@ -169,6 +169,7 @@ export function raiseQuestions(
       }),
       ...(expiresIn !== undefined && { expiresAt: driver.now() + expiresIn }),
       ...(onExpiry !== undefined && { onExpiry }),
+      ...(form !== undefined && { form }),
     });
   }
 }

@@ -212,6 +212,69 @@ describe('the reference server "everything"', () => {
     expect(said).toContain('ada@example.com');
   });
 
+  describe('a form of thirteen fields that is declined by one of them', () => {
+    const tool = 'mcp:everything:trigger_elicitation_request';
+    async function asking(storage: StorageBackend, idempotent = false): Promise<Portia> {
+      const registry = await McpToolRegistry.fromStdioConnection(everything());
+      open.push(registry);
+      return clientOf({ tools: [...registry.withToolOptions(tool, { idempotent })], storage });
+    }
+
+    async function declined(portia: Portia, run: PlanRun, response: JsonValue): Promise<PlanRun> {
+      const fields = run.getOutstandingClarifications();
+      expect(fields).toHaveLength(13);
+      const field = fields.find((one) => one.category === 'Input') as (typeof fields)[number];
+      expect(field.userGuidance).toContain('({"decline":true} declines to answer)');
+      const answered = await portia.resolveClarification({
+        planRun: run,
+        clarification: field,
+        response,
+        resolvedBy: 'ada',
+      });
+      expect(answered.getOutstandingClarifications()).toEqual([]);
+      expect(answered.state).toBe('READY_TO_RESUME');
+      return portia.resume({ planRun: run });
+    }
+
+    it.each([[{ decline: true }], ['{"decline": true}']])(
+      'needs no other answer, and the server hears it: %j',
+      async (response) => {
+        const portia = await asking(memoryStorage());
+        const run = await portia.runPlan(one(tool), { endUser: 'ada' });
+        const done = await declined(portia, run, response);
+        expect(JSON.stringify(finalValue(done))).toContain('User declined');
+        const records = await portia.storage.getClarifications(run.id);
+        expect(records.map(({ resolvedBy }) => resolvedBy)).toEqual(records.map(() => 'ada'));
+        const last = records.at(-1)?.clarification;
+        await expect(
+          portia.resolveClarification({ planRun: run, clarification: last, response: 'pet-1', resolvedBy: 'ada' }),
+        ).rejects.toMatchObject({ code: 'CLARIFICATION_ALREADY_RESOLVED' });
+      },
+    );
+
+    it('in another process, whose call has died: the call that is made again is declined, too', async () => {
+      const storage = memoryStorage();
+      const first = await asking(storage);
+      const run = await first.runPlan(one(tool), { endUser: 'ada' });
+      await open.splice(0)[0]?.close();
+      const done = await declined(await asking(storage, true), run, { decline: true });
+      expect(JSON.stringify(finalValue(done))).toContain('User declined');
+    });
+
+    it('in another process, of a tool that may not be repeated: an operator decides, and then it is declined', async () => {
+      const storage = memoryStorage();
+      const first = await asking(storage);
+      const run = await first.runPlan(one(tool), { endUser: 'ada' });
+      await open.splice(0)[0]?.close();
+      const portia = await asking(storage);
+      const asked = await declined(portia, run, { decline: true });
+      expect(questionOf(asked)).toMatchObject({ source: 'Effects ledger' });
+      await portia.resolveClarification({ planRun: asked, clarification: questionOf(asked), response: 'call again' });
+      const done = await portia.resume({ planRun: asked });
+      expect(JSON.stringify(finalValue(done))).toContain('User declined');
+    });
+  });
+
   it('sends the person to a page', async () => {
     const registry = await McpToolRegistry.fromStdioConnection(everything());
     open.push(registry);

@@ -3,17 +3,18 @@ import {
   ActionClarification,
   type Clarification,
   InputClarification,
+  isDecline,
   MultipleChoiceClarification,
 } from '../../core/clarification.ts';
 import { hashJson } from '../../core/hash.ts';
-import { isPlainObject, type JsonObject, type JsonValue, sameJson, toJson } from '../../core/json.ts';
+import { isPlainObject, type JsonObject, type JsonValue, toJson } from '../../core/json.ts';
 
 /** What a server asks a person: a form, or to visit a web address. */
 export type Question =
   | { readonly kind: 'form'; readonly key: string; readonly message: string; readonly schema: JsonObject }
   | { readonly kind: 'url'; readonly key: string; readonly message: string; readonly url: string };
 
-/** The answer to any field that says: I do not want to answer this. */
+/** The answer to any field that declines the form, as `isDecline` knows it. */
 const decline: JsonObject = { decline: true };
 
 /** A question as the server puts it. Its key depends on the question alone, so the same one is known again. */
@@ -25,6 +26,9 @@ export function questionOf(params: ElicitRequestFormParams | ElicitRequestURLPar
   const schema = toJson(params.requestedSchema, 'requestedSchema') as JsonObject;
   return { kind: 'form', key: hashJson({ message, schema }).slice(0, 10), message, schema };
 }
+
+/** Said where it is no option to choose. */
+const howToDecline = `(${JSON.stringify(decline)} declines to answer)`;
 
 const prefix = 'mcp:';
 
@@ -62,7 +66,7 @@ export function clarificationsFor(server: string, question: Question, problem?: 
     const argumentName = argumentOf(key, name);
     const options = choicesOf(field);
     const userGuidance = `${intro}\n${guidance(name, field, optional, options !== undefined)}`;
-    if (!options) return InputClarification({ userGuidance, argumentName, source });
+    if (!options) return InputClarification({ userGuidance: `${userGuidance}\n${howToDecline}`, argumentName, source });
     const all = [...options, ...(optional ? [null] : []), decline];
     return MultipleChoiceClarification({ userGuidance, argumentName, options: all, source });
   });
@@ -108,7 +112,7 @@ export function formAnswer(
   question: Extract<Question, { kind: 'form' }>,
   answers: Readonly<Record<string, JsonValue>>,
 ): ElicitResult {
-  if (Object.values(answers).some((answer) => sameJson(answer, decline))) return { action: 'decline' };
+  if (Object.values(answers).some(isDecline)) return { action: 'decline' };
   const content: Record<string, string | number | boolean | string[]> = {};
   for (const [name, field] of Object.entries(fieldsOf(question.schema))) {
     const value = typed(answers[name] ?? null, field);

@@ -32,6 +32,7 @@ export async function toolOf(server: McpServer, info: McpToolInfo, id: string): 
     ...(toolCallTimeoutMs !== undefined && { timeoutMs: toolCallTimeoutMs }),
     ...(signIns && { ready: (context) => signIns.ready(context) }),
     run: (args, context) => new McpToolCall(server, info, args, context).run(),
+    formOf: (question) => ('argumentName' in question ? answeredBy(question.argumentName)?.key : undefined),
     close: () => server.release(),
   } satisfies AnyTool as AnyTool);
 }
