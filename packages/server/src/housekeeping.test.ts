@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ActionClarification, type PlanRunUUID, rotateKeys } from 'portia-ts';
+import { ActionClarification, Plan, PlanRunUUID, rotateKeys } from 'portia-ts';
 import { sqliteStorage } from 'portia-ts/sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Ask, asker, until } from '../test/lib/asking.ts';
@@ -60,6 +60,23 @@ describe('a server', () => {
     await server?.close();
     const pruned = await started({ pruneAfterMs: 1 });
     await until(async () => (await pruned('GET', `/api/v1/runs/${runId}`, { as })).status === 404, 'the run is gone');
+  });
+
+  it('does not wait for a long removal when it is closed: the rest goes another time', async () => {
+    const many = await sqliteStorage(file());
+    const plan = new Plan({ planContext: { query: 'q', toolIds: [] }, steps: [] });
+    await many.savePlan({ id: plan.id, hash: 'h', query: 'q', document: plan.toJSON(), createdAt: 1 });
+    for (let n = 0; n < 2_000; n += 1) {
+      const header = { id: PlanRunUUID.random(), planId: plan.id, endUserId: 'carl', createdAt: 1, inputs: {} };
+      const status = { state: 'COMPLETE', updatedAt: 1 } as const;
+      await many.importRun({ header, status, driver: undefined, commits: [], commands: [] }, []);
+    }
+    server = await serve({ port: 0, folder, logLevel: 'silent', settings: settings(), pruneAfterMs: 1 });
+    while ((await many.countRuns({})) === 2_000) await new Promise(setImmediate);
+    await server.close();
+    server = undefined;
+    expect(await many.countRuns({})).toBeGreaterThan(0);
+    await many.close();
   });
 
   it('erases a person for an operator: contents, tokens, and the answers that were kept', async () => {

@@ -20,7 +20,7 @@ export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #timer: NodeJS.Timeout;
   #work: Promise<void> | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
@@ -31,8 +31,9 @@ export class Housekeeping {
     this.#look();
   }
 
+  /** Stops at the end of the batch that is at work. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
     await this.#work;
   }
@@ -45,8 +46,9 @@ export class Housekeeping {
 
   async #lookNow(): Promise<void> {
     const { control, log, pruneAfterMs } = this.#options;
+    const { signal } = this.#closing;
     try {
-      await control.forgetWhatIsOver(() => this.#closed);
+      await control.forgetWhatIsOver(() => signal.aborted);
       if (pruneAfterMs === undefined) return;
       for (const organisation of await control.organisations()) await this.#prune(organisation, pruneAfterMs);
     } catch (err) {
@@ -56,10 +58,11 @@ export class Housekeeping {
 
   async #prune(organisation: string, olderThanMs: number): Promise<void> {
     const { tenants, log } = this.#options;
-    if (this.#closed) return;
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
     try {
       const { portia } = await tenants.get(organisation);
-      const { runs } = await portia.storage.prune({ olderThanMs });
+      const { runs } = await portia.storage.prune({ olderThanMs, signal });
       if (runs > 0) log.info({ organisation, runs }, 'finished runs were removed');
     } catch (err) {
       log.warn({ organisation, err }, 'finished runs could not be removed; it is tried again');

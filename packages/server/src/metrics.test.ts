@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { until } from '../test/lib/asking.ts';
+import { memoryStorage, Config, Portia } from 'portia-ts';
+import { asker, until } from '../test/lib/asking.ts';
+import { createHandler } from './handler.ts';
 import { refunds } from '../test/lib/refunds.ts';
 import { testServer } from '../test/lib/server-for-tests.ts';
 
@@ -35,4 +37,23 @@ it('counts the runs of the organisation whose key asks, and of no other', async 
   } finally {
     await server.close();
   }
+});
+
+it('reads no run for that, however many have ended', async () => {
+  const storage = memoryStorage();
+  const portia = new Portia({ config: new Config({ storage }) });
+  const handler = createHandler(portia, storage, { authorize: () => ({ id: 'x', scopes: ['client'] }) });
+  const ask = asker('http://program.test', handler);
+  const read: string[] = [];
+  for (const name of ['listRuns', 'loadRun'] as const) {
+    const own = storage[name].bind(storage) as (...given: unknown[]) => never;
+    storage[name] = (...given: unknown[]) => {
+      read.push(name);
+      return own(...given);
+    };
+  }
+  const { status, body } = await ask('GET', '/metrics');
+  expect([status, read]).toEqual([200, []]);
+  expect(body).toContain('portia_runs{state="COMPLETE"} 0');
+  await portia.close();
 });

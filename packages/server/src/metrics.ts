@@ -1,16 +1,18 @@
 import { Hono } from 'hono';
-import { PlanRunState, type PlanRunUUID, type RunSummary } from 'portia-ts';
+import type { PlanRunUUID } from 'portia-ts';
 import { demand } from './auth/principal.ts';
 import type { Env } from './http/context.ts';
 import type { Tenant } from './tenants.ts';
 
-/** Milliseconds for which what was counted is shown again: counting reads the list of all runs. */
+/** Milliseconds for which what was counted is shown again. */
 const keepMs = 10_000;
+/** It is shown for longer where counting takes long: at most one part in so many of the time is spent on it. */
+const mostOfTime = 50;
 /** Waiting runs whose questions are looked at. */
 const mostRead = 1_000;
 
 interface Counted {
-  readonly at: number;
+  until: number;
   readonly text: Promise<string>;
 }
 
@@ -22,8 +24,8 @@ export function metrics(): Hono<Env> {
     demand(context.get('principal'), 'read-all');
     const tenant = context.get('tenant');
     let counted = known.get(tenant);
-    if (!counted || Date.now() - counted.at > keepMs) {
-      counted = { at: Date.now(), text: count(tenant) };
+    if (!counted || performance.now() > counted.until) {
+      counted = countedNow(tenant);
       counted.text.catch(() => known.delete(tenant));
       known.set(tenant, counted);
     }
@@ -32,19 +34,31 @@ export function metrics(): Hono<Env> {
   return app;
 }
 
+function countedNow(tenant: Tenant): Counted {
+  const begun = performance.now();
+  const counted: Counted = {
+    until: Number.POSITIVE_INFINITY,
+    text: count(tenant).finally(() => {
+      const now = performance.now();
+      counted.until = now + Math.max(keepMs, mostOfTime * (now - begun));
+    }),
+  };
+  return counted;
+}
+
 async function count(tenant: Tenant): Promise<string> {
-  const states = new Map<string, number>(Object.keys(PlanRunState).map((state) => [state, 0]));
-  const failures = new Map<string, number>();
-  for await (const { status } of allRuns(tenant)) {
-    add(states, status.state);
-    if (status.error) add(failures, status.error.code);
-  }
+  const { states, codes } = await tenant.storage.tallyRuns();
   const { audiences, since, asking } = await waitingIn(tenant);
   const unknown = await unknownCallsIn(tenant, asking);
   return [
     ...family('portia_runs', 'Stored runs, by state.', 'state', states),
-    ...family('portia_failed_runs', 'Stored runs that failed, by error code.', 'code', failures),
-    ...family('portia_open_clarifications', 'Questions that wait for an answer, by audience.', 'audience', audiences),
+    ...family('portia_failed_runs', 'Stored runs that failed, by error code.', 'code', codes),
+    ...family(
+      'portia_open_clarifications',
+      'Questions that wait for an answer, by audience.',
+      'audience',
+      Object.fromEntries(audiences),
+    ),
     ...single('portia_unknown_calls', 'Calls of which nobody knows whether they happened; a person is asked.', unknown),
     ...single(
       'portia_oldest_waiting_seconds',
@@ -53,15 +67,6 @@ async function count(tenant: Tenant): Promise<string> {
     ),
     '',
   ].join('\n');
-}
-
-async function* allRuns({ storage }: Tenant): AsyncGenerator<RunSummary> {
-  let cursor: string | undefined;
-  do {
-    const page = await storage.listRuns({ limit: 1_000, cursor });
-    yield* page.items;
-    cursor = page.cursor;
-  } while (cursor !== undefined);
 }
 
 /** What waits, by audience; since when the one that has waited longest; and runs that ask operators, the first of them. */
@@ -101,8 +106,8 @@ function add(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
-function family(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): string[] {
-  const lines = [...counts].map(([value, n]) => `${name}{${label}=${JSON.stringify(value)}} ${n}`);
+function family(name: string, help: string, label: string, counts: Readonly<Record<string, number>>): string[] {
+  const lines = Object.entries(counts).map(([value, n]) => `${name}{${label}=${JSON.stringify(value)}} ${n}`);
   return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
 }
 

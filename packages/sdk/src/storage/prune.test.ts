@@ -3,8 +3,20 @@ import { clientOf, planOf } from '../../test/lib/engine.ts';
 import { InputClarification } from '../core/clarification.ts';
 import { codeOf, now, sampleClaim, sampleHeader, samplePlan, stepCommit } from '../testing/storage-contract/samples.ts';
 import { tool } from '../tool/tool.ts';
-import { memoryStorage } from './memory/memory-storage.ts';
+import { type MemoryStorage, memoryStorage } from './memory/memory-storage.ts';
 import { pruneRuns } from './prune.ts';
+
+/** A store with finished runs. */
+async function finished(count: number): Promise<MemoryStorage> {
+  const storage = memoryStorage();
+  const plan = samplePlan();
+  storage.savePlan(plan);
+  for (let n = 0; n < count; n += 1) {
+    const { header } = await storage.createRun(sampleHeader(plan.id), sampleClaim());
+    storage.append(header.id, 1, stepCommit(1), { state: 'COMPLETE', updatedAt: now }, true);
+  }
+  return storage;
+}
 
 describe('pruning', () => {
   it('removes what is finished and old enough, batch by batch, and leaves the rest', async () => {
@@ -23,6 +35,16 @@ describe('pruning', () => {
     const left = items.map(({ status }) => status);
     expect(left.filter(({ state }) => state === 'NEED_CLARIFICATION').length).toBe(166);
     expect(left.every(({ state, updatedAt }) => state === 'NEED_CLARIFICATION' || updatedAt >= now + 450)).toBe(true);
+  });
+
+  it('lets others have their turn between two batches, and ends there when it is told to', async () => {
+    const storage = await finished(1_000);
+    const stop = new AbortController();
+    setImmediate(() => stop.abort());
+    const { runs } = await pruneRuns(storage, { before: now + 1, signal: stop.signal });
+    expect(runs).toBe(200);
+    expect(await storage.countRuns({})).toBe(800);
+    expect(await pruneRuns(storage, { before: now + 1 })).toEqual({ runs: 800 });
   });
 
   it('is a method of a client, by age, and a waiting run can be answered after it', async () => {

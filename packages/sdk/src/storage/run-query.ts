@@ -1,5 +1,7 @@
 import { PortiaError } from '../core/errors.ts';
-import type { Page, RunQuery, RunSummary } from './storage-backend.ts';
+import type { PlanRunState } from '../core/run-state.ts';
+import { states } from './state-numbers.ts';
+import type { Page, RunQuery, RunStatus, RunSummary, RunTally } from './storage-backend.ts';
 
 /** How many items a page has: 1 to 1000, 50 unless given. */
 export function pageLimit(limit: number | undefined): number {
@@ -52,6 +54,22 @@ export function matchesQuery(query: RunQuery, { header, status, driver }: RunSum
   if (query.updatedBefore !== undefined && status.updatedAt >= query.updatedBefore) return false;
   for (const [label, value] of Object.entries(query.labels ?? {})) if (header.labels?.[label] !== value) return false;
   return true;
+}
+
+/** The tally of runs that are at hand. */
+export function tallyOf(runs: Iterable<{ readonly status: RunStatus }>): RunTally {
+  const codes: Record<string, number> = {};
+  const found = noRuns();
+  for (const { status } of runs) {
+    found[status.state] += 1;
+    if (status.error) codes[status.error.code] = (codes[status.error.code] ?? 0) + 1;
+  }
+  return { states: found, codes };
+}
+
+/** A count for each state, to be counted up. */
+export function noRuns(): Record<PlanRunState, number> {
+  return Object.fromEntries(states.map((state) => [state, 0])) as Record<PlanRunState, number>;
 }
 
 /** The place in a list that a cursor names; it stays where it is while the list grows. @throws PortiaError `CONFIG_INVALID`. */

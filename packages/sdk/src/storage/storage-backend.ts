@@ -123,6 +123,13 @@ export interface Page<T> {
   readonly cursor?: string | undefined;
 }
 
+/** How many runs there are, of all that are stored. */
+export interface RunTally {
+  readonly states: Readonly<Record<PlanRunState, number>>;
+  /** By error code: runs that have failed, and were not taken up again. Codes of no run are absent. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
 /** What is asked for when a run is claimed. */
 export interface Claim {
   readonly owner: string;
@@ -172,6 +179,8 @@ export interface RunStore {
   listEarlier?(read: (run: StoredRun) => Awaitable<readonly OpenClarification[]>): Promise<void>;
   /** How many runs such a list has in all, whatever its page. */
   countRuns(query: RunQuery): Awaitable<number>;
+  /** How many runs there are of each state, and of each error code: counted where they are stored, none is read. */
+  tallyRuns(): Awaitable<RunTally>;
   /**
    * Makes the caller the driver with the next epoch, unless another one is alive: `isAlive` decides where it knows,
    * else the heartbeat. Atomic: of two callers at once one wins.

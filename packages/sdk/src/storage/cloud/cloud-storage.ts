@@ -14,6 +14,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -103,6 +104,10 @@ export class CloudStorage implements StorageBackend {
 
   countRuns(query: RunQuery): Promise<number> {
     return this.#do('count-runs', { query });
+  }
+
+  tallyRuns(): Promise<RunTally> {
+    return this.#do('tally-runs', {});
   }
 
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {

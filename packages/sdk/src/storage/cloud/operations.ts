@@ -164,6 +164,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map([
     operation(z.object({ query: clarificationQuery }), (storage, given) => storage.listClarifications(given.query)),
   ],
   ['count-runs', operation(z.object({ query }), (storage, given) => storage.countRuns(given.query))],
+  ['tally-runs', operation(z.object({}), (storage) => storage.tallyRuns())],
   ['claim-run', operation(z.object({ id: text, claim }), claimRun)],
   [
     'heartbeat',

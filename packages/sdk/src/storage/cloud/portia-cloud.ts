@@ -7,7 +7,8 @@ import type { RunHeader } from '../../core/run-state.ts';
 import type { PortiaRun } from '../disk/portia-run.ts';
 import { memoryStorage, type MemoryStorage } from '../memory/memory-storage.ts';
 import { planChanged, planMissing, runNotFound } from '../records.ts';
-import { badCursor, matchesQuery, pageLimit, pageOf, pageSkip } from '../run-query.ts';
+import { PlanRunState } from '../../core/run-state.ts';
+import { badCursor, matchesQuery, noRuns, pageLimit, pageOf, pageSkip, tallyOf } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -17,6 +18,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -160,6 +162,19 @@ export class PortiaCloud implements StorageBackend {
     let count = 0;
     for await (const run of this.#allRuns()) if (matchesQuery(query, await this.#summary(run))) count += 1;
     return count;
+  }
+
+  async tallyRuns(): Promise<RunTally> {
+    const states = noRuns();
+    for (const state of Object.values(PlanRunState)) states[state] = await this.countRuns({ states: [state] });
+    const failed: RunSummary[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.listRuns({ states: ['FAILED'], cursor });
+      failed.push(...page.items);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return { states, codes: tallyOf(failed).codes };
   }
 
   async #listRuns(query: RunQuery): Promise<Page<RunSummary>> {

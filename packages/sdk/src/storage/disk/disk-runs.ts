@@ -20,7 +20,7 @@ import {
   withoutAsks,
 } from '../records.ts';
 import { type ClarificationQuery, clarificationsByReading, type ListedClarification } from '../open-clarifications.ts';
-import { matchesQuery, readySince } from '../run-query.ts';
+import { matchesQuery, readySince, tallyOf } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -31,6 +31,7 @@ import type {
   RunStatus,
   RunStore,
   RunSummary,
+  RunTally,
   StoredRun,
 } from '../storage-backend.ts';
 import type { Watchers } from '../watchers.ts';
@@ -201,6 +202,10 @@ export class DiskRuns implements RunStore {
 
   countRuns(query: RunQuery): number {
     return this.#lister.list((id) => this.#driven.get(id)).filter((run) => matchesQuery(query, run)).length;
+  }
+
+  tallyRuns(): RunTally {
+    return tallyOf(this.#lister.list((id) => this.#driven.get(id)));
   }
 
   unreadable(): readonly PlanRunUUID[] {

@@ -12,6 +12,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -89,6 +90,10 @@ class DiskStorage implements StorageBackend {
 
   countRuns(query: RunQuery): number {
     return this.#runs.countRuns(query);
+  }
+
+  tallyRuns(): RunTally {
+    return this.#runs.tallyRuns();
   }
 
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {

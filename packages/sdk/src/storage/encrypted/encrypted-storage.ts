@@ -18,6 +18,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -159,6 +160,10 @@ class EncryptedStorage implements ErasingStorage {
 
   countRuns(query: RunQuery): Awaitable<number> {
     return this.#inner.countRuns(query);
+  }
+
+  tallyRuns(): Awaitable<RunTally> {
+    return this.#inner.tallyRuns();
   }
 
   claimRun(id: PlanRunUUID, claim: Claim): Awaitable<{ readonly claimed: boolean; readonly driver: DriverRecord }> {

@@ -28,7 +28,7 @@ import {
   pageOfClarifications,
   type PlacedClarification,
 } from '../open-clarifications.ts';
-import { matchesQuery, pageOfList, pageOfNumbered, readySince } from '../run-query.ts';
+import { matchesQuery, pageOfList, pageOfNumbered, readySince, tallyOf } from '../run-query.ts';
 import type {
   Claim,
   Command,
@@ -38,6 +38,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -235,6 +236,10 @@ class InMemory implements MemoryStorage {
     let count = 0;
     for (const run of this.#runList) if (matchesQuery(query, summaryOf(run))) count += 1;
     return count;
+  }
+
+  tallyRuns(): RunTally {
+    return tallyOf(this.#runList);
   }
 
   claimRun(id: PlanRunUUID, claim: Claim): { readonly claimed: boolean; readonly driver: DriverRecord } {

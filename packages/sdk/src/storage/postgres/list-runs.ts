@@ -1,6 +1,6 @@
-import { pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
-import { stateNumber } from '../state-numbers.ts';
-import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
+import { noRuns, pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
+import { stateNumber, stateOfNumber } from '../state-numbers.ts';
+import type { Page, RunQuery, RunSummary, RunTally } from '../storage-backend.ts';
 import type { Database, SqlValue } from './database.ts';
 import { digestOf, endUserDigest, labelDigests, type RunRow, runColumns, summaryOf, uuidOf } from './rows.ts';
 import { mayBeReady, readyAt } from './schema.ts';
@@ -27,6 +27,22 @@ export async function countRuns(database: Database, given: RunQuery): Promise<nu
   const text = branches.map(({ from, where }) => `SELECT count(*) FROM ${from} ${where}`).join(' UNION ALL ');
   const [row] = await database.rows<{ count: string }>(`SELECT sum(count) AS count FROM (${text}) parts`, values);
   return Number(row?.count ?? 0);
+}
+
+/** How many runs there are of each state, and of each error code. */
+export async function tallyRuns(database: Database): Promise<RunTally> {
+  const found = noRuns();
+  const codes: Record<string, number> = {};
+  const rows = await database.rows<{ state: number | null; code: string | null; count: string }>(
+    `SELECT state, NULL AS code, count(*) AS count FROM ${database.schema}.run GROUP BY state
+     UNION ALL
+     SELECT NULL, code, count(*) FROM ${database.schema}.run WHERE code IS NOT NULL GROUP BY code`,
+  );
+  for (const { state, code, count } of rows) {
+    if (state !== null) found[stateOfNumber(state)] = Number(count);
+    else if (code !== null) codes[code] = Number(count);
+  }
+  return { states: found, codes };
 }
 
 /** Runs that are ready, in the order in which they became so: it is that of their index. */

@@ -12,6 +12,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -22,7 +23,7 @@ import type { Database, SqlValue } from './database.ts';
 import { PostgresDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { earlierRuns, listClarifications, writingOpen } from './clarifications.ts';
-import { countRuns, listRuns } from './list-runs.ts';
+import { countRuns, listRuns, tallyRuns } from './list-runs.ts';
 import { Listener, type PgListener } from './listener.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
@@ -151,6 +152,10 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
 
   countRuns(query: RunQuery): Promise<number> {
     return countRuns(this.database, query);
+  }
+
+  tallyRuns(): Promise<RunTally> {
+    return tallyRuns(this.database);
   }
 
   async claimRun(id: PlanRunUUID, claim: Claim): Promise<{ readonly claimed: boolean; readonly driver: DriverRecord }> {

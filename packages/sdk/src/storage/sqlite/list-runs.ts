@@ -1,7 +1,7 @@
 import { defaultEndUserId } from '../../core/end-user.ts';
-import { pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
-import { states, stateNumber } from '../state-numbers.ts';
-import type { Page, RunQuery, RunSummary } from '../storage-backend.ts';
+import { noRuns, pageLimit, pageOf, pageSkip, readCursor, readReadyCursor, readyCursor } from '../run-query.ts';
+import { states, stateNumber, stateOfNumber } from '../state-numbers.ts';
+import type { Page, RunQuery, RunSummary, RunTally } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
 import type { Connection, SqlValue } from './connection.ts';
 import { idBytes, type RunRow, runColumns, summaryOf } from './rows.ts';
@@ -38,9 +38,37 @@ function counted(connection: Connection, query: RunQuery): number {
   const filters = filtersOf(query);
   const driver = rarest(connection, filters);
   let count = 0;
-  for (const { from, where, values } of branchesOf({ ...query, cursor: undefined }, driver, filters))
+  for (const { from, where, values } of branchesOf({ ...query, cursor: undefined }, driver, filters)) {
     count += Number(connection.values(`SELECT count(*) FROM ${from} ${where}`, values)?.[0]);
+    // What only keeps the place of a number is no run, and has no labels.
+    if (!driver?.table) count -= nobodys(connection, where.replace('WHERE', 'AND'), values);
+  }
   return count;
+}
+
+/** Rows that keep the place of a number: at most one, found by its id. */
+function nobodys(connection: Connection, conditions = '', values: readonly SqlValue[] = []): number {
+  return Number(connection.values(`SELECT count(*) FROM run WHERE id = x'' ${conditions}`, values)?.[0]);
+}
+
+/** How many runs there are of each state, and of each error code. Complete ones are what the others leave. */
+export function tallyRuns(connection: Connection): RunTally {
+  const found = noRuns();
+  const rows = connection.all<{ readonly state: number; readonly count: number }>(
+    'SELECT state, count(*) AS count FROM run INDEXED BY run_state WHERE state <> 4 GROUP BY state',
+  );
+  let others = 0;
+  for (const { state, count } of rows) {
+    found[stateOfNumber(state)] = count;
+    others += count;
+  }
+  found.COMPLETE = Number(connection.values('SELECT count(*) FROM run', [])?.[0]) - others;
+  found.FAILED -= nobodys(connection);
+  const codes = connection.all<{ readonly code: string; readonly count: number }>(
+    `SELECT error ->> '$.code' AS code, count(*) AS count FROM run INDEXED BY run_code WHERE error IS NOT NULL
+     GROUP BY error ->> '$.code'`,
+  );
+  return { states: found, codes: Object.fromEntries(codes.map(({ code, count }) => [code, count])) };
 }
 
 /**

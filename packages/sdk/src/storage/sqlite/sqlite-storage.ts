@@ -12,6 +12,7 @@ import type {
   RunQuery,
   RunStatus,
   RunSummary,
+  RunTally,
   StorageBackend,
   StoredRun,
 } from '../storage-backend.ts';
@@ -23,7 +24,7 @@ import type { Connection, Statement } from './connection.ts';
 import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { earlierRuns, listClarifications, writeOpen } from './clarifications.ts';
-import { countRuns, listRuns } from './list-runs.ts';
+import { countRuns, listRuns, tallyRuns } from './list-runs.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
   headerOf,
@@ -178,6 +179,10 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
 
   countRuns(query: RunQuery): number {
     return countRuns(this.connection, query);
+  }
+
+  tallyRuns(): RunTally {
+    return tallyRuns(this.connection);
   }
 
   importRun(run: StoredRun, outputs: readonly NamedOutput[]): boolean {

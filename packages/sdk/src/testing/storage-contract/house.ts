@@ -199,6 +199,9 @@ function afterRemovalTests(open: Open, { it, expect }: TestFunctions): void {
       const last = await restingRun(storage, 'COMPLETE', now + 2);
       const { mark } = await storage.pollCommands([first], undefined);
       expect(await storage.removeRuns([last], now + 50)).toBe(1);
+      expect([await storage.countRuns({}), await storage.countRuns({ states: ['FAILED'] })]).toEqual([1, 0]);
+      const { NEED_CLARIFICATION, COMPLETE, FAILED } = (await storage.tallyRuns()).states;
+      expect([NEED_CLARIFICATION, COMPLETE, FAILED]).toEqual([1, 0, 0]);
       const { runKey } = sampleHeader((await storage.loadRun(first))?.header.planId as PlanUUID, {
         runKey: `key of COMPLETE ${now + 2}`,
       });

@@ -249,6 +249,17 @@ function numberTests(open: Open, { it, expect }: TestFunctions): void {
         }
       }
       expect(await storage.countRuns({ states: ['COMPLETE'] })).toBe(4);
+      expect(await storage.tallyRuns()).toEqual({
+        states: {
+          NOT_STARTED: 2,
+          IN_PROGRESS: 0,
+          NEED_CLARIFICATION: 2,
+          READY_TO_RESUME: 0,
+          COMPLETE: 4,
+          FAILED: 2,
+        },
+        codes: { TOOL_FAILED: 2 },
+      });
       const oldest = (await storage.listRuns({ order: 'oldest' })).items.map(({ header }) => header.id);
       const { cursor } = await storage.listRuns({ order: 'oldest', limit: 2, skip: 3 });
       const { items } = await storage.listRuns({ order: 'oldest', limit: 2, skip: 1, cursor: cursor as string });
