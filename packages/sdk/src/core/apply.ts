@@ -1,7 +1,7 @@
 import { applyRetry } from './apply-retry.ts';
 import { raiseBudget, type RunBudget } from './budget.ts';
 import { clarificationFromWire, placed, resolved } from './clarification.ts';
-import type { CallOutcome, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
+import type { CallOutcome, EventOf, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import { AgentMemoryValue, isMarker, LocalDataValue, type Output } from './output.ts';
@@ -42,7 +42,6 @@ export function fold(header: RunHeader, program: Program, events: Iterable<RunEv
   return state;
 }
 
-type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: Type }>;
 
 /** Changes the state by one event: deterministic, no clock, no randomness, no IO. The only code that does. */
 export function apply(state: RunState, event: RunEventBody, at: number): void {

@@ -166,6 +166,13 @@ export type RunEventBody =
   /** A failed run goes on from the failed visit; `budget`: limits that take the place of those before. */
   | { readonly type: 'run-retry'; readonly by: string | null; readonly budget?: JsonObject };
 
+/** The events of one type. */
+export type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: Type }>;
+/** An event of one type while it is put together. */
+export type EventDraft<Type extends RunEventBody['type']> = {
+  -readonly [Field in keyof EventOf<Type>]: EventOf<Type>[Field];
+};
+
 /** What a model call is for. */
 export type ModelPurpose = 'planning' | 'execution' | 'introspection' | 'step-summary' | 'final-summary' | 'tool';
 

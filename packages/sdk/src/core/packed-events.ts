@@ -1,4 +1,4 @@
-import type { CallOutcome, RunEventBody } from './event.ts';
+import type { CallOutcome, EventOf, RunEventBody } from './event.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 
 /**
@@ -7,8 +7,6 @@ import type { JsonObject, JsonValue } from './json.ts';
  * and a new field comes last.
  */
 export type PackedEvent = readonly [letter: string, ...fields: JsonValue[]] | JsonObject;
-
-type EventOf<Type extends RunEventBody['type']> = Extract<RunEventBody, { type: Type }>;
 
 /** How one kind is written: `fields` in the order in which `pack` puts them, with `?` where they may be absent. */
 interface Form {

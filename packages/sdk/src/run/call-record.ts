@@ -1,4 +1,4 @@
-import type { CallIdentity, RunError } from '../core/event.ts';
+import type { CallIdentity, EventDraft, RunError } from '../core/event.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { CallState } from '../core/run-state.ts';
 import type { AnyTool } from '../core/tool.ts';
@@ -58,15 +58,17 @@ export function record(
   { ms, number }: { readonly ms: number; readonly number: number },
 ): CallState {
   const { outcome } = settled;
-  visit.driver.emit({
-    type: 'tool-call-end',
-    ...visit.place,
-    call: call.call,
-    ...(tool.readOnly && { tool: tool.id, ...(hasMembers(call.args) && { args: call.args }) }),
-    outcome,
-    ...(ms > 0 && { ms }),
-    ...(tool.readOnly && number > 1 && { attempts: number }),
-  });
+  const { step, visit: at } = visit.place;
+  // Written out, because it is done for every call.
+  const receipt: EventDraft<'tool-call-end'> = { type: 'tool-call-end', step, call: call.call, outcome };
+  if (at !== undefined) receipt.visit = at;
+  if (tool.readOnly) {
+    receipt.tool = tool.id;
+    if (hasMembers(call.args)) receipt.args = call.args;
+    if (number > 1) receipt.attempts = number;
+  }
+  if (ms > 0) receipt.ms = ms;
+  visit.driver.emit(receipt);
   if (settled.clarifications) {
     const requests = settled.clarifications.map((clarification) => ({
       clarification,

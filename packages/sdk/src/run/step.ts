@@ -1,5 +1,5 @@
 import { PortiaError } from '../core/errors.ts';
-import type { RunError, StoredOutput } from '../core/event.ts';
+import type { EventDraft, RunError, StoredOutput } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
 import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
@@ -181,13 +181,13 @@ async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutp
 function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): Awaitable<StepEnd> {
   const { driver } = visit;
   const told = outputToTell(visit, output);
-  driver.emit({
-    type: 'step-end',
-    ...visit.place,
-    ...(output && { output }),
-    ...(ms > 0 && { ms }),
-    ...(told && { tell: true }),
-  });
+  const { step, visit: at } = visit.place;
+  const ended: EventDraft<'step-end'> = { type: 'step-end', step };
+  if (at !== undefined) ended.visit = at;
+  if (output) ended.output = output;
+  if (ms > 0) ended.ms = ms;
+  if (told) ended.tell = true;
+  driver.emit(ended);
   visit.ended = true;
   const written = endsWithRun(visit) ? undefined : driver.commit();
   if (!written && !told) return next;

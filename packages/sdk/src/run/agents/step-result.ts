@@ -64,7 +64,7 @@ function withSummary(
 
 function isLarge(visit: VisitRun, value: JsonValue): boolean {
   const { largeOutputThresholdTokens } = visit.run.runtime.config;
-  if (typeof value !== 'object' && String(value).length <= largeOutputThresholdTokens) return false;
+  if (typeof value === 'string' && value.length <= largeOutputThresholdTokens) return false;
   return exceedsThreshold(textOf(value), largeOutputThresholdTokens);
 }
 
