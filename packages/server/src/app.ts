@@ -1,12 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { PortiaError, version } from 'portia-ts';
 import { describeV0 } from './api/v0/document.ts';
 import { v0 } from './api/v0/index.ts';
 import { v1 } from './api/v1/index.ts';
 import type { ControlStore } from './control/control-store.ts';
 import type { Env } from './http/context.ts';
-import { answerHeaders, guard, type GuardOptions, requestLog } from './http/guards.ts';
+import { answerHeaders, guard, type GuardOptions, limitBody, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import { health, type Readiness } from './health.ts';
@@ -52,7 +51,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.route('/', metrics());
   if (corsOrigins) app.use('/api/*', crossOrigin(corsOrigins));
   // Nothing is read for somebody who is not known.
-  app.use('/api/*', door, tooLarge(limits));
+  app.use('/api/*', door, limitBody(limits.maxBodyBytes));
   app.route('/api/v0', v0(control));
   describeV0(app);
   app.route('/api/v1', v1({ control, outbox, log }));
@@ -68,19 +67,6 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
     security: [{ key: [] }],
   });
   return app;
-}
-
-function tooLarge({ maxBodyBytes }: Limits): ReturnType<typeof bodyLimit> {
-  return bodyLimit({
-    maxSize: maxBodyBytes,
-    onError: () => {
-      throw new PortiaError({
-        code: 'REQUEST_TOO_LARGE',
-        message: `the body is larger than ${maxBodyBytes} bytes`,
-        hint: 'send less at once, or start the server with a higher limit',
-      });
-    },
-  });
 }
 
 function nothingHere(path: string): PortiaError {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
 import { PortiaError, readTraceparent, traceIdIn } from 'portia-ts';
 import type { Authenticate } from '../auth/authenticate.ts';
@@ -20,7 +21,8 @@ export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
     context.set('traceparent', traceparent);
     const begun = performance.now();
     await next();
-    context.header('x-request-id', requestId);
+    // On the answer as it is: `context.header` would build it anew, with a stream for its body.
+    context.res.headers.set('x-request-id', requestId);
     // The route and not the path: ids and query strings are the caller's.
     log.info(
       {
@@ -42,8 +44,28 @@ export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
 export function answerHeaders(): MiddlewareHandler<Env> {
   return async (context, next) => {
     await next();
-    context.header('x-content-type-options', 'nosniff');
-    context.header('referrer-policy', 'no-referrer');
+    context.res.headers.set('x-content-type-options', 'nosniff');
+    context.res.headers.set('referrer-policy', 'no-referrer');
+  };
+}
+
+/** Refuses bodies of more bytes than this. @throws PortiaError `REQUEST_TOO_LARGE`. */
+export function limitBody(maxBytes: number): MiddlewareHandler<Env> {
+  const refuse = (): never => {
+    throw new PortiaError({
+      code: 'REQUEST_TOO_LARGE',
+      message: `the body is larger than ${maxBytes} bytes`,
+      hint: 'send less at once, or start the server with a higher limit',
+    });
+  };
+  const whileRead = bodyLimit({ maxSize: maxBytes, onError: refuse });
+  return (context, next) => {
+    const { method } = context.req;
+    if (method === 'GET' || method === 'HEAD') return next();
+    const length = context.req.header('content-length');
+    // How many bytes come is only known by reading them where nobody said so.
+    if (length === undefined || context.req.header('transfer-encoding') !== undefined) return whileRead(context, next);
+    return Number(length) <= maxBytes ? next() : refuse();
   };
 }
 

@@ -4,6 +4,9 @@ import type { StorageBackend } from '../storage-backend.ts';
 /** The version of the protocol, which `GET <base>` tells. */
 export const doorVersion = 1;
 
+/** What the door reads of a request. */
+type DoorRequest = Pick<Request, 'method' | 'url' | 'text'>;
+
 /**
  * Serves a store over HTTP, for `storageClass: 'CLOUD'`: `GET` on its base says which version it speaks, and
  * `POST <base>/<operation>` does one thing. Answers with `{ "result": … }`, or a problem document with our code. Whoever
@@ -12,7 +15,7 @@ export const doorVersion = 1;
  * @example
  * app.all('/api/v1/storage/*', (context) => storageDoor(storeOf(context))(context.req.raw));
  */
-export function storageDoor(storage: StorageBackend): (request: Request) => Promise<Response> {
+export function storageDoor(storage: StorageBackend): (request: DoorRequest) => Promise<Response> {
   return async (request) => {
     try {
       // With the first request: whoever only imports the package needs no schemas.
@@ -32,7 +35,7 @@ export function storageDoor(storage: StorageBackend): (request: Request) => Prom
   };
 }
 
-async function bodyOf(request: Request): Promise<unknown> {
+async function bodyOf(request: DoorRequest): Promise<unknown> {
   try {
     return JSON.parse(await request.text());
   } catch {

@@ -11,9 +11,9 @@ export function storageRoutes(): Hono<Env> {
     demand(context.get('principal'), 'store');
     const { method, url } = context.req;
     const isRead = method === 'GET' || method === 'HEAD';
-    const body = isRead ? null : await context.req.text();
-    if (body !== null) checkDepth(body);
-    return storageDoor(context.get('tenant').storage)(new Request(url, { method, body }));
+    const body = isRead ? '' : await context.req.text();
+    checkDepth(body);
+    return storageDoor(context.get('tenant').storage)({ method, url, text: async () => body });
   });
   return app;
 }
