@@ -42,7 +42,6 @@ export function fold(header: RunHeader, program: Program, events: Iterable<RunEv
   return state;
 }
 
-
 /** Changes the state by one event: deterministic, no clock, no randomness, no IO. The only code that does. */
 export function apply(state: RunState, event: RunEventBody, at: number): void {
   state.updatedAt = at;
