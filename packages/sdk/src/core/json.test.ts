@@ -76,6 +76,16 @@ describe('toJson', () => {
     }
   });
 
+  it('refuses what is nested deeper than programs can follow', () => {
+    const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+    expect(problem(nested(500))).toEqual({});
+    for (const levels of [501, 100_000])
+      expect(problem(nested(levels))).toMatchObject({
+        code: 'OUTPUT_NOT_JSON',
+        message: expect.stringContaining('is nested deeper than 500 levels'),
+      });
+  });
+
   it('refuses cycles, but takes the same object twice', () => {
     const one = { n: 1 };
     expect(toJson([one, one])).toEqual([{ n: 1 }, { n: 1 }]);

@@ -18,7 +18,8 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
  * (dates become ISO strings).
  *
  * @throws PortiaError `OUTPUT_NOT_JSON`, naming the path of the first thing JSON cannot hold: functions, symbols,
- * bigints, NaN and infinities, Map, Set, bytes, promises (an `await` that was forgotten), errors, and cycles.
+ * bigints, NaN and infinities, Map, Set, bytes, promises (an `await` that was forgotten), errors, cycles, and what is
+ * nested deeper than 500 levels.
  */
 export function toJson(value: unknown, what = 'value'): JsonValue {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
@@ -26,8 +27,12 @@ export function toJson(value: unknown, what = 'value'): JsonValue {
   return convert(value, what, undefined);
 }
 
+/** Levels of arrays and objects in one value: more than data has, and fewer than programs can follow. */
+const deepest = 500;
+
 interface Ancestors {
   readonly value: object;
+  readonly depth: number;
   readonly parent: Ancestors | undefined;
 }
 
@@ -52,7 +57,13 @@ function convertObject(value: object, path: string, above: Ancestors | undefined
   for (let seen = above; seen; seen = seen.parent) {
     if (seen.value === value) throw notJson(path, 'a reference to itself', 'break the cycle');
   }
-  const here: Ancestors = { value, parent: above };
+  const here: Ancestors = { value, depth: (above?.depth ?? 0) + 1, parent: above };
+  if (here.depth > deepest)
+    throw new PortiaError({
+      code: 'OUTPUT_NOT_JSON',
+      message: `${path.slice(0, 60)}… is nested deeper than ${deepest} levels`,
+      hint: 'give flatter data, or the JSON as a text',
+    });
   if (Array.isArray(value)) {
     return Object.freeze(
       Array.from(value as readonly unknown[], (item, index) => convert(item, `${path}[${index}]`, here)),

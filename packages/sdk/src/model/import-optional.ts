@@ -1,4 +1,4 @@
-import { PortiaError } from '../core/errors.ts';
+import { PortiaError, ToolHardError } from '../core/errors.ts';
 
 /**
  * Imports an optional package when it is needed.
@@ -16,5 +16,18 @@ export async function importOptional(who: string, name: string): Promise<Readonl
       hint: `npm i ${name}`,
       details: { package: name },
     });
+  }
+}
+
+/**
+ * The same for a tool with effects, before it has had any: the call did not happen, which only a hard error says.
+ * @throws ToolHardError with the line that installs it.
+ */
+export async function importBeforeEffects(who: string, name: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return await importOptional(who, name);
+  } catch (error) {
+    if (!PortiaError.isInstance(error)) throw error;
+    throw new ToolHardError(error.message, { ...(error.hint !== undefined && { hint: error.hint }), cause: error });
   }
 }

@@ -73,7 +73,7 @@ function meant(name: string, known: Iterable<string>): string {
   return near === undefined ? '' : ` (did you mean ${JSON.stringify(near)}?)`;
 }
 
-const listedAtMost = 100;
+const listedAtMost = 40;
 
 function listed(ids: readonly string[]): string {
   const more = ids.length > listedAtMost ? ` and ${ids.length - listedAtMost} more` : '';

@@ -99,13 +99,19 @@ export function clarificationsIn(value: unknown): readonly Clarification[] | und
 function settleError(visit: VisitRun, tool: AnyTool, callId: string, thrown: unknown): Settled {
   const error = ensureError(thrown);
   if (error instanceof ToolSoftError || isNamed(error, 'ToolSoftError')) {
-    return softly(visit, 'TOOL_RETRIES_EXHAUSTED', error.message, callId);
+    return softly(visit, 'TOOL_RETRIES_EXHAUSTED', withHint(error), callId);
   }
   if (error instanceof ToolHardError || isNamed(error, 'ToolHardError')) {
-    return ended(visit, 'TOOL_FAILED', error.message, callId);
+    return ended(visit, 'TOOL_FAILED', withHint(error), callId);
   }
-  if (PortiaError.isInstance(error) && tool.readOnly) return ended(visit, error.code, error.message, callId);
+  if (PortiaError.isInstance(error) && tool.readOnly) return ended(visit, error.code, withHint(error), callId);
   return unsettled(visit, tool, callId, 'TOOL_FAILED', `${tool.id} threw ${error.name}: ${error.message}`);
+}
+
+/** What a tool says of its failure, with what to do about it: the record has no other place for that. */
+export function withHint(error: Error): string {
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : '';
+  return hint === '' ? error.message : `${error.message} (${hint})`;
 }
 
 /** Errors made by another copy of this package are no instances of these classes. */

@@ -1,4 +1,4 @@
-import type { Clarification } from '../core/clarification.ts';
+import { type Clarification, clarificationFromWire } from '../core/clarification.ts';
 import { EndUser } from '../core/end-user.ts';
 import { ensureError, PortiaError, ToolSoftError } from '../core/errors.ts';
 import { hashText } from '../core/hash.ts';
@@ -9,7 +9,7 @@ import type { Model } from '../core/model.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
 import { readTraceparent, traceparentFor } from '../core/trace.ts';
-import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed } from './call-outcome.ts';
+import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed, withHint } from './call-outcome.ts';
 import { isRepeatable } from './tool-context.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
@@ -28,6 +28,8 @@ export interface OutsideCall {
   /** The id of the call, where the caller has one, and what the other side tells a repetition by. */
   readonly callId?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** What was asked and answered for it so far, in the wire form. */
+  readonly clarifications?: readonly JsonObject[] | undefined;
   /** What the tool gets when it asks a model. */
   readonly model?: Model | undefined;
   readonly onProgress?: ((progress: JsonValue) => void) | undefined;
@@ -51,7 +53,8 @@ export type OutsideResult =
  * Calls a tool outside any run: there is no ledger and nobody asks hooks, which is the affair of whoever drives the run
  * that wants the call. The tool's own `retry` holds. It gets no model unless the caller gives one: nothing would count
  * what it costs.
- * @throws PortiaError what a tool that fails for good throws; `TOOL_TIMEOUT`, `OUTPUT_INVALID`, `OUTPUT_NOT_JSON`.
+ * @throws PortiaError what a tool that fails for good throws; `TOOL_TIMEOUT`, `OUTPUT_INVALID`, `OUTPUT_NOT_JSON`;
+ * `CLARIFICATION_INVALID` for answers that are none.
  */
 export async function callOutside(
   runtime: OutsideRuntime,
@@ -73,7 +76,7 @@ export async function callOutside(
       const isSafe = isSoft || (isRepeatable(tool) && isOpen);
       const pause = isSafe && !call.signal?.aborted ? pauseToRetry(tool, attempt, error, runtime.logger) : undefined;
       if (pause === undefined) {
-        if (isSoft) return { kind: 'soft-error', message: error.message };
+        if (isSoft) return { kind: 'soft-error', message: withHint(error) };
         throw asFailure(tool, error);
       }
       await runtime.clock.sleep(pause, call.signal);
@@ -126,6 +129,7 @@ function contextOf(
     traceparent,
     callId,
     idempotencyKey,
+    clarifications = [],
     model,
     onProgress,
   }: OutsideCall & { readonly callId: string },
@@ -141,7 +145,7 @@ function contextOf(
     planRunId,
     traceparent: traceparentFor({ id: planRunId, traceparent: readTraceparent(traceparent) }, callId),
     endUser,
-    clarifications: [],
+    clarifications: clarifications.map(clarificationFromWire),
     signal,
     model() {
       if (model) return model;

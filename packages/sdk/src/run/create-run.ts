@@ -17,7 +17,7 @@ import { knownPlan, type PlanShelf } from './plan-shelf.ts';
 import { type PlanRunInputs, planRunInputs } from './plan-run-inputs.ts';
 import { toolsOf } from './readiness.ts';
 import type { Runtime } from './runtime.ts';
-import type { ToolRegistry } from '../tool/registry.ts';
+import { someOf, type ToolRegistry } from '../tool/registry.ts';
 
 /** A plan of either kind. */
 export type AnyPlan = Plan | AnyPlanV2;
@@ -115,7 +115,7 @@ function checkToolIds(plan: Plan, tools: ToolRegistry): void {
   throw new PortiaError({
     code: 'PLAN_INVALID',
     message: `the plan cannot be run: no tool ${unknown.map((id) => JSON.stringify(id)).join(', ')} is registered`,
-    hint: `registered: ${tools.toolIds().join(', ')}`,
+    hint: `registered: ${someOf(tools.toolIds())}`,
     details: { unknown },
   });
 }

@@ -3,6 +3,7 @@ import { isPlainObject, type JsonObject, toJson } from '../core/json.ts';
 import { isSchema, type Schema, withJsonSchema } from '../core/schema.ts';
 import type { AnyTool, ToolRunContext } from '../core/tool.ts';
 import { type ToolOptions, withOptions } from './foreign.ts';
+import { someOf } from './registry.ts';
 import { tool } from './tool.ts';
 
 /** A tool of the AI SDK, as its `tool()` and `dynamicTool()` make it; described by its shape, so that any version fits. */
@@ -29,10 +30,18 @@ type ValidationLike =
  * Tools written for the AI SDK, as tools of a registry; their names become ids. What they stream before their result is
  * shown as progress. They have effects unless `options` marks them: an AI SDK tool does not say.
  *
- * @throws PortiaError `TOOL_INVALID` for a tool without `execute`, or with a schema that is neither a Standard Schema
+ * @throws PortiaError `TOOL_INVALID` for options of a tool that is not there, a tool without `execute`, or one with a schema that is neither a Standard Schema
  * nor one of the AI SDK's `jsonSchema()`.
  */
 export function fromAiSdkTools(tools: Readonly<Record<string, AiSdkTool>>, options: AiSdkToolOptions = {}): AnyTool[] {
+  for (const id of Object.keys(options)) {
+    if (!Object.hasOwn(tools, id))
+      throw invalid(
+        id,
+        'options are given for it, and it is not among the tools',
+        `there are: ${someOf(Object.keys(tools))}`,
+      );
+  }
   return Object.entries(tools).map(([id, given]) => {
     if (typeof given.execute !== 'function')
       throw invalid(id, 'it has no execute', 'tools that a client carries out cannot be part of a plan');

@@ -6,7 +6,7 @@ import { argsJsonSchemaOf } from './tool.ts';
 /** How well a tool fits a query, and why. */
 export interface ToolMatch {
   readonly tool: AnyTool;
-  /** The higher, the better (BM25); 0 for a tool that is shown whatever the query. Comparable within one query only. */
+  /** The higher, the better (BM25). Comparable within one query only. */
   readonly score: number;
   /** The words of the query it was found by; empty for one that is only needed by another that was found. */
   readonly terms: readonly string[];

@@ -82,13 +82,14 @@ export class ToolRegistry {
     return this.has(id);
   }
 
-  /** The tool with this id or alias. @throws PortiaError `TOOL_NOT_FOUND` with the ids that are known (`details.known`) and the nearest of them. */
+  /** The tool with this id or alias. @throws PortiaError `TOOL_NOT_FOUND` with the ids that are known (`details.known`; the hint
+   * has the first of them) and the nearest of them. */
   getTool(id: string): AnyTool {
     const found = this.#tools.get(id) ?? this.#tools.get(this.#aliases.get(id) ?? '');
     if (found) return found;
     const known = this.toolIds();
     const meant = nearest(id, known);
-    const list = known.length === 0 ? 'no tools are registered' : `registered: ${known.join(', ')}`;
+    const list = known.length === 0 ? 'no tools are registered' : `registered: ${someOf(known)}`;
     throw new PortiaError({
       code: 'TOOL_NOT_FOUND',
       message: `no tool "${id}" is registered`,
@@ -112,7 +113,7 @@ export class ToolRegistry {
 
   /**
    * How well each tool fits a query and by which words, best first: the reasons for what {@link matchTools} chooses.
-   * Tools that have nothing in common with the query are left out.
+   * Tools that have nothing in common with the query are left out, also those that are always shown.
    */
   rankTools(query: string): readonly ToolMatch[] {
     this.#index ??= new ToolIndex(this);
@@ -197,6 +198,15 @@ export class ToolRegistry {
 
 // A tool is checked once, however many registries it is part of.
 const checked = new WeakSet<AnyTool>();
+
+/** So many ids of tools that are known are named in an error. */
+const namedAtMost = 20;
+
+/** Ids for people, not more of them than can be read. */
+export function someOf(ids: readonly string[]): string {
+  const more = ids.length > namedAtMost ? ` and ${ids.length - namedAtMost} more` : '';
+  return `${ids.slice(0, namedAtMost).join(', ')}${more}`;
+}
 
 function duplicate(id: string): PortiaError {
   return new PortiaError({

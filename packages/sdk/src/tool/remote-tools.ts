@@ -17,17 +17,26 @@ export interface RemoteToolsOptions {
   readonly onSkipped?: ((skipped: { readonly what: string; readonly why: string }) => void) | undefined;
 }
 
-/** The source of their questions, as Portia 0.9 calls it. */
-const source = 'Portia remote tool';
+/** The source of questions that name none, as Portia 0.9 calls it. */
+const defaultSource = 'Portia remote tool';
 /** Milliseconds for everything but a call, which has the time of its tool. */
 const timeoutMs = 60_000;
 
 /**
  * The tools that a server offers to runs that are driven elsewhere. A call happens there, once. When its answer is lost
  * nobody knows whether it happened, and a person is asked, as for every tool that may have effects.
- * @throws PortiaError `TOOL_FAILED` when the server cannot be reached, lets nobody in or gives no list of tools.
+ * @throws PortiaError `CONFIG_INVALID` for an endpoint that is no web address; `TOOL_FAILED` when the server cannot be
+ * reached, lets nobody in or gives no list of tools.
  */
 export async function remoteTools(options: RemoteToolsOptions): Promise<ToolRegistry> {
+  const { endpoint } = options;
+  const { protocol } = URL.canParse(endpoint) ? new URL(endpoint) : { protocol: '' };
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new PortiaError({
+      code: 'CONFIG_INVALID',
+      message: `the endpoint ${JSON.stringify(endpoint)} of remote tools is not a web address`,
+      hint: 'give the address of the server, such as http://127.0.0.1:18999',
+    });
   const server = new RemoteServer(options);
   const tools: AnyTool[] = [];
   const ids = new Set<string>();
@@ -87,12 +96,15 @@ class RemoteServer {
 
   async run(id: string, args: JsonObject, context: ToolRunContext): Promise<JsonValue | readonly Clarification[]> {
     const { planRunId, endUser, signal, traceparent } = context;
+    const answered = context.clarifications.filter(({ resolved }) => resolved).map((one) => one.toJSON());
     const asked = {
       arguments: args,
       execution_context: {
         end_user_id: endUser.externalId,
         plan_run_id: planRunId,
         additional_data: endUser.additionalData,
+        // Beside what Portia 0.9 sends: tools that look for an answer among the clarifications find it.
+        ...(answered.length > 0 && { clarifications: answered }),
       },
     };
     const answer = await this.#ask('POST', `/tools/${inPath(id)}/run/`, signal, asked, { traceparent });
@@ -164,9 +176,12 @@ function questionsIn(value: JsonValue): readonly Clarification[] | undefined {
   const items = Array.isArray(value) ? (value as readonly JsonValue[]) : [];
   if (!isPlainObject(items[0]) || !('category' in items[0])) return undefined;
   try {
-    return items.map((one) =>
-      clarificationFromWire({ ...(one as JsonObject), source, resolved: false, response: null, step: null }),
-    );
+    return items.map((one) => {
+      const wire = one as JsonObject;
+      // The tool that asked may know its question by the source, when it is called again.
+      const source = typeof wire['source'] === 'string' ? wire['source'] : defaultSource;
+      return clarificationFromWire({ ...wire, source, resolved: false, response: null, step: null });
+    });
   } catch {
     // Something of another kind that has a category, too.
     return undefined;

@@ -8,7 +8,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
 import { storeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
-import { effectOf } from '../view/plan-table.ts';
+import { effectCell, effectOf } from '../view/plan-table.ts';
 import { type Cell, table } from '../view/table.ts';
 
 /** Lists the tools plans may use here. */
@@ -34,14 +34,7 @@ export const toolsListCommand: Command = {
       return exitCodes.complete;
     }
     const { paint } = io.out;
-    const rows = tools.map((tool): Cell[] => {
-      const effect = effectOf(tool);
-      return [
-        tool.id,
-        { text: effect, style: effect === 'effect' ? paint.yellow : paint.green },
-        plainLine(tool.description),
-      ];
-    });
+    const rows = tools.map((tool): Cell[] => [tool.id, effectCell(effectOf(tool), paint), plainLine(tool.description)]);
     writeLines(
       io.out,
       table(

@@ -51,7 +51,7 @@ async function tryTool({ context, portia }: Session): Promise<number> {
     throw usageError(`--args does not fit ${id}: ${checked.issues.join('; ')}`, 'tools list --json shows the schema');
   const effect = effectOf(tool);
   if (effect !== 'read-only' && !input.flag('yes')) {
-    const what = `${plainLine(tool.id)} has effects (${effect})`;
+    const what = `${plainLine(tool.id)} has effects${effect === 'idempotent' ? ', which a repetition does not add to' : ''}`;
     if (!io.canAsk) throw usageError(`${what}, and nobody is here to be asked`, 'call it with --yes if that is meant');
     if (!(await askYes(`${what}. Call it with ${plainLine(JSON.stringify(args))}? [y/N] `)))
       return interrupt.by ? exitCodes.interrupted : exitCodes.complete;

@@ -12,6 +12,11 @@ export function effectOf(tool: AnyTool | undefined): 'read-only' | 'idempotent' 
   return tool?.idempotent ? 'idempotent' : 'effect';
 }
 
+/** The same for people. */
+export function effectCell(effect: ReturnType<typeof effectOf>, paint: Paint): Cell {
+  return effect === 'effect' ? { text: 'with effects', style: paint.yellow } : { text: effect, style: paint.green };
+}
+
 /** A plan as people read it before it runs: each step's task, tool, whether that tool has effects, inputs and output. */
 export function planTable(
   plan: Plan,
@@ -28,7 +33,7 @@ export function planTable(
       { text: String(index + 1), style: paint.dim },
       `${plainLine(step.task)}${condition}`,
       plainLine(toolId),
-      { text: effect, style: effect === 'effect' || effect === 'unknown' ? paint.yellow : paint.green },
+      effect === 'unknown' ? { text: effect, style: paint.yellow } : effectCell(effect, paint),
       plainLine(step.inputs.map(({ name }) => name).join(', ')) || '–',
       plainLine(step.output),
     ];

@@ -94,9 +94,9 @@ describe('a table', () => {
 describe('the plan table', () => {
   it('shows each step with its tool, what its calls are, its inputs and its output', () => {
     expect(planTable(plan, exampleToolRegistry, { width: 120, paint }).slice(2)).toEqual([
-      '  #  task                                tool              calls are  inputs  output',
-      '  1  Look up the price of gold           search_tool       read-only  –       $price',
-      '  2  Write it down (if $price is known)  file_writer_tool  effect     $price  $file',
+      '  #  task                                tool              calls are     inputs  output',
+      '  1  Look up the price of gold           search_tool       read-only     –       $price',
+      '  2  Write it down (if $price is known)  file_writer_tool  with effects  $price  $file',
     ]);
   });
 

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultEndUserId, type EndUser } from '../../core/end-user.ts';
 import { ToolHardError } from '../../core/errors.ts';
-import { importOptional } from '../../model/import-optional.ts';
+import { importBeforeEffects } from '../../model/import-optional.ts';
 import { type GuardedProxy, startGuardedProxy } from './guarded-proxy.ts';
 import type { NetworkRules } from './private-network.ts';
 
@@ -70,9 +70,9 @@ export interface BrowserSession {
   close(options?: { readonly keepPage?: boolean }): Promise<void>;
 }
 
-/** Opens a page for an end user. @throws PortiaError `PACKAGE_MISSING`; ToolHardError when there is no browser. */
+/** Opens a page for an end user. @throws ToolHardError when there is no browser, or no package for it. */
 export async function openBrowser(options: BrowserOptions, endUser: EndUser): Promise<BrowserSession> {
-  const module = await importOptional('the browser tool', 'playwright-core');
+  const module = await importBeforeEffects('the browser tool', 'playwright-core');
   const { chromium } = (module['chromium'] ? module : module['default']) as { chromium: Chromium };
   const { cdpUrl } = options;
   if (typeof cdpUrl === 'string') return connect(chromium, cdpUrl, endUser.externalId !== defaultEndUserId);

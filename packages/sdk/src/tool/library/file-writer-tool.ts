@@ -60,7 +60,7 @@ export function createFileWriterTool(options: FileWriterToolOptions = {}): Tool<
 }
 
 function receipt(filename: string, size: number): string {
-  return `Wrote ${size} bytes to ${filename}`;
+  return `Wrote ${size} ${size === 1 ? 'byte' : 'bytes'} to ${filename}`;
 }
 
 /** Does something with the file in a folder that exists. @throws ToolHardError when that may not be written to. */

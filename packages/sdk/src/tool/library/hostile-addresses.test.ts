@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import { toolContext } from '../../testing/tool-context.ts';
+import { testTool } from '../../testing/tool-contract.ts';
 import { createHttpRequestTool, type HttpRequestToolOptions, httpRequestTool } from './http-request-tool.ts';
 import { isPublicAddress } from './private-network.ts';
 
@@ -197,4 +198,21 @@ describe('http_request_tool', () => {
     answer = (_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end(bomb);
     expect(await call({})).toMatchObject({ body: bomb });
   });
+});
+
+describe('http_request_tool against a live host', () => {
+  // Where the host listens is known only once it does.
+  const here: typeof httpRequestTool = {
+    ...httpRequestTool,
+    run: (args, context) =>
+      createHttpRequestTool({ allowPrivateHosts: [host] }).run({ ...args, url: `http://${host}/x` }, context),
+  };
+  testTool(
+    here,
+    {
+      valid: [{ url: 'https://example.com', method: 'GET' }],
+      invalid: [{}, { url: 1 }, { url: 'https://example.com', method: 'POST' }],
+    },
+    { describe, it, expect },
+  );
 });

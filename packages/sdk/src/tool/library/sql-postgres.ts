@@ -1,6 +1,6 @@
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
-import { importOptional } from '../../model/import-optional.ts';
+import { importBeforeEffects, importOptional } from '../../model/import-optional.ts';
 import { judge } from './sql-postgres-judge.ts';
 import { type SqlColumn, type SqlDatabase, type SqlLimits, type SqlRows, sqlReason, sqlValue } from './sql-database.ts';
 
@@ -46,7 +46,8 @@ export function postgresDatabase(url: string, limits: PostgresLimits = {}): SqlD
 
   async function withClient<T>(write: boolean, signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    const module = await importOptional('the SQL tools for PostgreSQL', 'pg');
+    const load = write ? importBeforeEffects : importOptional;
+    const module = await load('the SQL tools for PostgreSQL', 'pg');
     const { Client } = (module['default'] ?? module) as { Client: new (options: object) => Client };
     const client = new Client({
       connectionString: url,

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
-import { importOptional } from '../../model/import-optional.ts';
+import { importBeforeEffects, importOptional } from '../../model/import-optional.ts';
 import {
   longestText,
   type SqlColumn,
@@ -55,7 +55,8 @@ export function sqliteDatabase(path: string, limits: SqlLimits = {}): SqlDatabas
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     signal.throwIfAborted();
-    const module = await importOptional('the SQL tools for SQLite', 'libsql/promise');
+    const load = write ? importBeforeEffects : importOptional;
+    const module = await load('the SQL tools for SQLite', 'libsql/promise');
     const Database = module['default'] as new (path: string) => Connection | Promise<Connection>;
     let connection: Connection;
     try {
@@ -94,8 +95,8 @@ export function sqliteDatabase(path: string, limits: SqlLimits = {}): SqlDatabas
   return {
     async run(asked, write, signal) {
       // On a connection of its own: in libsql an EXPLAIN stays open, and keeps the locks of what runs after it.
-      await withConnection(write, signal, (connection) => judge(connection, asked.query, write));
-      return withConnection(write, signal, (connection) => rowsOf(connection, asked, maxRows, write));
+      const writes = await withConnection(write, signal, (connection) => judge(connection, asked.query, write));
+      return withConnection(write, signal, (connection) => rowsOf(connection, asked, maxRows, writes));
     },
     listTables: (signal) =>
       withConnection(false, signal, async (connection) => {
@@ -133,16 +134,20 @@ async function columnsOf(
   return Object.fromEntries(found);
 }
 
-/** Lets a statement pass that is one statement, reaches no file, and writes only where it may. It is compiled, not run. */
-async function judge(connection: Connection, query: string, write: boolean): Promise<void> {
+/**
+ * Lets a statement pass that is one statement, reaches no file, and writes only where it may. It is compiled, not run.
+ * Gives whether it writes.
+ */
+async function judge(connection: Connection, query: string, write: boolean): Promise<boolean> {
   if (isSeveral(query)) throw new ToolHardError('only one statement is run at a time');
   if (isPragma(query)) {
-    if (readPragma.test(bare(query))) return;
+    if (readPragma.test(bare(query))) return false;
     throw new ToolHardError('pragmas that do more than say how tables are made are not run');
   }
   const files = (await all(connection, `EXPLAIN SELECT 1 FROM fsdir('.')`).catch(() => []))
     .filter(([, step]) => step === 'VOpen')
     .map((row) => row[5]);
+  let writes = false;
   for (const [, step, , p2, , p4] of await all(connection, `EXPLAIN ${query}`)) {
     const name = typeof p4 === 'string' ? p4.replace(/\(-?\d+\)$/, '') : '';
     if (/^(?:Pure)?Func(?:tion)?$|^Agg/.test(String(step)) && refusedFunctions.test(name))
@@ -151,9 +156,11 @@ async function judge(connection: Connection, query: string, write: boolean): Pro
       throw new ToolHardError('the table fsdir reaches beyond the database and is not read');
     if (refusedSteps.has(String(step)) || (step === 'Expire' && !write))
       throw new ToolHardError('statements that change how the database works are not run');
-    if (step === 'Transaction' && p2 !== 0 && !write)
-      throw new ToolHardError('the database is read-only here: the statement would write');
+    if (step !== 'Transaction' || p2 === 0) continue;
+    if (!write) throw new ToolHardError('the database is read-only here: the statement would write');
+    writes = true;
   }
+  return writes;
 }
 
 /** A statement without its comments, texts and quoted names. */
@@ -182,7 +189,7 @@ async function rowsOf(
   connection: Connection,
   { query, params }: SqlQuery,
   maxRows: number,
-  write: boolean,
+  writes: boolean,
 ): Promise<SqlRows> {
   const statement = await connection.prepare(query);
   const values = params.map((value) => (typeof value === 'boolean' ? Number(value) : value));
@@ -192,7 +199,7 @@ async function rowsOf(
   }
   const columns = statement.columns().map(({ name }) => name);
   const whole =
-    write || isPragma(query) ? statement : await connection.prepare(wrapped(query, columns.length, maxRows));
+    writes || isPragma(query) ? statement : await connection.prepare(wrapped(query, columns.length, maxRows));
   const found = await whole.raw(true).all(...values);
   const rows = found
     .slice(0, maxRows)

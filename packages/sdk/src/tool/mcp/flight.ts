@@ -25,6 +25,8 @@ export class Flight<Result = unknown> {
   /** The questions it is parked for, by the id of a clarification. */
   asked: { readonly ids: readonly string[]; readonly live: LiveQuestion } | undefined;
   samplingCalls = 0;
+  /** The connection ended because something on it was longer than is read. */
+  tooLong = false;
   readonly #abort: AbortController = new AbortController();
   readonly #waiting: LiveQuestion[] = [];
   #wake: (() => void) | undefined;

@@ -12,7 +12,7 @@ import type { Flight } from './flight.ts';
 import { clientPackage } from './mcp-package.ts';
 import { answerSampling } from './sampling.ts';
 import type { McpServerSpec } from './server-options.ts';
-import { rootsOf, transportTo } from './transports.ts';
+import { isTooLong, rootsOf, transportTo } from './transports.ts';
 import { NotReached } from './what-happened.ts';
 
 /** The longest time Node's timers know: our own signal ends calls, not the client's timer. */
@@ -80,6 +80,7 @@ export class McpSession {
     if (roots) client.setRequestHandler('roots/list', () => ({ roots: rootsOf(roots) }));
     client.onclose = () => this.#forget(client);
     client.onerror = (error) => {
+      if (isTooLong(error)) for (const flight of this.flights) flight.tooLong = true;
       // Answers come over the stream of events alone: without it, calls would wait for ever.
       if (spec.transport === 'sse' && SseError.isInstance(error)) void client.close();
     };

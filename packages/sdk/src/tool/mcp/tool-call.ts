@@ -107,7 +107,7 @@ export class McpToolCall {
   async #follow(flight: Flight<CallToolResult>): Promise<Outcome> {
     for (;;) {
       const turn = await flight.next();
-      if (turn.kind === 'error') return this.#failed(turn.error);
+      if (turn.kind === 'error') return this.#failed(turn.error, flight);
       if (turn.kind === 'result') return this.#ended(flight, turn.result);
       const answer = await this.#answers.take(turn.live.question);
       if (!answer) return this.#ask(flight, turn.live);
@@ -145,7 +145,12 @@ export class McpToolCall {
 
   #finish(result: CallToolResult): JsonValue {
     if (result.isError) throw new ToolSoftError(errorText(result));
-    return this.#server.whole(resultValue(result));
+    try {
+      return this.#server.whole(resultValue(result));
+    } catch (error) {
+      if (!PortiaError.isInstance(error)) throw error;
+      throw new ToolHardError(`${error.message}; the call itself was made`, { cause: error });
+    }
   }
 
   /** The server wants to know more before it does the call: nothing waits for the answers. */
@@ -203,7 +208,12 @@ export class McpToolCall {
     return this.#begin({ arguments: this.#answers.args, inputResponses: all, ...state(requestState) });
   }
 
-  async #failed(error: unknown): Promise<Outcome> {
+  async #failed(error: unknown, { tooLong }: Flight<CallToolResult>): Promise<Outcome> {
+    if (tooLong) {
+      const reason = `the answer of the MCP server "${this.#server.name}" is longer than 10 MiB and was not read`;
+      // Whether it says that something happened, nobody knows.
+      throw this.#mayRepeat ? new ToolHardError(reason, { cause: error }) : new Error(reason, { cause: error });
+    }
     const happened = await whatHappened(error);
     const { name } = this.#server;
     switch (happened.kind) {

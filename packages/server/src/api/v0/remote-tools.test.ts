@@ -70,6 +70,15 @@ const tools = [
     description: 'Asks',
     run: () => InputClarification({ userGuidance: 'Who?', argumentName: 'who' }),
   }),
+  tool({
+    id: 'greets',
+    description: 'Looks for its answer among the clarifications, as the docs show it',
+    run: (_args, { clarifications }) => {
+      const asked = clarifications.find(({ source, resolved }) => source === 'greets' && resolved);
+      if (asked) return `Hello ${String(asked.response)}`;
+      return InputClarification({ userGuidance: 'Whom?', argumentName: 'name', source: 'greets' });
+    },
+  }),
   tool({ id: 'gives', description: 'Gives what it is told', run: () => given as never }),
   tool({
     id: 'closed',
@@ -208,6 +217,13 @@ it('are described so that a client of Python can make classes of them, and named
   await one.close();
 });
 
+const strangeAnswers = [7, [null], [{ category: 'Input' }]].map((clarifications) =>
+  JSON.stringify({
+    arguments: { email: 'x@example.org' },
+    execution_context: { end_user_id: 'a', plan_run_id: prun(), clarifications },
+  }),
+);
+
 describe('a call', () => {
   it('gives the value, and knows for whom it is', async () => {
     const answer = await run('portia:acme::lookup', prun(), { email: 'x@example.org' }, 'ada', { team: 'ops' });
@@ -262,14 +278,17 @@ describe('a call', () => {
     expect(answer.json).toEqual({ detail: expect.stringContaining(words) });
   });
 
-  it.each(['{}', '{"execution_context":[]}', '{"execution_context":{"end_user_id":"a","plan_run_id":"x"}}', 'nothing'])(
-    'that cannot be read is refused: %s',
-    async (body) => {
-      const before = calls;
-      expect((await ask('POST', '/api/v0/tools/portia:acme::lookup/run/', body)).status).toBe(400);
-      expect(calls).toBe(before);
-    },
-  );
+  it.each([
+    '{}',
+    '{"execution_context":[]}',
+    '{"execution_context":{"end_user_id":"a","plan_run_id":"x"}}',
+    ...strangeAnswers,
+    'nothing',
+  ])('that cannot be read is refused: %s', async (body) => {
+    const before = calls;
+    expect((await ask('POST', '/api/v0/tools/portia:acme::lookup/run/', body)).status).toBe(400);
+    expect(calls).toBe(before);
+  });
 
   it('hands on a question, and may be made again at once', async () => {
     const id = prun();
@@ -431,6 +450,19 @@ describe('the client of such tools', () => {
       code: 'TOOL_FAILED',
       message: expect.stringContaining('never'),
     });
+  });
+
+  it('tells a tool what was answered, so that it goes on with it', async () => {
+    const { portia, planRun } = await runWith(await at(wire.url), 'greets');
+    const [question] = planRun.getOutstandingClarifications();
+    expect(question).toMatchObject({ userGuidance: 'Whom?', source: 'greets' });
+    await portia.resolveClarification({ planRun, clarificationId: String(question?.id), response: 'Ada' });
+    const done = await portia.resume({ planRunId: planRun.id });
+    expect([done.state, done.outputs.finalOutput?.value]).toEqual(['COMPLETE', 'Hello Ada']);
+  });
+
+  it('refuses an endpoint that is no web address', async () => {
+    await expect(remoteTools({ endpoint: 'tools.example' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
   it('does not know what became of a call whose answer is lost, and does not call again', async () => {

@@ -127,11 +127,16 @@ async function callOf(context: AppContext, body: JsonObject): Promise<OutsideCal
   const planRunId = runId(textField(given, 'plan_run_id'));
   const additional = given['additional_data'] ?? {};
   if (!isObject(additional)) throw wrong('execution_context.additional_data', 'a JSON object');
+  // What was answered in the run, where its client says so; those of Portia 0.9 do not.
+  const clarifications = given['clarifications'] ?? [];
+  if (!Array.isArray(clarifications) || !clarifications.every(isObject))
+    throw wrong('execution_context.clarifications', 'a list of clarifications');
   const stored = await context.get('tenant').portia.storage.getEndUser(externalId);
   const additionalData = { ...stored?.additionalData, ...additional } as Record<string, string | null>;
   return {
     planRunId,
     endUser: EndUser({ ...stored, externalId, additionalData }),
+    clarifications,
     traceparent: context.get('traceparent'),
     signal: context.req.raw.signal,
   };
