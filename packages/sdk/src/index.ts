@@ -85,6 +85,7 @@ export type {
 } from './core/tool.ts';
 export { ToolCallStatus, type ToolCall, type ToolCallRecord, toolCallRecordFromWire } from './core/tool-call.ts';
 export { type Infer, type Schema, withJsonSchema } from './core/schema.ts';
+export { schemaFromJson } from './plan/plan-record.ts';
 export { defaultToolRegistry, exampleToolRegistry, openSourceToolRegistry } from './tool/library/registries.ts';
 
 // Hooks

@@ -1,3 +1,4 @@
+import { jsonSchemaReader } from './json-schema-reader.ts';
 import { asUnplanned, isUnplanned } from './unplanned.ts';
 import { hashJson } from '../core/hash.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
@@ -5,7 +6,7 @@ import { Plan, Step } from '../core/plan.ts';
 import { type PlanChange, planChanges } from '../core/plan-v2-changes.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
 import { type ModelUsageTotals, noModelUsage } from '../core/run-state.ts';
-import { jsonSchemaOf, type Schema, withJsonSchema } from '../core/schema.ts';
+import { jsonSchemaOf, type Schema } from '../core/schema.ts';
 import type { PlanRecord } from '../storage/storage-backend.ts';
 import { type AnyPlanV2, builderOf, legacyOf } from './builder-programs.ts';
 import { setProgram } from './compile.ts';
@@ -85,8 +86,7 @@ function dataPlan({ id }: PlanRecord, { shape }: StoredBuilder): Promise<AnyPlan
 
 /** A schema that checks what a JSON Schema says. */
 export async function schemaFromJson(jsonSchema: JsonObject): Promise<Schema> {
-  const { z } = await import('zod');
-  return withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema);
+  return (await jsonSchemaReader())(jsonSchema);
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   PortiaError,
   type RunOptions,
   type Schema,
-  withJsonSchema,
+  schemaFromJson,
 } from 'portia-ts';
 import { demand } from '../../auth/principal.ts';
 import type { AppContext, Env } from '../../http/context.ts';
@@ -201,7 +201,7 @@ async function startRun(context: AppContext, given: Start): Promise<PlanRunUUID>
     traceparent,
     runKey: runKeyOf(context, given),
     budget: given.budget,
-    structuredOutputSchema: given.outputSchema && schemaOf(given.outputSchema),
+    structuredOutputSchema: given.outputSchema && (await schemaOf(given.outputSchema)),
   };
   const { query } = given;
   if (query !== undefined) return (await tenant.portia.startQuery(query, options)).planRunId;
@@ -231,9 +231,9 @@ function runKeyOf(context: AppContext, { runKey }: Start): string | undefined {
 }
 
 /** A schema that checks what a JSON Schema says. @throws PortiaError `REQUEST_INVALID` for what is none. */
-function schemaOf(jsonSchema: Readonly<Record<string, unknown>>): Schema {
+async function schemaOf(jsonSchema: Readonly<Record<string, unknown>>): Promise<Schema> {
   try {
-    return withJsonSchema(z.fromJSONSchema(jsonSchema as never) as Schema, jsonSchema as JsonObject);
+    return await schemaFromJson(jsonSchema as JsonObject);
   } catch (error) {
     throw new PortiaError({
       code: 'REQUEST_INVALID',
