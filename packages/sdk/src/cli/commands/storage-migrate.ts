@@ -14,7 +14,11 @@ export const storageMigrateCommand: Command = {
   ],
   words: [0, 0],
   options: {
-    from: { type: 'text', value: 'WHERE', help: 'the store to copy from: sqlite:FILE, disk:FOLDER, postgres://…, cloud:URL' },
+    from: {
+      type: 'text',
+      value: 'WHERE',
+      help: 'the store to copy from: sqlite:FILE, disk:FOLDER, postgres://…, cloud:URL',
+    },
     to: { type: 'text', value: 'WHERE', help: 'the store to copy into' },
     'no-env': storeOptions['no-env'] as never,
     json: storeOptions['json'] as never,
