@@ -148,6 +148,13 @@ describe('a Portia cloud', () => {
     expect([report.plans.added, report.runs.added, report.endUsers.added, report.skipped]).toEqual([2, 2, 2, []]);
     expect(skipped).toMatchObject([{ what: 'prun-00000000-0000-4000-8000-000000000001', code: 'STORAGE_CORRUPT' }]);
     expect((await target.getOutput(big.id, '$big'))?.value).toBe('x'.repeat(20_000));
+    // A cloud tells no times: what is copied counts as of now for a retention, and is the same when it is copied again.
+    expect(await target.removeRuns([big.id], Date.now() - 60_000)).toBe(0);
+    const again = await importLines(
+      target,
+      exportLines(source, () => {}),
+    );
+    expect([again.runs, again.skipped]).toEqual([{ added: 0, present: 2 }, []]);
     const mine = clientOf({ storage: target, tools: [ask] });
     const waiting = await mine.storage.getPlanRun(id);
     const [clarification] = waiting.getOutstandingClarifications();

@@ -67,12 +67,30 @@ async function take(storage: StorageBackend, document: Document, report: ImportR
       return;
     }
     case 'run': {
-      const { run, outputs } = document;
+      const { outputs } = document;
+      const known = isTimeless(document.run) ? await storage.loadRun(document.run.header.id) : undefined;
+      const run = timed(document.run, known?.header.createdAt ?? Date.now());
       const added = await storage.importRun(run, outputs);
       if (!added) await mustBeThere(storage, run, outputs);
       report.runs[added ? 'added' : 'present'] += 1;
     }
   }
+}
+
+/** Whether a run comes from where no times are kept: a Portia cloud tells none. */
+function isTimeless({ header, status, commits }: StoredRun): boolean {
+  return header.createdAt === 0 && status.updatedAt === 0 && commits.every(({ at }) => at === 0);
+}
+
+/** The run as one of this moment where nobody knows its times: a retention counts from here, and not from 1970. */
+function timed(run: StoredRun, at: number): StoredRun {
+  if (!isTimeless(run)) return run;
+  return {
+    ...run,
+    header: { ...run.header, createdAt: at },
+    status: { ...run.status, updatedAt: at },
+    commits: run.commits.map((commit) => ({ ...commit, at })),
+  };
 }
 
 async function mustBeThere(storage: StorageBackend, run: StoredRun, outputs: readonly NamedOutput[]): Promise<void> {

@@ -193,7 +193,7 @@ export class SignIns {
     return new PortiaError({
       code: 'SIGN_IN_REQUIRED',
       message: `the MCP server "${this.server}" lists its tools only to somebody who is signed in`,
-      hint: `open ${url} as ${endUserId}, hand the URL the browser comes back with to handleOAuthCallback, and try again`,
+      hint: `open ${url} as ${endUserId}, hand the URL the browser comes back with to completeSignIn, and try again`,
       details: { server: this.server, endUserId, url },
     });
   }
