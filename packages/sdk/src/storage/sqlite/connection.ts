@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortiaError } from '../../core/errors.ts';
@@ -173,7 +173,7 @@ export async function openConnection(
   for (;;) {
     let database: Database | undefined;
     try {
-      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+      if (path !== ':memory:') makeFile(path);
       database = new LibSql(path, { timeout: busyTimeoutMs });
       return prepared(new Connection(path, database), durability, tables);
     } catch (error) {
@@ -185,6 +185,12 @@ export async function openConnection(
       await sleep(5 + Math.random() * 20);
     }
   }
+}
+
+/** What runs hold is for the account they belong to: a new file is its own to read. SQLite gives its log the same rights. */
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
 }
 
 function prepared(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -103,6 +103,18 @@ describe('a SQLite file', () => {
       await storage.close();
       expect(await codeOf(() => storage.append(id, 1, firstCommit))).toBe('STORAGE_FAILED');
       expect(await codeOf(() => storage.loadRun(id))).toBe('STORAGE_FAILED');
+    }));
+
+  it('is for its owner alone to read when it is made here, its log too; one that is there keeps its rights', () =>
+    withFolder(async (dir) => {
+      const rights = (name: string) => statSync(join(dir, name)).mode & 0o777;
+      const storage = await sqliteStorage(join(dir, 'portia.db'));
+      await storedRun(storage);
+      expect(['portia.db', 'portia.db-wal', 'portia.db-shm'].map(rights)).toEqual([0o600, 0o600, 0o600]);
+      await storage.close();
+      chmodSync(join(dir, 'portia.db'), 0o640);
+      await (await sqliteStorage(join(dir, 'portia.db'))).close();
+      expect(rights('portia.db')).toBe(0o640);
     }));
 
   it('holds everything in the one file once it is closed', () =>
