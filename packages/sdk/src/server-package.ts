@@ -15,6 +15,7 @@ export interface ServerPackage {
     readonly concurrency?: number | undefined;
     readonly maxBodyBytes?: number | undefined;
     readonly rateLimit?: number | undefined;
+    readonly trustProxy?: number | undefined;
     readonly privateWebhooks?: boolean | undefined;
     readonly pruneAfterMs?: number | undefined;
     readonly publicUrl?: string | undefined;
@@ -76,6 +77,11 @@ export interface HandlerOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one principal: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /**
+   * How many proxies of yours stand before the server, each adding to `X-Forwarded-For`: the client's address is read from
+   * there, for limits that go by address. 0 unless given: the header is not believed.
+   */
+  readonly trustProxy?: number | undefined;
   /** `info`, `warn` and so on, to stderr; nothing is logged unless given. */
   readonly logLevel?: string | undefined;
 }

@@ -4,6 +4,7 @@ import { describeV0 } from './api/v0/document.ts';
 import { v0 } from './api/v0/index.ts';
 import { v1 } from './api/v1/index.ts';
 import type { ControlStore } from './control/control-store.ts';
+import { clientAddress } from './http/address.ts';
 import type { Env } from './http/context.ts';
 import { answerHeaders, guard, type GuardOptions, limitBody, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
@@ -32,17 +33,19 @@ export interface AppOptions extends GuardOptions {
   readonly outbox?: WebhookStore | undefined;
   /** Pages of these origins may use the API; of no others unless given. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** How many proxies before the server are believed to name the client's address; 0 unless given. */
+  readonly trustProxy?: number | undefined;
   /** Takes browsers back from sign-ins; absent where a host program has pages of its own for that. */
   readonly takeBack?: TakeBack | undefined;
 }
 
 /** The app: small routers put together, each with a concern of its own. */
 export function createApp(options: AppOptions): OpenAPIHono<Env> {
-  const { log, limits, readiness, control, outbox, takeBack, corsOrigins } = options;
+  const { log, limits, readiness, control, outbox, takeBack, corsOrigins, trustProxy = 0 } = options;
   const app = new OpenAPIHono<Env>({ strict: false });
   app.onError((thrown, context) => answerProblem(context, thrown, log));
   app.notFound((context) => answerProblem(context, nothingHere(context.req.path), log));
-  app.use(requestLog(log), answerHeaders());
+  app.use(requestLog(log), answerHeaders(), clientAddress(trustProxy));
   app.route('/', health(readiness));
   app.route('/', pages());
   if (takeBack) app.route('/', signInPage(takeBack, log));

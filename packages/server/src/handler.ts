@@ -1,6 +1,7 @@
 import type { Portia, StorageBackend } from 'portia-ts';
 import { createApp, type Limits } from './app.ts';
 import { type Authorize, byHostProgram } from './auth/authenticate.ts';
+import { readTrustProxy } from './http/address.ts';
 import type { Rate } from './http/rate-limit.ts';
 import { serverLog } from './server-log.ts';
 import { tenantOf } from './tenants.ts';
@@ -21,6 +22,11 @@ export interface HandlerOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one principal: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /**
+   * How many proxies of yours stand before the server, each adding to `X-Forwarded-For`: the client's address is read from
+   * there, for limits that go by address. 0 unless given: the header is not believed.
+   */
+  readonly trustProxy?: number | undefined;
   /** `info`, `warn` and so on, to stderr; nothing is logged unless given. */
   readonly logLevel?: string | undefined;
 }
@@ -41,6 +47,7 @@ export function createHandler(
     tenantFor: async () => tenant,
     rate: rateLimit === undefined ? usualRate : { perSecond: rateLimit, burst: 2 * rateLimit },
     limits: { maxBodyBytes },
+    trustProxy: readTrustProxy(options.trustProxy),
     log: serverLog(options.logLevel ?? 'silent'),
     readiness: async () => void (await storage.listRuns({ limit: 1 })),
   });

@@ -11,6 +11,7 @@ import { readServerConfig } from './server-config.ts';
 import { serverLog, type ServerLog } from './server-log.ts';
 import { type Tenant, Tenants } from './tenants.ts';
 import { SqlSecrets } from './control/sql-secrets.ts';
+import { readTrustProxy } from './http/address.ts';
 import { readOrigins } from './http/cross-origin.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { SignInDesk, tellSignIn } from './sign-ins.ts';
@@ -38,6 +39,11 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number | undefined;
   /** Requests a second of one key: 2000 unless given. */
   readonly rateLimit?: number | undefined;
+  /**
+   * How many proxies of yours stand before the server, each adding to `X-Forwarded-For`: the client's address is read from
+   * there, for limits that go by address. 0 unless given: the header is not believed.
+   */
+  readonly trustProxy?: number | undefined;
   /** Pages of these origins may use the API from a browser, such as `https://app.example.org`; none unless given. */
   readonly corsOrigins?: readonly string[] | undefined;
   /** Finished runs are removed this long after their last change, in milliseconds; they stay unless given. */
@@ -78,6 +84,7 @@ const graceMs = 5_000;
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
   const { port = 18999, host = '127.0.0.1', noAuth = false, settings = {} } = options;
   refuseOpenDoor(host, noAuth);
+  const trustProxy = readTrustProxy(options.trustProxy);
   const serverConfig = await readServerConfig(options.folder ?? process.cwd(), options.configFile);
   const own = typeof serverConfig === 'function' ? {} : serverConfig.config;
   const base = Config.fromDefault({ ...own, ...settings });
@@ -119,6 +126,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       control,
       outbox,
       corsOrigins: readOrigins(options.corsOrigins),
+      trustProxy,
       takeBack: async (organisation, url) => {
         if (!(await control.organisations()).includes(organisation)) throw nobodySignsIn();
         return desk(organisation).complete(url, () => openOne(tenants, organisation, log));

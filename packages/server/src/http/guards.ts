@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
@@ -8,7 +7,7 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { countedAs } from '../auth/principal.ts';
 import type { ServerLog } from '../server-log.ts';
 import type { Tenant } from '../tenants.ts';
-import type { AppContext, Env } from './context.ts';
+import type { Env } from './context.ts';
 import { type Rate, RateLimit } from './rate-limit.ts';
 
 /** Gives every request an id, the caller's own where it is a plain one, and writes a line about it. */
@@ -86,7 +85,7 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
   const wrong = new RateLimit(wrongKeys);
   return async (context, next) => {
     const known = await authenticate(context.req.raw).catch((error: unknown) => {
-      wrong.take(addressOf(context));
+      wrong.take(context.get('address'));
       throw error;
     });
     byPrincipal.take(`${known.organisation}/${countedAs(known.principal)}`);
@@ -96,11 +95,6 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
     context.set('tenant', await tenantFor(known.organisation));
     await next();
   };
-}
-
-function addressOf(context: AppContext): string {
-  const { incoming } = (context.env ?? {}) as Partial<HttpBindings>;
-  return incoming?.socket?.remoteAddress ?? 'unknown';
 }
 
 /** How deep JSON may be nested: deeper than any document of ours, and far from what could exhaust the stack. */

@@ -1,4 +1,3 @@
-import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { PortiaError } from 'portia-ts';
 import type { Env } from '../http/context.ts';
@@ -19,8 +18,7 @@ export function signInPage(takeBack: TakeBack, log: ServerLog): Hono<Env> {
   const app = new Hono<Env>();
   const comes = new RateLimit(rate);
   app.get('/sign-in/:organisation/callback', async (context) => {
-    const { incoming } = (context.env ?? {}) as Partial<HttpBindings>;
-    comes.take(incoming?.socket?.remoteAddress ?? 'unknown');
+    comes.take(context.get('address'));
     const organisation = context.req.param('organisation');
     context.header('cache-control', 'no-store');
     context.header('content-security-policy', "default-src 'none'");

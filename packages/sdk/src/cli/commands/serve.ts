@@ -24,6 +24,11 @@ export const serveCommand: Command = {
     concurrency: { type: 'text', value: 'N', help: 'how many runs at once (10); 0 only answers requests' },
     'max-body': { type: 'text', value: 'BYTES', help: 'the largest body that is taken (32 MiB)' },
     'rate-limit': { type: 'text', value: 'N', help: 'requests a second of one key (2000)' },
+    'trust-proxy': {
+      type: 'text',
+      value: 'N',
+      help: 'how many proxies before it are believed, in X-Forwarded-For (0)',
+    },
     'prune-after': { type: 'text', value: 'AGE', help: 'remove finished runs this long after their last change: 90d' },
     cors: {
       type: 'text',
@@ -52,6 +57,7 @@ export const serveCommand: Command = {
       concurrency: input.text('concurrency') === '0' ? 0 : input.count('concurrency'),
       maxBodyBytes: input.count('max-body'),
       rateLimit: input.count('rate-limit'),
+      trustProxy: input.text('trust-proxy') === '0' ? 0 : input.count('trust-proxy'),
       pruneAfterMs: ageOf(input, 'prune-after'),
       corsOrigins: input.texts('cors'),
       publicUrl: input.text('public-url'),
