@@ -1,9 +1,10 @@
 import { mergedBudget, type RunBudget } from './budget.ts';
 import { isRefused } from './clarification.ts';
 import type { CallOutcome } from './event.ts';
-import { type CallState, type RunState, type StoredAnswer, type Visit, visitKey } from './run-state.ts';
+import type { CallState, RunState, StoredAnswer } from './run-state.ts';
 import { nextVisit, visitNumber } from './thread.ts';
 import { outputNameOf, threadOf } from './state-lookup.ts';
+import type { Visit } from './visits.ts';
 
 /** A FAILED run goes on from the visits that were in flight; called by `apply` alone. */
 export function applyRetry(state: RunState, budget: RunBudget | undefined): void {
@@ -16,10 +17,10 @@ export function applyRetry(state: RunState, budget: RunBudget | undefined): void
   state.finalOutput = undefined;
   state.endedAt = undefined;
   state.untold = false;
-  for (const visit of [...state.visits.values()]) {
-    state.visits.delete(visitKey(visit.step, visit.visit));
+  for (const visit of [...state.visits]) {
+    state.visits.remove(visit.step, visit.visit);
     const again = afresh(visit);
-    state.visits.set(visitKey(again.step, again.visit), again);
+    state.visits.add(again);
     threadOf(state, again.visit).counts.set(again.step, visitNumber(again.visit));
   }
   withdrawQuestions(state);

@@ -7,19 +7,12 @@ import {
   isClarification,
   UserVerificationClarification,
 } from './clarification.ts';
-import { type CallOutcome, fromCommit, type RunEventBody, toCommit } from './event.ts';
+import { type CallOutcome, fromCommit, type RunEventBody, toCommit, type VisitId } from './event.ts';
 import { AgentMemoryValue, completedMarker, LocalDataValue, skippedMarker } from './output.ts';
 import { Step } from './plan.ts';
 import type { Program } from './program.ts';
-import {
-  type CallState,
-  initialState,
-  noModelUsage,
-  noUsage,
-  type RunHeader,
-  type RunState,
-  type Visit,
-} from './run-state.ts';
+import { type CallState, initialState, noModelUsage, noUsage, type RunHeader, type RunState } from './run-state.ts';
+import type { Visit } from './visits.ts';
 
 const header: RunHeader = {
   id: 'prun-7d7b7a52-1d2e-4a35-9f56-2f4cdb0c9b01',
@@ -98,9 +91,9 @@ function after(...bodies: RunEventBody[]): RunState {
   return state;
 }
 
-function visitOf(state: RunState, key = '0.0'): Visit {
-  const visit = state.visits.get(key);
-  if (!visit) throw new Error(`no visit ${key} is in flight`);
+function visitOf(state: RunState, step = 0, number: VisitId = 0): Visit {
+  const visit = state.visits.get(step, number);
+  if (!visit) throw new Error(`no visit ${number} of step ${step} is in flight`);
   return visit;
 }
 
@@ -155,7 +148,7 @@ describe('a step', () => {
       { type: 'step-start', step: 0 },
       { type: 'step-end', step: 0, output: { value: [1] }, ms: 5 },
     );
-    expect(state.visits.size).toBe(0);
+    expect([...state.visits]).toEqual([]);
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue([1])]]));
     expect(state).toMatchObject({ root: { next: 1 }, lastExecuted: 0, lastOutput: '$a' });
     expect(state.usage).toEqual(new Map([[0, { ...noUsage(), ms: 5 }]]));
@@ -215,7 +208,7 @@ describe('a step', () => {
     expect(state.root.next).toBe(0);
     expect(state.root.counts).toEqual(new Map([[1, 1]]));
     apply(state, { type: 'step-start', step: 1, visit: 1 }, 2000);
-    expect(visitOf(state, '1.1').visit).toBe(1);
+    expect(visitOf(state, 1, 1).visit).toBe(1);
     apply(state, { type: 'step-end', step: 1, visit: 1, output: { value: 2 } }, 2001);
     expect(state.root.counts).toEqual(new Map([[1, 2]]));
     expect(state.stepOutputs.get('$b')).toEqual(LocalDataValue(2));
@@ -451,7 +444,7 @@ describe('a retry', () => {
       root: { next: 1 },
     });
     expect(state.stepOutputs).toEqual(new Map([['$a', LocalDataValue('kept')]]));
-    expect([...state.visits.keys()]).toEqual(['1.1']);
+    expect([...state.visits]).toMatchObject([{ step: 1, visit: 1 }]);
     expect(state.root.counts).toEqual(new Map([[1, 1]]));
     expect(after(start, failed(), retry).state).toBe('READY_TO_RESUME');
   });
@@ -478,7 +471,7 @@ describe('a retry', () => {
       failed(0),
       retry,
     );
-    const visit = visitOf(state, '0.1');
+    const visit = visitOf(state, 0, 1);
     expect(visit.calls.map((call) => call?.call)).toEqual(['0.0.1', '0.0.2']);
     expect(visit.lastCall).toBe(visit.calls[0]);
     expect([...(visit.answers?.keys() ?? [])]).toEqual(['m1']);
@@ -509,7 +502,7 @@ describe('a retry', () => {
       failed(0),
       retry,
     );
-    expect([...(visitOf(state, '0.1').answers?.keys() ?? [])]).toEqual(['m1', '1.m1']);
+    expect([...(visitOf(state, 0, 1).answers?.keys() ?? [])]).toEqual(['m1', '1.m1']);
   });
 
   it('keeps what was said on the way to a kept call, and has one looked at again that gave nothing usable', () => {
@@ -524,7 +517,7 @@ describe('a retry', () => {
       intent(`0.0.${index + 1}`),
       receipt(`0.0.${index + 1}`, outcome),
     ]);
-    const visit = visitOf(after(start, ...calls, failed(0), retry), '0.1');
+    const visit = visitOf(after(start, ...calls, failed(0), retry), 0, 1);
     expect(visit.calls.map((call) => call && [call.call, call.status])).toEqual([
       ['0.0.1', 'ended'],
       ['0.0.2', 'ended'],
@@ -570,19 +563,19 @@ describe('a retry', () => {
     const events: RunEventBody[] = [start, { ...proposal, cleared: true }];
     expect(visitOf(after(...events)).calls[0]).toMatchObject({ status: 'proposed', cleared: true });
     const made = [...events, intent('0.0.2'), receipt('0.0.2', success('sent')), failed(0), retry];
-    expect(visitOf(after(...made), '0.1').calls[0]).toBeUndefined();
+    expect(visitOf(after(...made), 0, 1).calls[0]).toBeUndefined();
   });
 
   it('keeps the place of a call that was only proposed, before one that was made', () => {
     const proposal: RunEventBody = { type: 'tool-call-propose', step: 0, call: '0.0.1', tool: 'mailer', args: {} };
     const events = [start, proposal, intent('0.0.2'), receipt('0.0.2', success('sent')), failed(0), retry];
-    const { calls } = visitOf(after(...events), '0.1');
+    const { calls } = visitOf(after(...events), 0, 1);
     expect([calls.length, calls[0], calls[1]?.status]).toEqual([2, undefined, 'ended']);
   });
 
   it('lets it be asked again what became of a call that a person had stopped', () => {
     const unknown: RunEventBody = { type: 'tool-call-unknown', step: 0, call: '0.0.1', reason: 'crash' };
-    const [call] = visitOf(after(start, intent('0.0.1'), unknown, failed(0), retry), '0.1').calls;
+    const [call] = visitOf(after(start, intent('0.0.1'), unknown, failed(0), retry), 0, 1).calls;
     expect(call).toMatchObject({ call: '0.0.1', status: 'started', attempts: 1 });
   });
 
@@ -596,7 +589,7 @@ describe('a retry', () => {
       answer: { text: '', finishReason: 'stop' },
       ms: 0,
     };
-    const visit = visitOf(after(answer, intent('0.0.1'), receipt('0.0.1', failure), failed(0), retry), '0.1');
+    const visit = visitOf(after(answer, intent('0.0.1'), receipt('0.0.1', failure), failed(0), retry), 0, 1);
     expect(visit).toMatchObject({ calls: [], lastCall: undefined, answers: undefined });
   });
 });

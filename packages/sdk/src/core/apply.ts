@@ -15,8 +15,6 @@ import {
   type RunHeader,
   type RunState,
   type StepUsage,
-  type Visit,
-  visitKey,
 } from './run-state.ts';
 import { outputNameOf, threadOf } from './state-lookup.ts';
 import { addModelCall } from './usage.ts';
@@ -31,6 +29,7 @@ import {
   visitNumber,
 } from './thread.ts';
 import { markTold } from './untold.ts';
+import type { Visit } from './visits.ts';
 
 /** The state after all these events. */
 export function fold(header: RunHeader, program: Program, events: Iterable<RunEvent>): RunState {
@@ -113,8 +112,7 @@ function isFromOutside(event: RunEventBody): boolean {
 
 /** The visit of a step that is in flight, entered now if it is not. */
 function enterVisit(state: RunState, step: number, visit: VisitId, at: number): Visit {
-  const key = visitKey(step, visit);
-  let found = state.visits.get(key);
+  let found = state.visits.get(step, visit);
   if (!found) {
     found = {
       step,
@@ -126,7 +124,7 @@ function enterVisit(state: RunState, step: number, visit: VisitId, at: number): 
       lastCall: undefined,
       answers: undefined,
     };
-    state.visits.set(key, found);
+    state.visits.add(found);
   }
   return found;
 }
@@ -140,10 +138,9 @@ export function outputOf(stored: StoredOutput, planRunId: PlanRunUUID): Output {
 
 function endStep(state: RunState, event: EventOf<'step-end'>): void {
   const { step, visit = 0 } = event;
-  const key = visitKey(step, visit);
   const thread = threadOf(state, visit);
   const name = state.program.instructions[step]?.output;
-  const output = event.output ? outputOf(event.output, state.header.id) : lastValue(state.visits.get(key));
+  const output = event.output ? outputOf(event.output, state.header.id) : lastValue(state.visits.get(step, visit));
   if (name !== undefined && output && event.skipped !== 'hook' && event.result === undefined) {
     // The item of a loop is what its body is about, not a result.
     const marker = event.skipped === 'condition' || state.program.instructions[step]?.op === 'loop';
@@ -159,7 +156,7 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
   }
   if (event.tell && output) thread.untold.push({ step, visit, output });
   if (event.result !== undefined && state.program.keepsVisits) keepResult(state, thread, step, event.result);
-  state.visits.delete(key);
+  state.visits.remove(step, visit);
   if (state.program.keepsVisits || visit !== 0 || event.next !== undefined)
     thread.counts.set(step, visitNumber(visit) + 1);
   state.lastExecuted = step;
@@ -296,7 +293,7 @@ function giveUp(state: RunState, strand: Thread): void {
   state.threads.delete(strand.id);
   const isOurs = (visit: VisitId): boolean =>
     visit === strand.id || (typeof visit === 'string' && visit.startsWith(`${strand.id}~`));
-  for (const [key, { visit }] of state.visits) if (isOurs(visit)) state.visits.delete(key);
+  for (const { step, visit } of [...state.visits]) if (isOurs(visit)) state.visits.remove(step, visit);
   for (const record of [...state.clarifications])
     if (isOurs(record.visit) && !record.clarification.resolved) withdraw(state, record);
 }

@@ -8,6 +8,7 @@ import type { LocalDataValue, Output } from './output.ts';
 import type { Program } from './program.ts';
 import { newThread, strandsOf, type Thread } from './thread.ts';
 import { allUntold } from './untold.ts';
+import { Visits } from './visits.ts';
 
 /** The six states of a run. */
 export const PlanRunState = {
@@ -77,23 +78,6 @@ export interface CallState {
   accepted?: true;
 }
 
-/** The n-th time the run is in a step, while it is in flight. */
-export interface Visit {
-  readonly step: number;
-  readonly visit: VisitId;
-  readonly startedAt: number;
-  /** When a sleeping step wakes. Epoch milliseconds. */
-  until: number | undefined;
-  /** Whether it was asked and settled that the step runs. */
-  begun: boolean;
-  /** By their number within the visit, less one. A retry keeps what succeeded, so an id may name an earlier visit. */
-  readonly calls: (CallState | undefined)[];
-  /** The call that ended last. */
-  lastCall: CallState | undefined;
-  /** Stored answers of models, by their number within the visit: `m1`, or `2.m1` for one asked inside the second call. */
-  answers: Map<string, StoredAnswer> | undefined;
-}
-
 /** A model's answer, with the messages that were new when it was asked. */
 export interface StoredAnswer {
   readonly purpose: ModelPurpose;
@@ -128,7 +112,20 @@ export interface StepUsage extends ModelUsageTotals {
 
 /** Nothing spent. */
 export function noUsage(): StepUsage {
-  return { ms: 0, toolCalls: 0, ...noModelUsage() };
+  // Written out, because it is made for every step that calls a tool.
+  return {
+    ms: 0,
+    toolCalls: 0,
+    modelCalls: 0,
+    cachedCalls: 0,
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    estimatedTokens: 0,
+    modelMs: 0,
+    microUsd: 0,
+    unpricedCalls: 0,
+  };
 }
 
 /** Nothing asked. */
@@ -183,8 +180,8 @@ export interface RunState {
   /** How many answers came, and how many there were when the run last waited. */
   answered: number;
   answeredAtWait: number;
-  /** In flight, by `<step>.<visit>`. */
-  readonly visits: Map<string, Visit>;
+  /** In flight. */
+  readonly visits: Visits;
   /** By step; `-1` for what belongs to the whole run. Only where models, tools or time were spent. */
   readonly usage: Map<number, StepUsage>;
   /** What all steps took together. */
@@ -233,7 +230,7 @@ export function initialState(header: RunHeader, program: Program): RunState {
     outstanding: 0,
     answered: 0,
     answeredAtWait: -1,
-    visits: new Map(),
+    visits: new Visits(),
     usage: new Map(),
     totals: noUsage(),
     models: new Map(),
@@ -246,11 +243,6 @@ export function initialState(header: RunHeader, program: Program): RunState {
   };
 }
 
-/** The key of a visit in {@link RunState.visits}. */
-export function visitKey(step: number, visit: VisitId): string {
-  return `${step}.${visit}`;
-}
-
 /** The lowest step that is ready, running or waiting; of a finished run, the last one executed. */
 export function currentStepIndex(state: RunState): number {
   if (state.error?.step !== undefined && state.state === 'FAILED') return state.error.step;
@@ -259,7 +251,7 @@ export function currentStepIndex(state: RunState): number {
   if (state.state === 'COMPLETE' || state.state === 'FAILED') return planStep(state.lastExecuted);
   let lowest = Math.max(0, instructions.length - 1);
   for (const thread of state.threads.values()) if (!thread.fork && thread.next < lowest) lowest = thread.next;
-  for (const visit of state.visits.values()) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
+  for (const visit of state.visits) if (visit.step >= 0 && visit.step < lowest) lowest = visit.step;
   return planStep(lowest);
 }
 
@@ -300,7 +292,7 @@ export function nextWake(state: RunState): number | undefined {
 /** When the first sleeper wakes; absent where none sleeps, or a tool that is not ready keeps the run from going on. */
 export function sleepsUntil(state: RunState): number | undefined {
   let earliest: number | undefined;
-  for (const { until } of state.visits.values()) {
+  for (const { until } of state.visits) {
     if (until !== undefined && (earliest === undefined || until < earliest)) earliest = until;
   }
   return earliest === undefined || isBlocked(state) ? undefined : earliest;

@@ -105,12 +105,12 @@ describe('strands', () => {
       { type: 'step-end', step: 1, result: false, next: 12 },
     );
     expect([...state.threads.keys()]).toEqual(['']);
-    expect([[...state.visits.keys()], state.outstanding, state.clarifications.length, state.questions.size]).toEqual([
-      ['13.0'],
-      0,
-      0,
-      0,
-    ]);
+    expect([
+      [...state.visits].map(({ step }) => step),
+      state.outstanding,
+      state.clarifications.length,
+      state.questions.size,
+    ]).toEqual([[13], 0, 0, 0]);
     expect(state.root).toMatchObject({ next: 12, lastStep: 10, fork: undefined });
     expect(state.root.values.get(7)).toMatchObject([{ value: 'b' }]);
     apply(state, { type: 'step-end', step: 12, output: { value: 'bye' }, frame: { pop: true } }, 200);
@@ -187,7 +187,7 @@ describe('a sleeping step', () => {
       { type: 'sleep-start', step: 13, until: 900 },
       { type: 'sleep-start', step: 13, visit: 1, until: 950 },
     );
-    expect([...state.visits.values()].map(({ until }) => until)).toEqual([900, 950]);
+    expect([...state.visits].map(({ until }) => until)).toEqual([900, 950]);
   });
 });
 

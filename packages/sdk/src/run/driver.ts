@@ -275,7 +275,7 @@ export class Driver {
   }
 
   #takeReceipt(call: string, outcome: CallOutcome): void {
-    for (const visit of this.state.visits.values()) {
+    for (const visit of this.state.visits) {
       const open = visit.calls.find((known) => known?.call === call);
       if (!open || open.status === 'ended') continue;
       const { step } = visit;

@@ -1,3 +1,4 @@
+import type { Awaitable } from '../storage/storage-backend.ts';
 import type { Driver } from './driver.ts';
 
 /** How work that was waited for ended. */
@@ -17,17 +18,27 @@ const longTimeoutMs = 2_000;
 const tickMs = 100;
 
 /** What is said about work that is waited for. */
-export interface GuardOptions<T> {
+export interface GuardOptions<T, R> {
   readonly timeoutMs: number;
+  /** When it began, by `performance.now()`. */
+  readonly started: number;
   readonly onTimeout: () => void;
   /** Hears of what the work gives after it was given up. */
   readonly late: (value: T) => void;
+  /** Makes of it what whoever waits wants to have: at once, because it is done for every call. */
+  readonly read: (outcome: Guarded<T>) => Awaitable<R>;
 }
 
 /** Waits for work, but not for ever. */
-export function guard<T>(driver: Driver, work: PromiseLike<T>, options: GuardOptions<T>): Promise<Guarded<T>> {
-  return new Promise((resolve) => {
-    const flight = new Flight<T>(driver, options, resolve);
+export function guard<T, R>(driver: Driver, work: PromiseLike<T>, options: GuardOptions<T, R>): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const flight = new Flight<T>(driver, options, (outcome) => {
+      try {
+        resolve(options.read(outcome));
+      } catch (error) {
+        reject(error);
+      }
+    });
     work.then(
       (value) => flight.succeed(value),
       (error: unknown) => flight.end({ kind: 'error', error }),
@@ -54,18 +65,17 @@ function tick(): void {
 
 class Flight<T> {
   readonly driver: Driver;
-  readonly #options: GuardOptions<T>;
-  readonly #resolve: (outcome: Guarded<T>) => void;
-  readonly #begun: number = performance.now();
+  readonly #options: GuardOptions<T, unknown>;
+  readonly #done: (outcome: Guarded<T>) => void;
   #place: number = flights.length;
   #open = true;
   #timer: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
 
-  constructor(driver: Driver, options: GuardOptions<T>, resolve: (outcome: Guarded<T>) => void) {
+  constructor(driver: Driver, options: GuardOptions<T, unknown>, done: (outcome: Guarded<T>) => void) {
     this.driver = driver;
     this.#options = options;
-    this.#resolve = resolve;
+    this.#done = done;
     if (options.timeoutMs < longTimeoutMs) this.#timer = setTimeout(() => this.#timeOut(), options.timeoutMs);
     flights.push(this);
     // The pool's timer keeps the process alive while a run is driven; this one need not.
@@ -84,7 +94,7 @@ class Flight<T> {
     this.#land();
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#grace) clearTimeout(this.#grace);
-    this.#resolve(outcome);
+    this.#done(outcome);
   }
 
   #land(): void {
@@ -99,7 +109,7 @@ class Flight<T> {
   }
 
   checkTime(now: number): void {
-    if (!this.#timer && now - this.#begun >= this.#options.timeoutMs) this.#timeOut();
+    if (!this.#timer && now - this.#options.started >= this.#options.timeoutMs) this.#timeOut();
   }
 
   #timeOut(): void {

@@ -88,7 +88,13 @@ async function lookUp(visit: VisitRun, tool: AnyTool, call: CallState, n: number
   const context = new CallContext(visit, tool, call.call, n);
   const timeoutMs = tool.timeoutMs ?? defaultTimeoutMs;
   const looking = Promise.resolve(tool.reconcile?.(call.args, context));
-  const guarded = await guard(visit.driver, looking, { timeoutMs, onTimeout: () => context.timeOut(), late: () => {} });
+  const guarded = await guard(visit.driver, looking, {
+    timeoutMs,
+    started: performance.now(),
+    onTimeout: () => context.timeOut(),
+    late: () => {},
+    read: (outcome) => outcome,
+  });
   if (guarded.kind === 'value') return guarded.value;
   throw guarded.kind === 'error' ? guarded.error : new Error(`it did not answer within ${timeoutMs} ms`);
 }

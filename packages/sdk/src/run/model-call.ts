@@ -3,7 +3,7 @@ import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
 import { traceparentFor } from '../core/trace.ts';
 import { messageOf } from '../model/repair.ts';
-import { isFinished, visitKey } from '../core/run-state.ts';
+import { isFinished } from '../core/run-state.ts';
 import type { Crossing } from './account.ts';
 import { type Bill, breakOff } from './budget.ts';
 import { whileTimeLasts } from './budget-time.ts';
@@ -43,7 +43,7 @@ export async function askModel(
   signal: AbortSignal = at.driver.signal,
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
-  const known = driver.state.visits.get(visitKey(step, visit))?.answers?.get(slot);
+  const known = driver.state.visits.get(step, visit)?.answers?.get(slot);
   if (known) {
     checkHeard(at);
     talk.messages.splice(talk.stored, talk.messages.length, ...known.messages);

@@ -57,7 +57,13 @@ async function askReady(run: DrivenRun, tool: AnyTool): Promise<ReadyResponse> {
   const { driver } = run;
   const { timeoutMs = defaultTimeoutMs } = tool;
   const asking = (async () => tool.ready?.({ planRunId: driver.id, endUser: run.endUser, signal: driver.signal }))();
-  const guarded = await guard(driver, asking, { timeoutMs, onTimeout: () => {}, late: () => {} });
+  const guarded = await guard(driver, asking, {
+    timeoutMs,
+    started: performance.now(),
+    onTimeout: () => {},
+    late: () => {},
+    read: (outcome) => outcome,
+  });
   if (guarded.kind === 'value') return guarded.value ?? { ready: true };
   if (guarded.kind !== 'error') return { ready: false, reason: `it did not say within ${timeoutMs} ms` };
   return { ready: false, reason: guarded.error instanceof Error ? guarded.error.message : String(guarded.error) };

@@ -19,7 +19,7 @@ export async function checkSpecialAnswer(
   if (schema) await checkFits(schema, response);
   const callId = resultQuestionOf(record.key);
   if (callId === undefined) return;
-  for (const visit of state.visits.values()) {
+  for (const visit of state.visits) {
     const call = visit.calls.find((known) => known?.call === callId);
     if (call && tools.hasTool(call.tool)) await readGivenResult(tools.getTool(call.tool), response);
   }

@@ -4,7 +4,6 @@ import type { JsonValue } from '../core/json.ts';
 import { completedMarker, type Output, skippedMarker, textOf } from '../core/output.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
 import type { AgentInstruction } from '../core/program.ts';
-import { visitKey } from '../core/run-state.ts';
 import { exceedsThreshold } from '../model/tokens.ts';
 import { judgeCondition } from './agents/introspection.ts';
 import { asStepError } from './agents/one-shot.ts';
@@ -40,12 +39,9 @@ export function executeStep(visit: VisitRun): Awaitable<StepEnd> {
   const started = performance.now();
   const { instruction } = visit;
   if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
-  try {
-    const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : workStep(visit, started);
-    return ended instanceof Promise ? ended.catch((thrown: unknown) => brokenOff(visit, thrown)) : ended;
-  } catch (thrown) {
-    return brokenOff(visit, thrown);
-  }
+  if (instruction.op !== 'agent' && !visit.run.runtime.hooks.beforeStepExecution) return workStep(visit, started);
+  const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : askedStep(visit, started);
+  return ended.catch((thrown: unknown) => brokenOff(visit, thrown));
 }
 
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
@@ -116,15 +112,18 @@ async function askBeforeStep(visit: VisitRun): Promise<StepEnd | undefined> {
   const { runtime, plan } = visit.run;
   const { beforeStepExecution } = runtime.hooks;
   if (!beforeStepExecution || visit.stored?.begun === true) return undefined;
-  const answer = await askInTurn(visit, visit.stopping, () =>
-    inHook(() =>
-      beforeStepExecution.call(
-        runtime.hooks,
-        ReadOnlyPlan.fromPlan(plan),
-        runView(visit.run),
-        stepView(visit.instruction),
+  const answer = await askInTurn(
+    visit,
+    () => visit.stopping,
+    () =>
+      inHook(() =>
+        beforeStepExecution.call(
+          runtime.hooks,
+          ReadOnlyPlan.fromPlan(plan),
+          runView(visit.run),
+          stepView(visit.instruction),
+        ),
       ),
-    ),
   );
   if (answer === waiting) return waiting;
   if (answer === BeforeStepExecutionOutcome.SKIP) {
@@ -134,25 +133,37 @@ async function askBeforeStep(visit: VisitRun): Promise<StepEnd | undefined> {
   }
   visit.driver.emit({ type: 'step-start', step: visit.step, ...visitField(visit.visit) });
   // It waited for its place again, and what failed meanwhile lets nothing new begin.
-  return visit.stopping() ? waiting : undefined;
+  return visit.stopping ? waiting : undefined;
 }
 
-/** A step of a builder plan. */
+/** A step of a builder plan that the hook is asked about. */
+async function askedStep(visit: VisitRun, started: number): Promise<StepEnd> {
+  return (await askBeforeStep(visit)) ?? workStep(visit, started);
+}
+
+/** A step of a builder plan. Each promise less counts: it is done for every step. */
 function workStep(visit: VisitRun, started: number): Awaitable<StepEnd> {
-  if (!visit.run.runtime.hooks.beforeStepExecution) return worked(visit, started);
-  return askBeforeStep(visit).then((early) => early ?? worked(visit, started));
-}
-
-function worked(visit: VisitRun, started: number): Awaitable<StepEnd> {
-  const performed = performWork(visit);
-  return performed instanceof Promise
-    ? performed.then((done) => finishWork(visit, done, started))
-    : finishWork(visit, performed, started);
+  try {
+    const performed = performWork(visit);
+    return performed instanceof Promise
+      ? performed.then(
+          (done) => finishWork(visit, done, started),
+          (thrown: unknown) => brokenOff(visit, thrown),
+        )
+      : finishWork(visit, performed, started);
+  } catch (thrown) {
+    return brokenOff(visit, thrown);
+  }
 }
 
 function finishWork(visit: VisitRun, performed: Performed, started: number): Awaitable<StepEnd> {
   if (performed === waiting || performed.kind === 'failed') return performed;
-  return finish(visit, performed.result, performed.raw, started);
+  try {
+    const ended = finish(visit, performed.result, performed.raw, started);
+    return ended instanceof Promise ? ended.catch((thrown: unknown) => brokenOff(visit, thrown)) : ended;
+  } catch (thrown) {
+    return brokenOff(visit, thrown);
+  }
 }
 
 /** Stores the output; it is left out of the record when it is just what the last call gave. */
@@ -206,7 +217,7 @@ async function afterEnd(visit: VisitRun, written: void | Promise<void>, told: Ou
 }
 
 function lastCallGave(visit: VisitRun, value: JsonValue | undefined): boolean {
-  const outcome = visit.driver.state.visits.get(visitKey(visit.step, visit.visit))?.lastCall?.outcome;
+  const outcome = visit.driver.state.visits.get(visit.step, visit.visit)?.lastCall?.outcome;
   return outcome?.status === 'SUCCESS' && outcome.value === value;
 }
 

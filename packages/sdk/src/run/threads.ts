@@ -14,7 +14,7 @@ import type { Awaitable } from '../storage/storage-backend.ts';
 import type { DrivenRun } from './runtime.ts';
 import { executeStep, isDriverTrouble, type StepEnd } from './step.ts';
 import { tellStepEnds } from './step-told.ts';
-import { VisitRun } from './visit-run.ts';
+import { type Around, VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
 /** How a strand of a run came to a stop. */
@@ -26,8 +26,9 @@ export type ThreadEnd =
   | { readonly kind: 'complete' };
 
 /** What the strands of a run share while they run. */
-export class Flow {
+export class Flow implements Around {
   readonly run: DrivenRun;
+  readonly abort = undefined;
   /** What ends the run; set by the strand that meets it first. Others begin nothing new. */
   over: Exclude<ThreadEnd, 'done' | Waiting> | undefined;
   /** Set when a strand could not go on because of the store or the driver. */
@@ -75,47 +76,42 @@ export class Flow {
 }
 
 /** What the strands of one block share. */
-class Siblings {
-  /** Aborted when one of them failed and the block says that the others are to be aborted. */
+class Siblings implements Around {
   readonly abort: AbortSignal | undefined;
-  readonly #around: Siblings | undefined;
+  readonly #around: Around;
   /** Set when one of them has left the sub-plan that the block stands in. */
   left = false;
 
-  constructor(around: Siblings | undefined, own: AbortSignal | undefined) {
+  constructor(around: Around, own: AbortSignal | undefined) {
     this.#around = around;
-    this.abort = around?.abort && own ? AbortSignal.any([around.abort, own]) : (own ?? around?.abort);
+    this.abort = around.abort && own ? AbortSignal.any([around.abort, own]) : (own ?? around.abort);
   }
 
-  /** Whether they are to begin nothing new. */
   get stopping(): boolean {
-    return this.left || this.#around?.stopping === true;
+    return this.left || this.#around.stopping;
   }
 }
 
 /** Advances a strand, and those it forks, as far as it goes. */
-export async function runThread(flow: Flow, thread: Thread, siblings?: Siblings): Promise<ThreadEnd> {
+export async function runThread(flow: Flow, thread: Thread, around: Around = flow): Promise<ThreadEnd> {
   const { instructions } = flow.run.driver.state.program;
   for (;;) {
     if (flow.stopping) return flow.over ?? waiting;
     if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
-    if (siblings?.stopping || hasLeft(flow, thread)) return waiting;
+    if (around.stopping || hasLeft(flow, thread)) return waiting;
     const instruction = instructions[thread.next];
     if (!instruction || isBranchEnd(flow, thread, instruction)) return 'done';
-    const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, siblings?.abort) : undefined;
+    const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, around) : undefined;
     const ended = visit
-      ? toThreadEnd(
-          visit,
-          await gated(visit, () => flow.stopping || siblings?.stopping === true, runGate(flow, thread)),
-        )
-      : await runInstruction(flow, thread, instruction, siblings);
+      ? toThreadEnd(visit, await gated(visit, runGate(flow, thread)))
+      : await runInstruction(flow, thread, instruction, around);
     if (ended === undefined) continue;
     return end(flow, ended);
   }
 }
 
-function visitOf({ run }: Flow, thread: Thread, instruction: Instruction, abort?: AbortSignal): VisitRun {
-  return new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread, abort);
+function visitOf({ run }: Flow, thread: Thread, instruction: Instruction, around: Around): VisitRun {
+  return new VisitRun(run, instruction, visitName(thread, thread.counts.get(instruction.index) ?? 0), thread, around);
 }
 
 /** Whether an instruction is a step that does not run beside others of its thread. */
@@ -151,16 +147,16 @@ async function runInstruction(
   flow: Flow,
   thread: Thread,
   instruction: Instruction,
-  siblings: Siblings | undefined,
+  around: Around,
 ): Promise<ThreadEnd | undefined> {
   const { run } = flow;
   if (instruction.op === 'agent' || instruction.op === 'work')
     return runGroup(flow, thread, instruction.index, flow.groupEnd(instruction.index));
   try {
-    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, siblings);
+    if (instruction.op === 'parallel') return await runParallel(flow, thread, instruction, around);
     if (instruction.op === 'loop' && instruction.concurrency > 1)
-      return await runConcurrentLoop(flow, thread, instruction, siblings);
-    const steered = await steer(run, thread, instruction, (exit) => siblings?.stopping !== true && flow.mayExit(exit));
+      return await runConcurrentLoop(flow, thread, instruction, around);
+    const steered = await steer(run, thread, instruction, (exit) => !around.stopping && flow.mayExit(exit));
     if (steered === 'next') {
       if (run.driver.commitSize > maxPending) await run.driver.commit();
       return undefined;
@@ -174,7 +170,7 @@ async function runInstruction(
   } catch (thrown) {
     if (isDriverTrouble(thrown)) throw thrown;
     if (run.driver.ending || isBudgetQuestion(thrown)) return waiting;
-    const visit = visitOf(flow, thread, instruction);
+    const visit = visitOf(flow, thread, instruction, around);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
   }
 }
@@ -186,9 +182,8 @@ function runGate(flow: Flow, thread: Thread): Gate | undefined {
 }
 
 /** Executes a step when the run and the client have a place for it. Waiting for people holds none. */
-function gated(visit: VisitRun, stopping: () => boolean, ofRun?: Gate): Awaitable<StepEnd> {
+function gated(visit: VisitRun, ofRun?: Gate): Awaitable<StepEnd> {
   const { stepGate } = visit.run.runtime;
-  visit.stopping = () => stopping() || visit.ending;
   return !ofRun && !stepGate ? executeStep(visit) : throughGates(visit, [ofRun, stepGate]);
 }
 
@@ -198,7 +193,7 @@ async function throughGates(visit: VisitRun, gates: readonly (Gate | undefined)[
   await places.enter();
   try {
     // What failed meanwhile lets nothing new begin.
-    return visit.stopping() ? waiting : await executeStep(visit);
+    return visit.stopping ? waiting : await executeStep(visit);
   } finally {
     places.leave();
   }
@@ -212,6 +207,21 @@ function toThreadEnd(visit: VisitRun, ended: StepEnd): ThreadEnd | undefined {
     : { kind: 'complete' };
 }
 
+/** What steps of a V1 plan that run at once share. */
+class Group implements Around {
+  readonly abort = undefined;
+  readonly #flow: Flow;
+  failed = false;
+
+  constructor(flow: Flow) {
+    this.#flow = flow;
+  }
+
+  get stopping(): boolean {
+    return this.failed || this.#flow.stopping;
+  }
+}
+
 /**
  * Runs steps of a V1 plan at once that need not wait for each other. Each is put on record, and told to hooks, only
  * after the one before it has come to rest, so that all reads as if they had run in order.
@@ -220,20 +230,20 @@ async function runGroup(flow: Flow, thread: Thread, first: number, end: number):
   const { state } = flow.run.driver;
   const open = state.program.instructions.slice(first, end).filter(({ index }) => !state.ahead.has(index));
   const ends: (ThreadEnd | undefined)[] = [];
-  let failed = false;
+  const group = new Group(flow);
   let before: Promise<boolean> = Promise.resolve(true);
   await inPool(flow, open, flow.run.runtime.config.maxConcurrency, async (instruction, place) => {
-    if (flow.stopping || failed) return;
-    const visit = visitOf(flow, thread, instruction);
+    if (group.stopping) return;
+    const visit = visitOf(flow, thread, instruction, group);
     visit.turn = before;
-    const running = Promise.resolve(gated(visit, () => flow.stopping || failed));
+    const running = Promise.resolve(gated(visit));
     const well = running.then(
       (ended) => ended === waiting || ended.kind !== 'failed',
       () => false,
     );
     before = before.then(async (others) => (await well) && others);
     ends[place] = toThreadEnd(visit, await running);
-    failed ||= !(await well);
+    group.failed ||= !(await well);
   });
   if (flow.stopping) return flow.over ?? waiting;
   return ends.find((ended) => ended !== undefined && ended !== waiting) ?? ends.find((ended) => ended === waiting);
@@ -264,7 +274,7 @@ async function runParallel(
   flow: Flow,
   thread: Thread,
   block: ParallelInstruction,
-  siblings?: Siblings,
+  around: Around,
 ): Promise<ThreadEnd | undefined> {
   const starts = block.branches;
   const ended = await runFork(
@@ -273,7 +283,7 @@ async function runParallel(
     block,
     starts.length,
     (place) => ({ next: starts[place] ?? block.end }),
-    siblings,
+    around,
   );
   if (ended !== 'done') return ended === 'left' ? undefined : ended;
   finishFork(flow, thread, block.index, block.end);
@@ -284,9 +294,9 @@ async function runConcurrentLoop(
   flow: Flow,
   thread: Thread,
   loop: LoopInstruction,
-  siblings?: Siblings,
+  around: Around,
 ): Promise<ThreadEnd | undefined> {
-  const visit = visitOf(flow, thread, loop);
+  const visit = visitOf(flow, thread, loop, around);
   const items = storedItems(thread, loop.index) ?? (await itemsOf(visit, loop));
   if (items.length > loop.maxIterations) {
     throw new PortiaError({
@@ -311,7 +321,7 @@ async function runConcurrentLoop(
     loop,
     items.length,
     (place) => ({ next: loop.index + 1, item: items[place] ?? null }),
-    siblings,
+    around,
   );
   if (ended !== 'done') return ended === 'left' ? undefined : ended;
   const again = visitName(thread, thread.counts.get(loop.index) ?? 0);
@@ -343,7 +353,7 @@ async function runFork(
   block: ParallelInstruction | LoopInstruction,
   count: number,
   begin: (place: number) => { readonly next: number; readonly item?: JsonValue },
-  around: Siblings | undefined,
+  around: Around,
 ): Promise<ThreadEnd | 'left'> {
   const { index, onFailure } = block;
   const { driver, runtime } = flow.run;
@@ -360,7 +370,7 @@ async function runFork(
   for (const child of thread.fork?.live.values() ?? []) look(child);
   let place = 0;
   const strand = async (): Promise<void> => {
-    while (place < count && !flow.stopping && !siblings.stopping) {
+    while (place < count && !siblings.stopping) {
       const mine = place;
       place += 1;
       const fork = thread.fork;

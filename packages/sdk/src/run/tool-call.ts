@@ -256,7 +256,7 @@ function performNow(
 }
 
 /** One attempt of a call, while it is made. The guard tells it when its time is over, or when it ends too late. */
-class Attempt implements GuardOptions<unknown> {
+class Attempt implements GuardOptions<unknown, CallResult | Answered> {
   readonly visit: VisitRun;
   readonly tool: AnyTool;
   readonly call: CallState;
@@ -295,6 +295,10 @@ class Attempt implements GuardOptions<unknown> {
     this.context.timeOut();
   }
 
+  read(outcome: Guarded<unknown>): Awaitable<CallResult | Answered> {
+    return readOutcome(this, outcome);
+  }
+
   late(value: unknown): void {
     void lateReceipt(this.visit, this.tool, this.call, value);
   }
@@ -304,11 +308,13 @@ function make(attempt: Attempt): Awaitable<CallResult | Answered> {
   // From here on a call with effects is counted by the record, one without them by its receipt.
   if (!attempt.tool.readOnly) attempt.release?.();
   attempt.started = performance.now();
+  const { driver } = attempt.visit;
+  if (isFinished(driver.state)) throw new Error('a finished run calls no tools');
   const made = invoke(attempt);
-  return made instanceof Promise ? made.then((guarded) => read(attempt, guarded)) : read(attempt, made);
+  return made.kind === 'promise' ? guard(driver, made.work, attempt) : readOutcome(attempt, made);
 }
 
-function read(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<CallResult | Answered> {
+function readOutcome(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<CallResult | Answered> {
   const { visit, tool, call, release } = attempt;
   if (tool.readOnly && guarded.kind === 'error' && guarded.error instanceof BudgetBreak) {
     release?.();
@@ -389,12 +395,12 @@ function isCertain(settled: Settled): boolean {
   return outcome.status !== 'FAILED' || outcome.error.code === 'TOOL_RETRIES_EXHAUSTED';
 }
 
-function invoke(attempt: Attempt): Awaitable<Guarded<unknown>> {
-  const { driver } = attempt.visit;
-  if (isFinished(driver.state)) throw new Error('a finished run calls no tools');
+function invoke(
+  attempt: Attempt,
+): Guarded<unknown> | { readonly kind: 'promise'; readonly work: PromiseLike<unknown> } {
   try {
-    const result: unknown = attempt.tool.run(attempt.call.args, attempt.context);
-    return isPromise(result) ? guard(driver, result, attempt) : { kind: 'value', value: result };
+    const value: unknown = attempt.tool.run(attempt.call.args, attempt.context);
+    return isPromise(value) ? { kind: 'promise', work: value } : { kind: 'value', value };
   } catch (error) {
     return { kind: 'error', error };
   }

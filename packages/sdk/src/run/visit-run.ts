@@ -5,7 +5,8 @@ import { ClarificationUUID } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ModelMessage } from '../core/model.ts';
 import type { Instruction, Scope } from '../core/program.ts';
-import { type ClarificationRecord, type Visit, visitKey } from '../core/run-state.ts';
+import type { ClarificationRecord } from '../core/run-state.ts';
+import type { Visit } from '../core/visits.ts';
 import type { Audience } from '../core/clarification.ts';
 import type { Thread } from '../core/thread.ts';
 import type { Driver } from './driver.ts';
@@ -13,6 +14,14 @@ import type { ClarificationRequest } from './hooks.ts';
 import type { Places } from './limits.ts';
 import type { Place } from './references.ts';
 import type { DrivenRun } from './runtime.ts';
+
+/** What a strand runs in: the run, or a block of it. */
+export interface Around {
+  /** Whether its strands are to begin nothing new. */
+  readonly stopping: boolean;
+  /** Aborted when one of its strands failed and the block says that the others are to be aborted. */
+  readonly abort: AbortSignal | undefined;
+}
 
 /**
  * One visit of one step, while it executes. Executing it again after a pause or a crash goes through the same code:
@@ -27,12 +36,9 @@ export class VisitRun {
   readonly thread: Thread;
   /** `step` and `visit` as events hold them. */
   readonly place: { readonly step: number; readonly visit?: VisitId };
-  /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
-  readonly abort: AbortSignal | undefined;
+  readonly #around: Around | undefined;
   /** What it holds of the limits of steps at work. */
   places: Places | undefined;
-  /** Whether nothing new may begin: another step failed, or the run ends. */
-  stopping: () => boolean = () => this.ending;
   /** What has to come to rest before this step is put on record; `false` when one of them failed. */
   turn: Promise<boolean> | undefined;
   /** Whether its end is on record. */
@@ -48,7 +54,7 @@ export class VisitRun {
     instruction: Instruction,
     visit: VisitId,
     thread: Thread = run.driver.state.root,
-    abort?: AbortSignal,
+    around?: Around,
   ) {
     this.run = run;
     this.driver = run.driver;
@@ -56,8 +62,18 @@ export class VisitRun {
     this.step = instruction.index;
     this.visit = visit;
     this.thread = thread;
-    this.abort = abort;
+    this.#around = around;
     this.place = visit === 0 ? { step: this.step } : { step: this.step, visit };
+  }
+
+  /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
+  get abort(): AbortSignal | undefined {
+    return this.#around?.abort;
+  }
+
+  /** Whether nothing new may begin: another step failed, or the run ends. */
+  get stopping(): boolean {
+    return this.#around?.stopping === true || this.ending;
   }
 
   /** Whether what this step does is being broken off. */
@@ -79,7 +95,7 @@ export class VisitRun {
 
   /** What the record holds of this visit. */
   get stored(): Visit | undefined {
-    return this.driver.state.visits.get(visitKey(this.step, this.visit));
+    return this.driver.state.visits.get(this.step, this.visit);
   }
 
   /** The id of the n-th call of this visit, counted from 1. */
