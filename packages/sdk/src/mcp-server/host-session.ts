@@ -61,7 +61,7 @@ export class HostSession {
       }
     }
     // A person who does not answer is not asked again within this call.
-    return answered > 0 ? this.follow(run.id, context) : this.report(run.id);
+    return answered > 0 ? this.follow(run.id, context) : this.outcome(run.id);
   }
 
   /** The questions of a run this end user may answer. */
@@ -92,14 +92,20 @@ export class HostSession {
   async follow(id: PlanRunUUID, context: ServerContext, waitMs: number = this.#waitMs): Promise<Given> {
     await this.#drives.follow(id, waitMs, context);
     const run = await this.ownRun(id);
-    if (run.state !== 'NEED_CLARIFICATION' || !this.#canElicit()) return this.report(id);
+    if (run.state !== 'NEED_CLARIFICATION' || !this.#canElicit()) return this.outcome(id);
     const requests: [string, InputRequest][] = [];
     for (const { clarification } of await this.#open(run)) {
       requests.push([clarification.id, await requestFor(clarification)]);
     }
-    if (requests.length === 0) return this.report(id);
+    if (requests.length === 0) return this.outcome(id);
     const { inputRequired } = await serverPackage();
     return inputRequired({ requestState: id, inputRequests: Object.fromEntries(requests) });
+  }
+
+  /** What a call says that was to bring a run's result: a run that failed is a call that failed, as hosts expect it. */
+  async outcome(id: PlanRunUUID): Promise<CallToolResult> {
+    const report = await this.report(id);
+    return report.structuredContent?.['state'] === 'FAILED' ? { ...report, isError: true } : report;
   }
 
   /** How a run stands. */

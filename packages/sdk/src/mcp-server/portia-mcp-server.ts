@@ -146,7 +146,7 @@ function addWatching(server: OfficialServer, session: HostSession): void {
         const asked = context.mcpReq.requestState();
         if (typeof asked === 'string') return session.run(neverStarts, context);
         const run = await session.ownRun(id);
-        return seconds === undefined ? session.report(run.id) : session.follow(run.id, context, seconds * 1_000);
+        return seconds === undefined ? session.outcome(run.id) : session.follow(run.id, context, seconds * 1_000);
       }),
   );
   server.registerTool(
@@ -194,7 +194,9 @@ async function told(
     return await work();
   } catch (thrown) {
     const error = ensureError(thrown);
-    const text = PortiaError.isInstance(error) ? `${error.code}: ${error.message}` : 'INTERNAL: it did not work';
+    const text = PortiaError.isInstance(error)
+      ? [`${error.code}: ${error.message}`, ...(error.hint === undefined ? [] : [error.hint])].join('\n')
+      : 'INTERNAL: it did not work';
     return { isError: true, content: [{ type: 'text', text }] };
   }
 }

@@ -1,4 +1,4 @@
-import { type JsonObject, toJson } from '../core/json.ts';
+import { isPlainObject, type JsonObject, toJson } from '../core/json.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import { type ClarificationRecord, isFinished } from '../core/run-state.ts';
 import { isForThePersonAlone } from './questions.ts';
@@ -36,8 +36,27 @@ export function reportText(report: JsonObject): string {
   const { run_id: id, state, output, error, questions, waits_for_others: others } = report;
   const lines = [`Run ${String(id)} is ${String(state)}.`];
   if (output !== undefined) lines.push(typeof output === 'string' ? output : JSON.stringify(output));
-  if (error !== undefined) lines.push(`It failed: ${JSON.stringify(error)}`);
+  if (isPlainObject(error))
+    lines.push(`It failed: ${String(error['code'])}: ${String(error['message'])}`, next(error['code']));
   if (questions !== undefined) lines.push(`It asks the end user: ${JSON.stringify(questions)}`);
   if (others !== undefined) lines.push('It waits for somebody who has to decide elsewhere, such as an operator.');
   return lines.join('\n');
+}
+
+/** What whoever called may do about a run that failed. */
+function next(code: unknown): string {
+  switch (code) {
+    case 'APPROVAL_REFUSED':
+    case 'CALL_STOPPED':
+    case 'TOOL_NOT_ALLOWED':
+    case 'RUN_CANCELLED':
+      return 'That is a decision, not a fault: do not start it again unless the end user asks for it.';
+    case 'PLANNING_FAILED':
+      return 'Nothing was done. Ask for it in other words, or tell the end user what is missing.';
+    default:
+      return (
+        'What its steps did before that stays done. Tell the end user. Whoever operates this server can let the run ' +
+        'go on from the step that failed (retry); to start it anew does everything again.'
+      );
+  }
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Portia } from '../../src/client.ts';
 import { Config } from '../../src/config/config.ts';
+import { ToolHardError } from '../../src/core/errors.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
 import { Input, StepOutput, text } from '../../src/core/reference.ts';
 import { type PortiaMcpServer, portiaMcpServer } from '../../src/mcp/index.ts';
@@ -46,7 +47,18 @@ const consent = new PlanBuilderV2('Consent')
   .userVerify({ message: 'May we write to you?', audience: 'endUser' })
   .functionStep({ stepName: 'sent', args: {}, function: () => 'sent', readOnly: true })
   .build();
-const plans = { gold, refund, consent };
+const broken = new PlanBuilderV2('Broken')
+  .userInput({ stepName: 'name', message: 'Who?' })
+  .functionStep({
+    stepName: 'sent',
+    args: {},
+    function: () => {
+      throw new ToolHardError('the mailbox is full');
+    },
+    readOnly: true,
+  })
+  .build();
+const plans = { gold, refund, consent, broken };
 
 let portia: Portia;
 let server: PortiaMcpServer;
@@ -101,7 +113,7 @@ describe('an MCP host', () => {
   it('sees the plans as tools with their inputs, and nothing else it could start', async () => {
     const { tools } = await (await host('ada')).listTools();
     expect(tools.map(({ name }) => name).sort()).toEqual(
-      ['answer', 'cancel_run', 'get_run', 'list_runs', 'run_consent', 'run_gold', 'run_refund'].sort(),
+      ['answer', 'cancel_run', 'get_run', 'list_runs', 'run_broken', 'run_consent', 'run_gold', 'run_refund'].sort(),
     );
     expect(tools.find(({ name }) => name === 'run_gold')?.inputSchema).toMatchObject({
       properties: { country: { type: 'string', default: 'UK' } },
@@ -140,7 +152,7 @@ describe('an MCP host', () => {
       const [content] = (await client.readResource({ uri })).contents;
       return JSON.parse(content && 'text' in content ? content.text : 'null') as JsonValue;
     };
-    expect(await read('portia://plans')).toMatchObject([{ tool: 'run_gold' }, {}, {}]);
+    expect(await read('portia://plans')).toMatchObject([{ tool: 'run_gold' }, {}, {}, {}]);
     expect(await read('portia://runs')).toEqual([{ run_id: waiting.run_id, state: 'COMPLETE' }]);
     expect(await read(`portia://runs/${waiting.run_id}/clarifications`)).toEqual([]);
     const asking = await call(client, 'run_gold');
@@ -162,6 +174,39 @@ describe('an MCP host', () => {
   it('that is declined leaves the question open', async () => {
     const client = await host('ada', () => ({ action: 'decline' }));
     expect(await call(client, 'run_gold')).toMatchObject({ state: 'NEED_CLARIFICATION' });
+  });
+
+  it('is told of a run that failed as of a call that failed, with what failed and what to do', async () => {
+    const client = await host('ada');
+    const { run_id, questions } = await call(client, 'run_broken');
+    const told = {
+      isError: true,
+      content: [
+        { text: expect.stringMatching(/is FAILED\.\nIt failed: TOOL_FAILED: .*mailbox is full\n.*stays done/) },
+      ],
+      structuredContent: { run_id, state: 'FAILED', error: { code: 'TOOL_FAILED' } },
+    };
+    const answer = { run_id, question_id: String(questions?.[0]?.id), answer: 'Bob' };
+    expect(await client.callTool({ name: 'answer', arguments: answer })).toMatchObject(told);
+    expect(await client.callTool({ name: 'get_run', arguments: { run_id } })).toMatchObject(told);
+    const asking = await host('ada', () => ({ action: 'accept', content: { answer: 'Bob' } }));
+    expect(await asking.callTool({ name: 'run_broken', arguments: {} })).toMatchObject({ isError: true });
+    const again = await client.callTool({ name: 'answer', arguments: { ...answer, answer: 'Ann' } });
+    expect(again).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('CLARIFICATION_FORBIDDEN') }],
+    });
+  });
+
+  it('is told that a refusal is a decision; that a run was cancelled is no error of the call that did it', async () => {
+    const client = await host('ada', () => ({ action: 'accept', content: { answer: false } }));
+    expect(await client.callTool({ name: 'run_consent', arguments: {} })).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringMatching(/APPROVAL_REFUSED[^]*do not start it again unless/) }],
+    });
+    const { run_id } = await call(await host('ada'), 'run_gold');
+    expect(await call(client, 'cancel_run', { run_id })).toMatchObject({ state: 'FAILED' });
+    expect(await client.callTool({ name: 'get_run', arguments: { run_id } })).toMatchObject({ isError: true });
   });
 
   it('starts a run once, however often it repeats the call', async () => {
@@ -192,9 +237,13 @@ describe('a host that may ask in words', () => {
       expect(first).toMatchObject({ state: 'COMPLETE', output: 'hello' });
       expect(await call(client, 'run', { query: 'Greet me', run_key: 'mine' })).toEqual(first);
       expect(model.requests).toHaveLength(1);
-      expect(await call(client, 'run', { query: 'Fly me to the moon' })).toMatchObject({
-        state: 'FAILED',
-        error: { message: expect.stringContaining('there is no tool for that') },
+      expect(await client.callTool({ name: 'run', arguments: { query: 'Fly me to the moon' } })).toMatchObject({
+        isError: true,
+        content: [{ text: expect.stringMatching(/PLANNING_FAILED: .*there is no tool for that[^]*in other words/) }],
+        structuredContent: {
+          state: 'FAILED',
+          error: { message: expect.stringContaining('there is no tool for that') },
+        },
       });
     } finally {
       await own.close();
