@@ -24,6 +24,8 @@ const words: Readonly<Record<string, string>> = {
   by: 'by',
   add: 'add',
   to: 'to',
+  of: 'of',
+  percent: 'percent',
 };
 
 /** Words that carry no arithmetic. Any other unknown word is an error: leaving it out could change the meaning. */
@@ -39,6 +41,7 @@ const phrases: readonly (readonly [RegExp, string])[] = [
   [/([\d)])\s*\bdivide\s+by\b/g, '$1 / '],
   [/\b(?:raised\s+)?to\s+the\s+power\s+of\b/g, ' ** '],
   [/\bsum\s+of\b/g, ' add '],
+  [/\bper\s+cent\b/g, ' percent '],
   [/\bwhat['’]s\b/g, ' '],
 ];
 
@@ -98,6 +101,6 @@ function numberToken(written: string, rest: string): Token {
 
 function notUnderstood(text: string): ToolHardError {
   return new ToolHardError(`${JSON.stringify(text)} is not arithmetic`, {
-    hint: 'write numbers with + - * / ** % and parentheses; a percentage as 20 / 100 * 50',
+    hint: 'write numbers with + - * / ** % and parentheses; a percentage as 20% of 50',
   });
 }

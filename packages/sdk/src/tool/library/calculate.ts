@@ -7,8 +7,10 @@ const largestExponent = 10_000;
 
 /**
  * The value of an arithmetic expression: numbers, `+ - * / ** ^ %`, unary signs, parentheses, and the words for them.
- * `**` binds tightest and to the right (`-2 ** 2` is -4); `%` is the remainder with the sign of the divisor. At most
- * 1,000 characters, 100 levels deep, exponents up to 10,000, in double precision.
+ * `**` binds tightest and to the right (`-2 ** 2` is -4). `%` before a value is the remainder with the sign of the
+ * divisor; before anything else it is a percentage: `20% of 144`, `144 * 20%`. A percentage added or subtracted is
+ * refused, because people mean either number by it. At most 1,000 characters, 100 levels deep, exponents up to 10,000,
+ * in double precision.
  *
  * @throws ToolHardError saying what cannot be worked out and where.
  */
@@ -22,14 +24,19 @@ export function calculate(question: string): number {
 }
 
 /** How tightly the operators between two values bind; `**` goes to the right. */
-const binding: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '**': 4 };
+const binding: Readonly<Record<string, number>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, of: 4, '**': 5 };
 const unaryBinding = 3;
+
+/** What a value begins with: before these `%` is the remainder. */
+const valueStarts: ReadonlySet<string> = new Set(['number', '(', 'subtract', 'divide', 'multiply', 'add']);
 
 /** A Pratt parser that works the value out as it reads. */
 class Parser {
   readonly #tokens: readonly Token[];
   #at = 0;
   #depth = 0;
+  /** Where the percentage that was read last begins, after its sign, and where it ends. */
+  #percentage = { from: -1, to: -1, value: 0 };
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -38,13 +45,22 @@ class Parser {
   expression(least: number): number {
     this.#depth += 1;
     if (this.#depth > deepest) throw new ToolHardError(`the expression is more than ${deepest} levels deep`);
-    let left = this.#value();
+    const from = this.#at;
+    let left = this.#percent(this.#value(), from);
     for (;;) {
       const operator = this.#tokens[this.#at]?.kind ?? '';
       const power = binding[operator];
       if (power === undefined || power < least) break;
+      if (operator === 'of') {
+        left = this.#partOf();
+        continue;
+      }
+      const isSum = operator === '+' || operator === '-';
+      if (isSum) this.#refusePercentage(from);
       this.#at += 1;
+      const right = this.#at;
       left = combine(operator, left, this.expression(operator === '**' ? power : power + 1));
+      if (isSum) this.#refusePercentage(right);
     }
     this.#depth -= 1;
     return left;
@@ -53,6 +69,39 @@ class Parser {
   expectEnd(): void {
     const rest = this.#tokens[this.#at];
     if (rest) throw new ToolHardError(`the expression should end before ${JSON.stringify(rest.text)}`);
+  }
+
+  /** A value and the signs of percent after it. */
+  #percent(value: number, from: number): number {
+    let part = value;
+    for (;;) {
+      const kind = this.#tokens[this.#at]?.kind;
+      const isPercent =
+        kind === 'percent' || (kind === '%' && !valueStarts.has(this.#tokens[this.#at + 1]?.kind ?? ''));
+      if (!isPercent) return part;
+      this.#at += 1;
+      this.#percentage = { from, to: this.#at, value: part };
+      part /= 100;
+    }
+  }
+
+  /** `of` and what follows. It is divided last, so that 7% of 100 is 7 and not a hair more. */
+  #partOf(): number {
+    const { to, value } = this.#percentage;
+    if (to !== this.#at)
+      throw new ToolHardError('"of" is not arithmetic', { hint: 'only a percentage is of something: 20% of 144' });
+    this.#at += 1;
+    return combine('*', value, this.expression(binding['of'] ?? 0)) / 100;
+  }
+
+  /** 100 + 20% is 120 to most people, and 100.2 as it stands: nobody gets the other number unawares. */
+  #refusePercentage(from: number): void {
+    let start = from;
+    while (/^[-+]$/.test(this.#tokens[start]?.kind ?? '')) start += 1;
+    if (this.#percentage.from !== start || this.#percentage.to !== this.#at) return;
+    throw new ToolHardError('a percentage that is added or subtracted can mean two things', {
+      hint: 'write 100 + 20% of 100, or 100 + 20 / 100; a remainder by a negative number as 7 % (-3)',
+    });
   }
 
   #value(): number {
@@ -79,7 +128,9 @@ class Parser {
     const first = (): number => this.expression(0);
     switch (token.kind) {
       case 'subtract': {
+        const from = this.#at;
         const taken = first();
+        this.#refusePercentage(from);
         this.#expect('from');
         return combine('-', first(), taken);
       }
@@ -94,8 +145,10 @@ class Parser {
         return combine('*', factor, first());
       }
       case 'add': {
+        const from = this.#at;
         const sum = first();
         if (this.#tokens[this.#at]?.kind !== 'to') return sum;
+        this.#refusePercentage(from);
         this.#at += 1;
         return combine('+', sum, first());
       }

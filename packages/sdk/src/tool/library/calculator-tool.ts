@@ -9,8 +9,10 @@ export function createCalculatorTool(): Tool<{ readonly math_question: string },
     id: 'calculator_tool',
     name: 'Calculator Tool',
     description:
-      'Works out one arithmetic expression: numbers, + - * / ** (power), % (remainder), parentheses, or the words plus, minus, times, and, divided by, multiplied by, to the power of, subtract … from …. For a percentage write it out: 20 / 100 * 50. It knows no units, variables or functions.',
-    argsSchema: argsOf({ math_question: text('The expression, such as "(3 + 4) * 2" or "10 divided by 4"') }),
+      'Works out one arithmetic expression: numbers, + - * / ** (power), % (remainder), parentheses, or the words plus, minus, times, and, divided by, multiplied by, to the power of, subtract … from …. A percentage is of something, 20% of 144, or a factor, 144 * 20%; to add one write 144 + 20% of 144. It knows no units, variables or functions.',
+    argsSchema: argsOf({
+      math_question: text('The expression, such as "(3 + 4) * 2", "10 divided by 4" or "20% of 144"'),
+    }),
     outputDescription: ['number', 'the result'],
     readOnly: true,
     run: ({ math_question }) => calculate(math_question),
