@@ -105,7 +105,8 @@ export class HostSession {
   /** What a call says that was to bring a run's result: a run that failed is a call that failed, as hosts expect it. */
   async outcome(id: PlanRunUUID): Promise<CallToolResult> {
     const report = await this.report(id);
-    return report.structuredContent?.['state'] === 'FAILED' ? { ...report, isError: true } : report;
+    const { state } = report.structuredContent as JsonObject;
+    return state === 'FAILED' ? { ...report, isError: true } : report;
   }
 
   /** How a run stands. */
