@@ -202,7 +202,7 @@ describe('an MCP host', () => {
     const client = await host('ada', () => ({ action: 'accept', content: { answer: false } }));
     expect(await client.callTool({ name: 'run_consent', arguments: {} })).toMatchObject({
       isError: true,
-      content: [{ text: expect.stringMatching(/APPROVAL_REFUSED[^]*do not start it again unless/) }],
+      content: [{ text: expect.stringMatching(/APPROVAL_REFUSED[\s\S]*do not start it again unless/) }],
     });
     const { run_id } = await call(await host('ada'), 'run_gold');
     expect(await call(client, 'cancel_run', { run_id })).toMatchObject({ state: 'FAILED' });
@@ -239,7 +239,7 @@ describe('a host that may ask in words', () => {
       expect(model.requests).toHaveLength(1);
       expect(await client.callTool({ name: 'run', arguments: { query: 'Fly me to the moon' } })).toMatchObject({
         isError: true,
-        content: [{ text: expect.stringMatching(/PLANNING_FAILED: .*there is no tool for that[^]*in other words/) }],
+        content: [{ text: expect.stringMatching(/PLANNING_FAILED: .*there is no tool for that[\s\S]*in other words/) }],
         structuredContent: {
           state: 'FAILED',
           error: { message: expect.stringContaining('there is no tool for that') },
