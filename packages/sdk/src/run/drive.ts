@@ -4,12 +4,13 @@ import { activeMs } from '../core/budget.ts';
 import { EndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { fromCommit, type RunEvent } from '../core/event.ts';
-import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
+import type { PlanRunUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
 import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import type { Schema } from '../core/schema.ts';
 import { compile } from '../plan/compile.ts';
 import { schemaFromJson } from '../plan/plan-record.ts';
+import { planIdOf } from '../storage/plan-now.ts';
 import type { Command, DriverRecord, StoredRun } from '../storage/storage-backend.ts';
 import { Purse } from './budget.ts';
 import { Driver } from './driver.ts';
@@ -257,17 +258,6 @@ async function outputSchemaOf(state: RunState, plan: Plan, options: DriveOptions
 /** The state of a stored run, from its journal alone. */
 export function foldStored(stored: StoredRun, plan: Plan): RunState {
   return fold(stored.header, compile(plan), eventsOf(stored));
-}
-
-/** The plan a run goes by: the one it began with, or a later version that was accepted for it. */
-export function planIdOf(stored: StoredRun): PlanUUID {
-  for (let index = stored.commits.length - 1; index >= 0; index -= 1) {
-    const commit = stored.commits[index];
-    if (!commit?.events.includes('"plan-accept"')) continue;
-    const accepted = fromCommit(commit).findLast((event) => event.type === 'plan-accept');
-    if (accepted?.type === 'plan-accept') return accepted.planId;
-  }
-  return stored.header.planId;
 }
 
 /** The events of a stored run, in order. */

@@ -11,9 +11,11 @@ import {
   eventVersion,
   toCommit,
 } from '../core/event.ts';
+import type { PlanUUID } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import { isFinished, lookTime, type RunState } from '../core/run-state.ts';
 import { openClarificationsOf, openMark } from '../storage/open-clarifications.ts';
+import { planNow } from '../storage/plan-now.ts';
 import { commandIdentity } from '../storage/records.ts';
 import type { Command, DriverRecord, RunStatus, StorageBackend } from '../storage/storage-backend.ts';
 import type { Purse } from './budget.ts';
@@ -29,6 +31,7 @@ interface Batch {
   readonly status: RunStatus | undefined;
   /** See {@link openMark}. */
   readonly asked: string;
+  readonly planId: PlanUUID;
 }
 
 /**
@@ -57,6 +60,8 @@ export class Driver {
   #status: RunStatus;
   /** What waits for people as it stands in the store. */
   #asked: string;
+  /** The plan the run goes by as it stands in the store. */
+  #planId: PlanUUID;
   #controller: AbortController | undefined;
   #whenEnding: Set<() => void> | undefined;
   #seen: Set<string> | undefined;
@@ -81,6 +86,7 @@ export class Driver {
     this.purse = init.purse;
     this.#status = init.status;
     this.#asked = openMark(init.state);
+    this.#planId = planNow({ header: init.state.header, status: init.status });
     this.#storage = init.storage;
     this.#clock = init.clock;
     this.#bus = init.bus;
@@ -180,7 +186,8 @@ export class Driver {
     const bodies = this.#pending;
     this.#pending = [];
     const commit = toCommit(this.state.seq + 1, this.#since, bodies);
-    const batch = { commit, bodies, status: this.#changedStatus(), asked: openMark(this.state) };
+    const { planId } = this.state;
+    const batch = { commit, bodies, status: this.#changedStatus(), asked: openMark(this.state), planId };
     return this.#write(batch, release);
   }
 
@@ -207,11 +214,12 @@ export class Driver {
     return this.#writing;
   }
 
-  #written(ok: boolean, { commit, bodies, status, asked }: Batch): void | Promise<void> {
+  #written(ok: boolean, { commit, bodies, status, asked, planId }: Batch): void | Promise<void> {
     if (!ok) return this.#handOver([...bodies, ...this.#pending]);
     this.state.seq += bodies.length;
     if (status) this.#status = status;
     this.#asked = asked;
+    this.#planId = planId;
     if (!this.watched) return;
     for (const [index, body] of bodies.entries()) {
       this.#bus.publish(this.id, { ...body, v: eventVersion, seq: commit.seq + index, at: commit.at } as RunEvent);
@@ -243,8 +251,10 @@ export class Driver {
     const { state } = this;
     const wakeAt = lookTime(state);
     const asks = openMark(state) === this.#asked ? undefined : openClarificationsOf(state);
-    if (!asks && state.state === this.#status.state && wakeAt === this.#status.wakeAt) return undefined;
-    return { state: state.state, updatedAt: state.updatedAt, wakeAt, error: state.error, ...(asks && { asks }) };
+    const planId = state.planId === this.#planId ? undefined : state.planId;
+    if (!asks && !planId && state.state === this.#status.state && wakeAt === this.#status.wakeAt) return undefined;
+    const { updatedAt, error } = state;
+    return { state: state.state, updatedAt, wakeAt, error, ...(planId && { planId }), ...(asks && { asks }) };
   }
 
   /** Whether a command has been delivered. */

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { freshSchema, startPostgres, type TestPostgres } from '../../test/lib/postgres.ts';
-import { Config, encryptedStorage, Input, PlanBuilderV2, Portia, type PlanRunUUID } from '../index.ts';
+import { Config, encryptedStorage, Input, PlanBuilderV2, Portia, type PlanRunUUID, type PlanUUID } from '../index.ts';
 import { listEarlier, mostEarlier } from './earlier-clarifications.ts';
 import { postgresStorage } from './postgres/index.ts';
 import { sqliteStorage } from './sqlite/index.ts';
@@ -40,7 +40,8 @@ function inSqlite(name: string): Kept {
       const { default: Database } = await import('libsql');
       const database = new Database(path);
       database.exec(
-        `DROP TABLE open_clarification; DROP TABLE unlisted; DROP INDEX run_ready; DROP INDEX run_owner;
+        `DROP INDEX run_plan; ALTER TABLE run DROP COLUMN plan_now; CREATE INDEX run_plan ON run (plan);
+         DROP TABLE open_clarification; DROP TABLE unlisted; DROP INDEX run_ready; DROP INDEX run_owner;
          ALTER TABLE run DROP COLUMN ready_at; CREATE INDEX run_wake ON run (wake_at) WHERE wake_at IS NOT NULL;
          DELETE FROM migration WHERE step > 2`,
       );
@@ -55,7 +56,8 @@ function inPostgres(): Kept {
     open: () => postgresStorage({ pool, schema }),
     async takeBack() {
       await pool.query(
-        `DROP TABLE ${schema}.open_clarification, ${schema}.unlisted; DROP INDEX ${schema}.run_ready, ${schema}.run_owner;
+        `ALTER TABLE ${schema}.run DROP COLUMN plan_now; CREATE INDEX run_plan ON ${schema}.run (plan, n);
+         DROP TABLE ${schema}.open_clarification, ${schema}.unlisted; DROP INDEX ${schema}.run_ready, ${schema}.run_owner;
          CREATE INDEX run_wake ON ${schema}.run (wake_at) WHERE wake_at IS NOT NULL;
          DELETE FROM ${schema}.migration WHERE step > 1`,
       );
@@ -74,8 +76,13 @@ const plan = new PlanBuilderV2('pay')
   .userVerify({ stepName: 'ask', message: 'Pay?' })
   .functionStep({ stepName: 'pay', readOnly: true, args: { n: Input('n') }, function: ({ n }) => n })
   .build();
-const clientOf = (storage: StorageBackend): Portia =>
-  new Portia({ config: new Config({ storage, models: {} }), plans: [plan] });
+const changed = new PlanBuilderV2('pay')
+  .input({ name: 'n', schema: z.number() })
+  .userVerify({ stepName: 'ask', message: 'Pay?' })
+  .functionStep({ stepName: 'pay', readOnly: true, args: { n: Input('n') }, function: ({ n }) => n, version: '2' })
+  .build();
+const clientOf = (storage: StorageBackend, plans = [plan]): Portia =>
+  new Portia({ config: new Config({ storage, models: {} }), plans });
 
 async function waiting(portia: Portia, n: number): Promise<PlanRunUUID> {
   const run = await portia.runPlan(plan, { planRunInputs: { n }, labels: { n: String(n) }, endUser: `user ${n}` });
@@ -116,6 +123,35 @@ describe.each([
   });
 });
 
+describe.each([
+  ['SQLite', () => inSqlite('plan')],
+  ['SQLite, encrypted', () => sealed(inSqlite('sealed plan'))],
+  ['PostgreSQL', () => inPostgres()],
+  ['PostgreSQL, encrypted', () => sealed(inPostgres())],
+] as const)('a run in %s that got another plan before stores wrote that down', (_, make) => {
+  it('is found under the plan it goes by now, ended ones included', async () => {
+    const kept = make();
+    const before = clientOf(await kept.open());
+    const ids = [await waiting(before, 1), await waiting(before, 2), await waiting(before, 3)] as const;
+    await before.close();
+    const between = clientOf(await kept.open(), [changed]);
+    for (const id of ids.slice(1)) await between.resume({ planRunId: id, acceptPlanChange: true });
+    const [question] = (await between.storage.getPlanRun(ids[2])).getOutstandingClarifications();
+    await between.resolveClarification({ planRunId: ids[2], clarificationId: question?.id as never, response: true });
+    expect((await between.resume({ planRunId: ids[2] })).state).toBe('COMPLETE');
+    await between.close();
+    await kept.takeBack();
+
+    const portia = clientOf(await kept.open(), [plan, changed]);
+    const under = async (planId: PlanUUID): Promise<string[]> =>
+      (await portia.storage.listRuns({ planId, order: 'oldest' })).items.map(({ header }) => header.id);
+    expect(changed.id).not.toBe(plan.id);
+    expect(await under(changed.id)).toEqual([ids[1], ids[2]]);
+    expect(await under(plan.id)).toEqual([ids[0]]);
+    await portia.close();
+  });
+});
+
 it('what cannot be read, or changes meanwhile, keeps nobody from the others, however many there are', async () => {
   const written: number[] = [];
   const all = Array.from({ length: mostEarlier + 5 }, (_, at) => ({ n: at + 1, id: `prun-${at + 1}` as PlanRunUUID }));
@@ -127,7 +163,7 @@ it('what cannot be read, or changes meanwhile, keeps nobody from the others, how
     },
     ({ header }) => {
       if (header.id === 'prun-3') throw new Error('sealed with another key');
-      return [];
+      return { header, commits: [], status: { state: 'IN_PROGRESS' } } as never;
     },
   );
   expect(isDone).toBe(false);

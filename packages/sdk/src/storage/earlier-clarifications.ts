@@ -1,5 +1,6 @@
-import type { PlanRunUUID } from '../core/ids.ts';
-import type { OpenClarification } from './open-clarifications.ts';
+import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
+import { openInStored, type OpenClarification } from './open-clarifications.ts';
+import { planIdOf } from './plan-now.ts';
 import type { Awaitable, StoredRun } from './storage-backend.ts';
 
 /** Runs of one look: so many are held in memory. */
@@ -10,39 +11,45 @@ export function lastSeqOf({ commits }: StoredRun): number {
   return commits.at(-1)?.seq ?? 0;
 }
 
-/** What a store has for runs from before it kept a list of what waits. */
+/** What is looked up in a run from before. */
+export interface Earlier {
+  readonly open: readonly OpenClarification[];
+  /** The plan it goes by. */
+  readonly planId: PlanUUID;
+}
+
+/** What a store has for runs from before it kept a list of what waits, or could not read their plan. */
 export interface EarlierRuns {
   /** The next of them, in the order of their numbers, {@link mostEarlier} at most. */
   next(after: number): Awaitable<readonly { readonly n: number; readonly id: PlanRunUUID }[]>;
   load(id: PlanRunUUID): Awaitable<StoredRun | undefined>;
-  /** Writes down what waits in a run, unless it has changed since it was read; gives whether it did. */
-  write(run: StoredRun, open: readonly OpenClarification[]): Awaitable<boolean>;
+  /** Writes down what was found in a run, unless it has changed since it was read; gives whether it did. */
+  write(run: StoredRun, found: Earlier): Awaitable<boolean>;
 }
 
 /**
- * Writes down what waits in runs from before there was a list of it. Gives whether that is done: runs that change
- * meanwhile are looked at again. Those that cannot be read are left, and keep nobody from the others.
+ * Writes down what waits in runs from before there was a list of it, and which plan they go by. Gives whether that is
+ * done: runs that change meanwhile are looked at again. Those that cannot be read are left, and keep nobody from the
+ * others.
  */
-export async function listEarlier(
-  runs: EarlierRuns,
-  read: (run: StoredRun) => Awaitable<readonly OpenClarification[]>,
-): Promise<boolean> {
+export async function listEarlier(runs: EarlierRuns, read: (run: StoredRun) => Awaitable<StoredRun>): Promise<boolean> {
   let isDone = true;
   let after = 0;
   for (;;) {
-    const found = await runs.next(after);
-    for (const { n, id } of found) {
+    const page = await runs.next(after);
+    for (const { n, id } of page) {
       after = n;
       const run = await runs.load(id);
       if (!run) continue;
-      let open: readonly OpenClarification[];
+      let found: Earlier;
       try {
-        open = await read(run);
+        const readable = await read(run);
+        found = { open: openInStored(readable), planId: planIdOf(readable) };
       } catch {
         continue;
       }
-      if (!(await runs.write(run, open))) isDone = false;
+      if (!(await runs.write(run, found))) isDone = false;
     }
-    if (found.length < mostEarlier) return isDone;
+    if (page.length < mostEarlier) return isDone;
   }
 }

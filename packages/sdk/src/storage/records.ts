@@ -39,6 +39,11 @@ export function withoutAsks({ asks: _, ...status }: RunStatus): RunStatus {
   return frozenCopy(status, 'the status');
 }
 
+/** The status that stands after one was written: the plan of a run stays until another one is said. */
+export function statusAfter({ planId }: RunStatus, written: RunStatus): RunStatus {
+  return withoutAsks(planId === undefined || written.planId !== undefined ? written : { ...written, planId });
+}
+
 /** The status of a run that was just created; one with a `startAt` has to be looked at then. */
 export function firstStatus({ createdAt, startAt }: RunHeader): RunStatus {
   return Object.freeze({

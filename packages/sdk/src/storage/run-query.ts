@@ -1,5 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRunState } from '../core/run-state.ts';
+import { planNow } from './plan-now.ts';
 import { states } from './state-numbers.ts';
 import type { Page, RunQuery, RunStatus, RunSummary, RunTally } from './storage-backend.ts';
 
@@ -45,7 +46,7 @@ export function readReadyCursor(cursor: string): ReadyPlace {
 /** Whether a run is one of those asked for. */
 export function matchesQuery(query: RunQuery, { header, status, driver }: RunSummary): boolean {
   if (query.states && !query.states.includes(status.state)) return false;
-  if (query.planId !== undefined && query.planId !== header.planId) return false;
+  if (query.planId !== undefined && query.planId !== planNow({ header, status })) return false;
   if (query.endUserId !== undefined && query.endUserId !== header.endUserId) return false;
   if (query.codes && !(status.error && query.codes.includes(status.error.code))) return false;
   if (query.readyAt !== undefined && !((readySince({ status, driver }) ?? Number.POSITIVE_INFINITY) <= query.readyAt))

@@ -26,8 +26,13 @@ export interface RunColumns {
 }
 
 /** A run as lists show it. */
-export function summaryFrom(row: RunColumns, id: PlanRunUUID, planId: PlanUUID): RunSummary {
-  return { header: headerFrom(row, id, planId), status: statusOf(row), driver: driverOf(row) };
+export function summaryFrom(
+  row: RunColumns,
+  id: PlanRunUUID,
+  planId: PlanUUID,
+  planNow: PlanUUID | undefined,
+): RunSummary {
+  return { header: headerFrom(row, id, planId), status: statusOf(row, planNow), driver: driverOf(row) };
 }
 
 /** The header of a run. */
@@ -44,12 +49,13 @@ export function headerFrom(row: RunColumns, id: PlanRunUUID, planId: PlanUUID): 
   };
 }
 
-function statusOf(row: RunColumns): RunStatus {
+function statusOf(row: RunColumns, planId: PlanUUID | undefined): RunStatus {
   return {
     state: stateOfNumber(row.state),
     updatedAt: row.updated_at,
     ...(row.wake_at !== null && { wakeAt: row.wake_at }),
     ...(row.error !== null && { error: JSON.parse(row.error) as NonNullable<RunStatus['error']> }),
+    ...(planId !== undefined && { planId }),
   };
 }
 

@@ -43,6 +43,11 @@ export interface RunStatus {
   readonly wakeAt?: number | undefined;
   readonly error?: RunError | undefined;
   /**
+   * The plan the run goes by now, where it is another one than it was stored with: that of a query once it is made, or a
+   * changed one that was accepted. Written with every change of it; absent: as before. Stores give it back.
+   */
+  readonly planId?: PlanUUID | undefined;
+  /**
    * What waits for people, written with every change of it; absent: as before. Stores need not give it back: they list it
    * with {@link RunStore.listClarifications}.
    */
@@ -91,6 +96,7 @@ export interface StoredRun extends RunSummary {
 /** Which runs to list. */
 export interface RunQuery {
   readonly states?: readonly PlanRunState[] | undefined;
+  /** Runs that go by this plan now, whichever they were stored with, and no others. */
   readonly planId?: PlanUUID | undefined;
   readonly endUserId?: string | undefined;
   /** All of these labels, with these values. */
@@ -173,10 +179,10 @@ export interface RunStore {
   /** What waits for people across all runs, those that have waited longest first. */
   listClarifications(query: ClarificationQuery): Awaitable<Page<ListedClarification>>;
   /**
-   * Of stores that may hold runs from before there was that list: writes down what waits in them, which `read` says of a
-   * run as it is stored here.
+   * Of stores that may hold runs from before lists knew all of them: writes down what waits in these, and which plan they
+   * go by. `read` makes a run readable, as it is stored here.
    */
-  listEarlier?(read: (run: StoredRun) => Awaitable<readonly OpenClarification[]>): Promise<void>;
+  listEarlier?(read: (run: StoredRun) => Awaitable<StoredRun>): Promise<void>;
   /** How many runs such a list has in all, whatever its page. */
   countRuns(query: RunQuery): Awaitable<number>;
   /** How many runs there are of each state, and of each error code: counted where they are stored, none is read. */

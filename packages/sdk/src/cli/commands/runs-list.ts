@@ -3,6 +3,7 @@ import type { Portia } from '../../client.ts';
 import type { PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { PlanRunState } from '../../core/run-state.ts';
+import { planNow } from '../../storage/plan-now.ts';
 import type { RunSummary } from '../../storage/storage-backend.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { Command, Sheet } from '../command.ts';
@@ -75,7 +76,7 @@ function statesOf(input: Input): PlanRunState[] {
 type Queries = ReadonlyMap<PlanUUID, string>;
 
 async function queriesOf(portia: Portia, runs: readonly RunSummary[]): Promise<Queries> {
-  const ids = [...new Set(runs.map(({ header }) => header.planId))];
+  const ids = [...new Set(runs.map(planNow))];
   const queries = await Promise.all(
     ids.map(
       async (id) =>
@@ -94,9 +95,9 @@ async function queriesOf(portia: Portia, runs: readonly RunSummary[]): Promise<Q
 function summaryJson({ header, status }: RunSummary, queries: Queries): JsonObject {
   return {
     id: header.id,
-    planId: header.planId,
+    planId: planNow({ header, status }),
     state: status.state,
-    query: queries.get(header.planId) ?? '',
+    query: queries.get(planNow({ header, status })) ?? '',
     createdAt: header.createdAt,
     updatedAt: status.updatedAt,
     endUserId: header.endUserId,
@@ -114,7 +115,7 @@ function runsTable(runs: readonly RunSummary[], queries: Queries, sheet: Sheet):
       header.id,
       { text: status.state, style: stateStyle(status.state, sheet.paint) },
       { text: `${duration(Math.max(0, now - status.updatedAt))} ago`, style: sheet.paint.dim },
-      `${plainLine(queries.get(header.planId) ?? '')}${status.error ? ` (${status.error.code})` : ''}`,
+      `${plainLine(queries.get(planNow({ header, status })) ?? '')}${status.error ? ` (${status.error.code})` : ''}`,
     ]),
     sheet,
   );

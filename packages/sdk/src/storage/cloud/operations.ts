@@ -60,6 +60,7 @@ const status = z.object({
   updatedAt: time,
   wakeAt: time.optional(),
   error: error.optional(),
+  planId: planId.optional(),
   asks: z.array(z.object({ id: text, audience: text, raisedAt: time })).optional(),
 }) as unknown as z.ZodType<RunStatus>;
 const commit: z.ZodType<Commit> = z.object({ seq: small.min(1), at: time, events: text }).transform((given) => {

@@ -17,7 +17,7 @@ import {
   isRemovable,
   planMissing,
   runNotFound,
-  withoutAsks,
+  statusAfter,
 } from '../records.ts';
 import { type ClarificationQuery, clarificationsByReading, type ListedClarification } from '../open-clarifications.ts';
 import { matchesQuery, readySince, tallyOf } from '../run-query.ts';
@@ -265,7 +265,7 @@ export class DiskRuns implements RunStore {
 
   append(id: PlanRunUUID, epoch: number, commit: Commit, status?: RunStatus, release = false): boolean {
     const run = this.#drivenAt(id, epoch);
-    const written = run?.append(commit, status && withoutAsks(status)) ?? false;
+    const written = run?.append(commit, status && statusAfter(run.status, status)) ?? false;
     if (written && release) this.releaseRun(id, epoch);
     if (written) this.#watchers.tell(id, 'commit');
     return written;

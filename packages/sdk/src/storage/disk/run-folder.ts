@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
+import { planChange, planIn } from '../plan-now.ts';
 import { commandIdentity, firstStatus } from '../records.ts';
 import type { Command, DriverRecord, RunStatus, StoredRun } from '../storage-backend.ts';
 import type { Files } from './files.ts';
@@ -225,7 +226,7 @@ class JournalReader implements Journal {
       const line = lines[number] as string;
       const where = `${path}, line ${number + 1},`;
       if (!line.startsWith('[')) this.#note(this.#files.parse(where, line) as Note);
-      else if (this.#after === undefined) this.#settle();
+      else if (this.#after === undefined) this.#settle(line);
       else this.#commit(path, where, line, this.#after);
     }
   }
@@ -238,12 +239,14 @@ class JournalReader implements Journal {
     if (!seen || Number(seq) === after + 1) this.#files.parse(where, line);
     if (start === undefined) throw this.#files.corrupt(path, `${JSON.stringify(line.slice(0, 40))} is no commit`);
     this.commits.push({ seq: Number(seq), at: Number(at), events: `[${line.slice(start.length)}` });
-    this.#settle();
+    this.#settle(line);
   }
 
-  /** A status counts with the commit that follows it. */
-  #settle(): void {
-    this.status = this.#next ?? this.status;
+  /** A status counts with the commit that follows it. What releases before wrote does not say the plan: its event does. */
+  #settle(line: string): void {
+    const said = line.includes(planChange) ? planIn(line.replace(/^\[\d+,\d+,/, '[')) : undefined;
+    const planId = this.#next?.planId ?? said ?? this.status.planId;
+    if (this.#next || said) this.status = { ...(this.#next ?? this.status), ...(planId !== undefined && { planId }) };
     this.#next = undefined;
   }
 

@@ -23,6 +23,7 @@ import type {
   StoredRun,
 } from '../storage-backend.ts';
 import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
+import { statusWithPlan } from '../plan-now.ts';
 import { UnsettledCommits } from '../unsettled.ts';
 import type { Watcher } from '../watchers.ts';
 import { Contents } from './contents.ts';
@@ -143,6 +144,7 @@ class EncryptedStorage implements ErasingStorage {
   }
 
   async listRuns(query: RunQuery): Promise<Page<RunSummary>> {
+    await this.#listEarlier();
     const page = await this.#inner.listRuns(query);
     const items = await inTurn(page.items, async (run) => ({
       ...run,
@@ -154,11 +156,17 @@ class EncryptedStorage implements ErasingStorage {
 
   /** Nothing of it is sealed: what it lists is found by these. Only what was stored before has to be read here. */
   async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
-    await this.#inner.listEarlier?.(async (run) => openInStored(await this.#opened(run)));
+    await this.#listEarlier();
     return this.#inner.listClarifications(query);
   }
 
-  countRuns(query: RunQuery): Awaitable<number> {
+  /** The journals of what was stored before can be read here only. */
+  async #listEarlier(): Promise<void> {
+    await this.#inner.listEarlier?.((run) => this.#opened(run));
+  }
+
+  async countRuns(query: RunQuery): Promise<number> {
+    await this.#listEarlier();
     return this.#inner.countRuns(query);
   }
 
@@ -264,7 +272,7 @@ class EncryptedStorage implements ErasingStorage {
       ...run,
       header: await contents.sealHeader(header),
       status: {
-        ...(await contents.sealStatus(endUserId, id, frozenCopy(run.status, 'the status'))),
+        ...(await contents.sealStatus(endUserId, id, frozenCopy(statusWithPlan(run), 'the status'))),
         asks: openInStored(run),
       },
       commits: await inTurn(run.commits, (commit) => contents.sealCommit(endUserId, id, commit)),

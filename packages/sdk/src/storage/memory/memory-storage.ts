@@ -4,6 +4,7 @@ import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import {
+  statusAfter,
   withoutAsks,
   commandIdentity,
   firstStatus,
@@ -19,6 +20,7 @@ import {
   planMissing,
   runNotFound,
 } from '../records.ts';
+import { statusWithPlan } from '../plan-now.ts';
 import type { NamedOutput } from '../house.ts';
 import {
   type ClarificationQuery,
@@ -156,7 +158,7 @@ class InMemory implements MemoryStorage {
   }
 
   importRun(given: StoredRun, outputs: readonly NamedOutput[]): boolean {
-    const { header: givenHeader, status, epoch = 0, commits, commands } = given;
+    const { header: givenHeader, epoch = 0, commits, commands } = given;
     const header = frozenHeader(givenHeader);
     if (!this.#plans.has(header.planId)) throw planMissing(header.planId, this.name);
     if (this.#runs.has(header.id) || (header.runKey !== undefined && this.#runKeys.has(header.runKey))) return false;
@@ -164,7 +166,7 @@ class InMemory implements MemoryStorage {
     this.#add({
       number: this.#runCount,
       header,
-      status: withoutAsks(status),
+      status: withoutAsks(statusWithPlan(given)),
       open: openInStored(given),
       epoch,
       owner: undefined,
@@ -269,7 +271,7 @@ class InMemory implements MemoryStorage {
     const run = this.#runs.get(id);
     if (run === undefined || run.epoch !== epoch || run.owner === undefined) return false;
     run.journal.push(commit.seq, commit.at, commit.events);
-    if (status !== undefined) run.status = withoutAsks(status);
+    if (status !== undefined) run.status = statusAfter(run.status, status);
     if (status?.asks) run.open = status.asks;
     if (release) run.owner = undefined;
     if (release || status !== undefined) this.#changed(run);

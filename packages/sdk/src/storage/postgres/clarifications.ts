@@ -62,7 +62,7 @@ export function earlierRuns(database: Database, load: EarlierRuns['load']): Earl
       return rows.map(({ n, id }) => ({ n, id: `prun-${id}` }));
     },
     load,
-    write: (run, open) =>
+    write: (run, { open, planId }) =>
       database.transaction(async (ask) => {
         // Locked first: only what is read then is all that drivers have written.
         const [held] = await ask<{ n: number }>(`SELECT n FROM ${schema}.run WHERE id = $1 FOR UPDATE`, [
@@ -77,6 +77,8 @@ export function earlierRuns(database: Database, load: EarlierRuns['load']): Earl
            SELECT n FROM held`,
           values,
         );
+        if (rows.length > 0 && planId !== run.header.planId)
+          await ask(`UPDATE ${schema}.run SET plan_now = $1 WHERE n = $2`, [uuidOf(planId), held.n]);
         return rows.length > 0;
       }),
   };

@@ -1,6 +1,7 @@
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { NamedOutput } from '../house.ts';
 import { openInStored } from '../open-clarifications.ts';
+import { statusWithPlan } from '../plan-now.ts';
 import { commandIdentity, frozenCopy, frozenHeader, frozenOutput, planMissing } from '../records.ts';
 import type { StoredRun } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
@@ -12,12 +13,13 @@ import { digestOf, headerValues, labelDigests, statusValues, uuidOf } from './ro
 export async function importRun(database: Database, run: StoredRun, outputs: readonly NamedOutput[]): Promise<boolean> {
   const { schema } = database;
   const header = frozenHeader(run.header);
+  const status = frozenCopy(statusWithPlan(run), 'the status');
   const values = [
     uuidOf(header.id),
     uuidOf(header.planId),
     header.createdAt,
     run.epoch ?? 0,
-    ...statusValues(frozenCopy(run.status, 'the status')),
+    ...statusValues(status),
     ...headerValues(header),
     labelDigests(header.labels),
     JSON.stringify(run.commits.map(({ seq, at, events }) => [seq, at, events])),
@@ -26,6 +28,7 @@ export async function importRun(database: Database, run: StoredRun, outputs: rea
       outputs.map(({ name, output }) => [digestOf(name), storedText(name), JSON.stringify(frozenOutput(output))]),
     ),
     `${schema}:commands`,
+    status.planId === undefined ? null : uuidOf(status.planId),
   ];
   const open = openInStored(run);
   const asked =
@@ -40,8 +43,8 @@ export async function importRun(database: Database, run: StoredRun, outputs: rea
       `WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended($21, 0))),
        made AS (
          INSERT INTO ${schema}.run (id, plan, created_at, epoch, state, updated_at, wake_at, error, code,
-           end_user, end_user_digest, inputs, run_key, run_key_digest, labels, more)
-         SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM turn CROSS JOIN ${schema}.plan
+           end_user, end_user_digest, inputs, run_key, run_key_digest, labels, more, plan_now)
+         SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $22::uuid FROM turn CROSS JOIN ${schema}.plan
          WHERE id = $2 ON CONFLICT DO NOTHING RETURNING n, id),
        labels AS (INSERT INTO ${schema}.label (digest, run) SELECT DISTINCT digest, n FROM made CROSS JOIN unnest($17::uuid[]) digest),
        journal AS (INSERT INTO ${schema}.journal (run, seq, at, events)

@@ -164,7 +164,9 @@ function conditionsOf(query: RunQuery, value: (given: SqlValue) => string): stri
   const conditions: string[] = [];
   if (query.readyAt !== undefined) conditions.push(mayBeReady, `${readyAt} <= ${value(query.readyAt)}::bigint`);
   if (query.planId !== undefined) {
-    conditions.push(`run.plan = ${value(isUuid(query.planId) ? uuidOf(query.planId) : digestOf('no plan'))}`);
+    conditions.push(
+      `COALESCE(run.plan_now, run.plan) = ${value(isUuid(query.planId) ? uuidOf(query.planId) : digestOf('no plan'))}`,
+    );
   }
   if (query.endUserId !== undefined) {
     const digest = endUserDigest(query.endUserId);

@@ -2,7 +2,7 @@ import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import { listEarlier } from '../earlier-clarifications.ts';
-import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -138,7 +138,7 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
   }
 
   async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
-    await this.listEarlier(openInStored);
+    await this.listEarlier((run) => run);
     return listClarifications(this.database, query);
   }
 
@@ -223,7 +223,11 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     if (!PlanRunUUID.is(id)) return false;
     // Copied now: the caller may go on with its objects while this waits.
     const given = { seq: commit.seq, at: commit.at, events: commit.events };
-    const changes = status && { values: statusValues(status), asks: status.asks?.map((ask) => ({ ...ask })) };
+    const changes = status && {
+      values: statusValues(status),
+      planId: status.planId,
+      asks: status.asks?.map((ask) => ({ ...ask })),
+    };
     const written = await this.#unsettled.settle(id, epoch, given, (one, known) =>
       this.database.patiently(async (again) => {
         if ((known || again) && (await this.#holds(id, one))) return true;
@@ -242,20 +246,21 @@ export class PostgresStorage extends PostgresDocuments implements StorageBackend
     id: PlanRunUUID,
     epoch: number,
     commit: Commit,
-    changes: { readonly values: readonly SqlValue[]; readonly asks: RunStatus['asks'] } | undefined,
+    changes: ({ readonly values: readonly SqlValue[] } & Pick<RunStatus, 'asks' | 'planId'>) | undefined,
     last: boolean,
   ): Promise<boolean> {
     const { schema } = this.database;
     const held = 'WHERE id = $1 AND epoch = $2 AND owner IS NOT NULL';
+    const given: SqlValue[] = [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes?.values ?? [])];
     const set = [
       ...(changes ? ['state = $6, updated_at = $7, wake_at = $8, error = $9, code = $10'] : []),
+      ...(changes?.planId ? [`plan_now = $${given.push(uuidOf(changes.planId))}`] : []),
       ...(last ? ['owner = NULL, expires_at = NULL'] : []),
     ];
     const holding =
       set.length > 0
         ? `UPDATE ${schema}.run SET ${set.join(', ')} ${held} RETURNING n`
         : `SELECT n FROM ${schema}.run ${held} FOR NO KEY UPDATE`;
-    const given: SqlValue[] = [uuidOf(id), epoch, commit.seq, commit.at, commit.events, ...(changes?.values ?? [])];
     const asked = changes?.asks
       ? writingOpen(schema, changes.asks, (value) => `$${given.push(value)}`, { held: 'held' })
       : '';

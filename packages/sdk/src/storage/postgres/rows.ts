@@ -22,15 +22,22 @@ export function uuidOf(id: PlanRunUUID | PlanUUID): string {
 export interface RunRow extends RunColumns {
   readonly id: string;
   readonly plan: string;
+  /** Of another plan it goes by now. */
+  readonly plan_now: string | null;
 }
 
 /** What is read to make {@link RunRow}s. */
 export const runColumns = `run.n, run.id, run.plan, run.created_at, run.updated_at, run.state, run.epoch, run.owner,
-  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more`;
+  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more, run.plan_now`;
 
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
-  return summaryFrom(row, `prun-${row.id}`, `plan-${row.plan}`);
+  return summaryFrom(
+    row,
+    `prun-${row.id}`,
+    `plan-${row.plan}`,
+    row.plan_now === null ? undefined : `plan-${row.plan_now}`,
+  );
 }
 
 /** The header of a run. */

@@ -1,4 +1,5 @@
 import { PortiaError } from '../../core/errors.ts';
+import { isSealedText, planChange, planInOld } from '../plan-now.ts';
 import type { Ask, Database } from './database.ts';
 
 /** Which runs can be driven on by themselves, now or later: begun and answered ones, and those with a time to wake. */
@@ -10,7 +11,7 @@ export const readyAt: string = 'GREATEST(COALESCE(wake_at, 0), COALESCE(expires_
  * The tables, by numbered steps; a step never changes once released. `$s` is the schema. JSON is kept as text: what is
  * stored is given back to the letter. Names of any length and content are found by a digest of 128 bits.
  */
-const steps: readonly string[] = [
+const steps: readonly (string | ((ask: Ask, schema: string) => Promise<void>))[] = [
   `
   CREATE TABLE $s.plan (
     n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -115,6 +116,23 @@ const steps: readonly string[] = [
   CREATE TABLE $s.unlisted (run bigint PRIMARY KEY);
   INSERT INTO $s.unlisted SELECT n FROM $s.run WHERE state IN (1, 2, 3);
   `,
+  // The plan a run goes by now, where that is another one than it was stored with: lists find it under that one.
+  `
+  ALTER TABLE $s.run ADD COLUMN plan_now uuid;
+  DROP INDEX $s.run_plan;
+  CREATE INDEX run_plan ON $s.run ((COALESCE(plan_now, plan)), n);
+  INSERT INTO $s.unlisted SELECT DISTINCT run FROM $s.journal WHERE ${isSealedText('events')} ON CONFLICT DO NOTHING;
+  `,
+  async (ask, schema) => {
+    const changes = await ask<{ run: number; events: string }>(
+      `SELECT run, events FROM ${schema}.journal WHERE strpos(events, '${planChange}') > 0 ORDER BY run, seq`,
+    );
+    for (const { run, events } of changes) {
+      const planId = planInOld(events);
+      if (planId !== undefined)
+        await ask(`UPDATE ${schema}.run SET plan_now = $1 WHERE n = $2`, [planId.slice(5), run]);
+    }
+  },
 ];
 
 /**
@@ -132,7 +150,9 @@ export async function migrate(database: Database, schema: string): Promise<void>
     for (let step = done; step < steps.length; step += 1) {
       if (step === 0)
         await ask(`CREATE TABLE ${database.schema}.migration (step integer PRIMARY KEY, at bigint NOT NULL)`);
-      await statements(ask, steps[step] as string, database.schema);
+      const work = steps[step] as (typeof steps)[number];
+      if (typeof work === 'string') await statements(ask, work, database.schema);
+      else await work(ask, database.schema);
       await ask(`INSERT INTO ${database.schema}.migration VALUES ($1, $2)`, [step + 1, Date.now()]);
     }
   });

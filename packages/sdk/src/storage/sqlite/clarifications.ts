@@ -14,6 +14,7 @@ import type { Page } from '../storage-backend.ts';
 import { textFrom } from '../stored-text.ts';
 import type { Connection, SqlValue } from './connection.ts';
 import { idBytes, runIdOf } from './rows.ts';
+import { writePlanNow } from './schema.ts';
 
 /** Writes down what waits in a run now: what is still there stays, what was answered goes. */
 export function writeOpen(connection: Connection, run: number, open: readonly OpenClarification[]): void {
@@ -46,14 +47,17 @@ export function earlierRuns(connection: Connection, load: EarlierRuns['load']): 
         )
         .map(({ n, id }) => ({ n, id: runIdOf(id) })),
     load,
-    write: (run, open) =>
+    write: (run, { open, planId }) =>
       connection.transaction(() => {
         const row = connection.get<{ n: number }>(
           `SELECT run.n FROM run CROSS JOIN unlisted ON unlisted.run = run.n WHERE run.id = ? AND NOT EXISTS
              (SELECT 1 FROM journal WHERE key > (run.n << 32 | ?) AND key <= (run.n << 32 | 4294967295))`,
           [idBytes(run.header.id) ?? null, lastSeqOf(run)],
         );
-        if (row) writeOpen(connection, row.n, open);
+        if (row) {
+          if (planId !== run.header.planId) writePlanNow(connection, row.n, planId);
+          writeOpen(connection, row.n, open);
+        }
         return row !== undefined;
       }),
   };

@@ -2,12 +2,14 @@ import type { PlanRunUUID } from '../../core/ids.ts';
 import { openInStored } from '../open-clarifications.ts';
 import { commandIdentity, frozenCopy, frozenHeader, frozenOutput } from '../records.ts';
 import type { NamedOutput } from '../house.ts';
+import { statusWithPlan } from '../plan-now.ts';
 import { stateNumber } from '../state-numbers.ts';
 import type { StoredRun } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
 import type { Connection } from './connection.ts';
 import { writeOpen } from './clarifications.ts';
 import { headerValues, idBytes, labelsOf } from './rows.ts';
+import { writePlanNow } from './schema.ts';
 
 const insertRun = `
   INSERT INTO run (id, plan, created_at, updated_at, state, wake_at, error, epoch, end_user, inputs, run_key, labels, more)
@@ -20,7 +22,7 @@ export function importRun(
   outputs: readonly NamedOutput[],
 ): number | 'taken' | undefined {
   const header = frozenHeader(run.header);
-  const status = frozenCopy(run.status, 'the status');
+  const status = frozenCopy(statusWithPlan(run), 'the status');
   const plan = idBytes(header.planId) as Uint8Array;
   return connection.transaction(() => {
     const { changes, lastInsertRowid } = connection.run(insertRun, [
@@ -43,6 +45,7 @@ export function importRun(
         number,
       ]);
     }
+    writePlanNow(connection, number, status.planId);
     writeOpen(connection, number, openInStored(run));
     for (const { seq, at, events } of run.commits) {
       connection.run('INSERT INTO journal (key, at, events) VALUES (? << 32 | ?, ?, ?)', [

@@ -4,6 +4,7 @@ import { states, stateNumber, stateOfNumber } from '../state-numbers.ts';
 import type { Page, RunQuery, RunSummary, RunTally } from '../storage-backend.ts';
 import { storedText } from '../stored-text.ts';
 import type { Connection, SqlValue } from './connection.ts';
+import { planColumn } from './schema.ts';
 import { idBytes, type RunRow, runColumns, summaryOf } from './rows.ts';
 
 /** Conditions of one kind: met by any one of the alternatives. */
@@ -203,7 +204,7 @@ function filtersOf(query: RunQuery): Filter[] {
   if (query.updatedBefore !== undefined)
     filters.push({ alternatives: [{ text: 'run.updated_at < ?', values: [query.updatedBefore] }] });
   if (query.planId !== undefined) {
-    const plan = { text: 'run.plan = (SELECT n FROM plan WHERE id = ?)', values: [idBytes(query.planId) ?? null] };
+    const plan = { text: `${planColumn} = (SELECT n FROM plan WHERE id = ?)`, values: [idBytes(query.planId) ?? null] };
     filters.push({ alternatives: [plan], index: 'run_plan' });
   }
   if (query.endUserId === defaultEndUserId)

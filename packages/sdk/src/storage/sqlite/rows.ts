@@ -21,27 +21,30 @@ export function runIdOf(bytes: Uint8Array): PlanRunUUID {
   return `prun-${uuidOf(bytes)}`;
 }
 
-/** What a list of runs reads of each, `plan_id` being that of the plan. */
+/** What a list of runs reads of each, `plan_id` being that of the plan, `plan_now` that of another one it goes by now. */
 export interface RunRow extends RunColumns {
   readonly id: Uint8Array;
   readonly plan_id: Uint8Array;
+  readonly plan_now: Uint8Array | null;
 }
 
 /** What is read to make {@link RunRow}s. */
 export const runColumns = `run.n, run.id, plan.id AS plan_id, run.created_at, run.updated_at, run.state, run.epoch, run.owner,
-  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more`;
+  run.expires_at, run.wake_at, run.error, run.end_user, run.inputs, run.run_key, run.labels, run.more,
+  (SELECT now.id FROM plan AS now WHERE now.n = run.plan_now) AS plan_now`;
 
 /** A row from its values in the order of {@link runColumns}: reading rows without names takes half the time. */
 export function runRowOf(values: readonly unknown[]): RunRow {
   const [n, id, plan_id, created_at, updated_at, state, epoch, owner, expires_at, wake_at, error, ...beside] = values;
-  const [end_user, inputs, run_key, labels, more] = beside;
+  const [end_user, inputs, run_key, labels, more, plan_now] = beside;
   const row = { n, id, plan_id, created_at, updated_at, state, epoch, owner, expires_at, wake_at, error };
-  return { ...row, end_user, inputs, run_key, labels, more } as RunRow;
+  return { ...row, end_user, inputs, run_key, labels, more, plan_now } as RunRow;
 }
 
 /** A run as lists show it. */
 export function summaryOf(row: RunRow): RunSummary {
-  return summaryFrom(row, runIdOf(row.id), planIdOf(row));
+  const { plan_now } = row;
+  return summaryFrom(row, runIdOf(row.id), planIdOf(row), plan_now === null ? undefined : `plan-${uuidOf(plan_now)}`);
 }
 
 /** The header of a run. */

@@ -1,11 +1,14 @@
 import { PortiaError } from '../../core/errors.ts';
+import type { PlanUUID } from '../../core/ids.ts';
+import { isSealedText, planChange, planInOld } from '../plan-now.ts';
 import type { Connection } from './connection.ts';
+import { idBytes } from './rows.ts';
 
 /**
  * The tables, by numbered steps; a step never changes once released. Bytes count: ids are 16-byte blobs, and rows refer
  * to each other by rowid; what is the same in most rows is NULL; an index is there only where a list would grow slow.
  */
-const steps: readonly string[] = [
+const steps: readonly (string | ((connection: Connection) => void))[] = [
   `
   CREATE TABLE plan (
     n INTEGER PRIMARY KEY,
@@ -111,7 +114,28 @@ const steps: readonly string[] = [
   CREATE TABLE unlisted (run INTEGER PRIMARY KEY);
   INSERT INTO unlisted SELECT n FROM run WHERE state IN (1, 2, 3);
   `,
+  // The plan a run goes by now, where that is another one than it was stored with: lists find it under that one.
+  (connection) => {
+    connection.exec(`
+      ALTER TABLE run ADD COLUMN plan_now INTEGER;
+      DROP INDEX run_plan;
+      CREATE INDEX run_plan ON run (coalesce(plan_now, plan));
+      INSERT OR IGNORE INTO unlisted SELECT DISTINCT key >> 32 FROM journal WHERE ${isSealedText('events')};
+    `);
+    const changes = `SELECT key >> 32 AS run, events FROM journal WHERE instr(events, '${planChange}') > 0 ORDER BY key`;
+    for (const { run, events } of connection.all<{ run: number; events: string }>(changes))
+      writePlanNow(connection, run, planInOld(events));
+  },
 ];
+
+/** What the plan is found by that a run goes by now, once the tables are up to date. */
+export const planColumn = 'coalesce(run.plan_now, run.plan)';
+
+/** Writes down the plan a run goes by now. */
+export function writePlanNow(connection: Connection, run: number, planId: PlanUUID | undefined): void {
+  const bytes = planId && idBytes(planId);
+  if (bytes) connection.run('UPDATE run SET plan_now = (SELECT n FROM plan WHERE id = ?) WHERE n = ?', [bytes, run]);
+}
 
 /**
  * Brings the tables up to date; of several processes one does it.
@@ -130,7 +154,9 @@ export function migrate(connection: Connection): void {
       });
     }
     for (let step = done; step < steps.length; step += 1) {
-      connection.exec(steps[step] as string);
+      const work = steps[step] as (typeof steps)[number];
+      if (typeof work === 'string') connection.exec(work);
+      else work(connection);
       connection.run('INSERT INTO migration VALUES (?, ?)', [step + 1, Date.now()]);
     }
   });

@@ -2,7 +2,7 @@ import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import type { RunHeader } from '../../core/run-state.ts';
 import { listEarlier } from '../earlier-clarifications.ts';
-import { type ClarificationQuery, type ListedClarification, openInStored } from '../open-clarifications.ts';
+import type { ClarificationQuery, ListedClarification } from '../open-clarifications.ts';
 import { commandIdentity, frozenHeader, isAlive, planMissing, runNotFound } from '../records.ts';
 import type {
   Claim,
@@ -25,6 +25,7 @@ import { SqliteDocuments } from './documents.ts';
 import { importRun, removeRuns } from './house.ts';
 import { earlierRuns, listClarifications, writeOpen } from './clarifications.ts';
 import { countRuns, listRuns, tallyRuns } from './list-runs.ts';
+import { writePlanNow } from './schema.ts';
 import { driverOf } from '../sql-rows.ts';
 import {
   headerOf,
@@ -165,7 +166,7 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
   }
 
   async listClarifications(query: ClarificationQuery): Promise<Page<ListedClarification>> {
-    await this.listEarlier(openInStored);
+    await this.listEarlier((run) => run);
     return listClarifications(this.connection, query);
   }
 
@@ -262,6 +263,7 @@ export class SqliteStorage extends SqliteDocuments implements StorageBackend {
       status.error === undefined ? null : JSON.stringify(status.error),
       number,
     ]);
+    if (status.planId !== undefined) writePlanNow(this.connection, number, status.planId);
     if (status.asks) writeOpen(this.connection, number, status.asks);
   }
 

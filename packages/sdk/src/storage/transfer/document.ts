@@ -33,11 +33,11 @@ export function runLine(
 ): string {
   const { id, planId, endUserId, createdAt, inputs, runKey, labels, startAt, ...more } = header;
   const rest = Object.fromEntries(Object.entries(more).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const { state, updatedAt, wakeAt, error } = status;
+  const { state, updatedAt, wakeAt, error, planId: goesBy } = status;
   return JSON.stringify({
     type: 'run',
     header: { id, planId, endUserId, createdAt, inputs, runKey, labels, startAt, ...rest },
-    status: { state, updatedAt, wakeAt, error },
+    status: { state, updatedAt, wakeAt, error, ...(goesBy !== undefined && goesBy !== planId && { planId: goesBy }) },
     epoch: epoch ?? lastEpoch(commits),
     commits: commits.map(({ seq, at, events }) => [seq, at, events]),
     commands,
@@ -146,6 +146,7 @@ function readStatus(value: JsonValue | undefined): RunStatus {
   const status = (isPlainObject(value) ? value : {}) as Partial<RunStatus>;
   if (!Object.hasOwn(PlanRunState, String(status.state)) || !isTime(status.updatedAt))
     throw corrupt('lacks the state of a run');
+  if (status.planId !== undefined && !PlanUUID.is(String(status.planId))) throw corrupt('names a plan by no id');
   return status as RunStatus;
 }
 

@@ -1,7 +1,18 @@
+import { toCommit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
 import { PlanRunState, type RunHeader } from '../../core/run-state.ts';
 import type { RunQuery, RunStatus, StorageBackend } from '../../storage/storage-backend.ts';
-import { codeOf, firstCommit, now, sampleClaim, sampleHeader, samplePlan, stepCommit, ttlMs } from './samples.ts';
+import {
+  codeOf,
+  firstCommit,
+  now,
+  sampleClaim,
+  sampleHeader,
+  samplePlan,
+  stepCommit,
+  ttlMs,
+  working,
+} from './samples.ts';
 import type { Open, TestFunctions } from './subject.ts';
 
 /** Stores a run of each kind, oldest first; gives a way to say which of them a query finds. */
@@ -46,6 +57,7 @@ async function variety(storage: StorageBackend): Promise<(query: RunQuery) => Pr
 export function listTests(open: Open, test: TestFunctions): void {
   test.describe('lists of runs', () => {
     filterTests(open, test);
+    planTests(open, test);
     readyTests(open, test);
     timeTests(open, test);
     numberTests(open, test);
@@ -86,6 +98,59 @@ function filterTests(open: Open, { it, expect }: TestFunctions): void {
       expect(await list({ drivenFrom: 'host/11/' })).toBe('');
       expect(await list({ drivenFrom: 'host', states: ['COMPLETE'], planId: '0' as never })).toBe('done');
       expect(await list({ states: ['IN_PROGRESS'], endUserId: 'cust_1', planId: '1' as never })).toBe('busy');
+    }));
+}
+
+function planTests(open: Open, { it, expect }: TestFunctions): void {
+  it('finds a run under the plan it goes by now, and says which one that is', () =>
+    open(async ({ storage }) => {
+      const [first, second] = [samplePlan(), samplePlan()];
+      for (const plan of [first, second]) await storage.savePlan(plan);
+      const stays = await storage.createRun(sampleHeader(first.id), sampleClaim());
+      const { header } = await storage.createRun(sampleHeader(first.id, { createdAt: now + 1 }), sampleClaim());
+      const under = async (query: RunQuery): Promise<string[]> => {
+        const { items } = await storage.listRuns(query);
+        expect(await storage.countRuns(query)).toBe(items.length);
+        return items.map((run) => run.header.id);
+      };
+      expect(await under({ planId: first.id })).toEqual([header.id, stays.header.id]);
+      expect(await storage.append(header.id, 1, firstCommit, { ...working, planId: second.id })).toBe(true);
+      // A status that says nothing of the plan leaves it as it is, and so does who drives the run.
+      const waits = { state: 'NEED_CLARIFICATION', updatedAt: now + 2, wakeAt: now } as const;
+      await storage.append(header.id, 1, stepCommit(2), waits, true);
+      expect(await under({ planId: first.id })).toEqual([stays.header.id]);
+      expect(await under({ planId: second.id })).toEqual([header.id]);
+      expect(await under({ planId: second.id, states: ['NEED_CLARIFICATION'] })).toEqual([header.id]);
+      expect(await under({ planId: second.id, readyAt: now })).toEqual([header.id]);
+      expect(await under({ planId: first.id, readyAt: now })).toEqual([]);
+      const { items } = await storage.listRuns({ planId: second.id });
+      expect(items).toEqual([{ header, status: { ...waits, planId: second.id }, driver: undefined }]);
+      const loaded = await storage.loadRun(header.id);
+      expect([loaded?.header.planId, loaded?.status.planId]).toEqual([first.id, second.id]);
+      await storage.claimRun(header.id, sampleClaim({ owner: 'host/2/b' }));
+      await storage.append(header.id, 2, stepCommit(3), { ...working, planId: first.id }, true);
+      expect(await under({ planId: first.id })).toEqual([header.id, stays.header.id]);
+      expect(await under({ planId: second.id })).toEqual([]);
+    }));
+
+  it('knows the plan of a run that comes from elsewhere, also where only its journal says it', () =>
+    open(async ({ storage }) => {
+      const [first, second] = [samplePlan(), samplePlan()];
+      for (const plan of [first, second]) await storage.savePlan(plan);
+      const changed = toCommit(1, now, [{ type: 'plan-accept', planId: second.id, changes: [] }]);
+      const runs = [
+        { commits: [changed], status: working },
+        { commits: [firstCommit], status: { ...working, planId: second.id } },
+      ];
+      const ids: string[] = [];
+      for (const run of runs) {
+        const header = sampleHeader(first.id, { createdAt: now + ids.length });
+        ids.push(header.id);
+        expect(await storage.importRun({ ...run, header, driver: undefined, commands: [] }, [])).toBe(true);
+      }
+      const { items } = await storage.listRuns({ planId: second.id, order: 'oldest' });
+      expect(items.map((run) => [run.header.id, run.status.planId])).toEqual(ids.map((id) => [id, second.id]));
+      expect((await storage.listRuns({ planId: first.id })).items).toEqual([]);
     }));
 }
 

@@ -65,8 +65,8 @@ async function listed(documents: PortiaDocuments, { header, status }: RunSummary
     return await documents.get(header.id);
   } catch (error) {
     if (!PortiaError.isInstance(error) || !unreadable.has(error.code)) throw error;
-    const { id, planId: plan_id, endUserId: end_user_id } = header;
-    return { id, document: { plan_id, end_user_id, state: status.state } };
+    const { id, planId, endUserId: end_user_id } = header;
+    return { id, document: { plan_id: status.planId ?? planId, end_user_id, state: status.state } };
   }
 }
 

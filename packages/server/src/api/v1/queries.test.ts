@@ -57,6 +57,10 @@ describe('a run of a query', () => {
     const listed = await server.ask('GET', '/api/v1/plans', { as: client });
     expect(listed.body.items.map((one: { id: string }) => one.id)).toEqual([run.planId]);
     expect(planner.requests).toHaveLength(1);
+    const under = async (planId: string) =>
+      (await server.ask('GET', `/api/v1/runs?planId=${planId}`, { as: client })).body.items;
+    expect(await under(run.planId)).toMatchObject([{ id: run.id, planId: run.planId }]);
+    expect(await under(started.body.planId)).toEqual([]);
   });
 
   it('is the same run for the same run key, and for the same idempotency key, planned once', async () => {

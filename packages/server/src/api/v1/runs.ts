@@ -71,7 +71,10 @@ const list = createRoute({
   request: {
     query: PageQuerySchema.extend({
       state: several(PlanRunStateSchema),
-      planId: z.string().optional(),
+      planId: z
+        .string()
+        .optional()
+        .openapi({ description: 'Runs that go by this plan now, whichever they were started with, and no others.' }),
       endUserId: z.string().optional(),
       label: several(z.string().regex(/^[^=]+=/, 'is not name=value')),
       code: several(z.string()).openapi({ description: 'Error codes of failed runs.' }),

@@ -54,7 +54,7 @@ function notThere(id: string): PortiaError {
 export function summaryJson({ header, status }: RunSummary): RunSummaryJson {
   return {
     id: header.id,
-    planId: header.planId,
+    planId: status.planId ?? header.planId,
     state: status.state,
     endUserId: header.endUserId,
     createdAt: header.createdAt,
