@@ -17,6 +17,7 @@ export interface paths {
                     /** @description From the page before. */
                     cursor?: string;
                     state?: string[];
+                    /** @description Runs that go by this plan now, whichever they were started with, and no others. */
                     planId?: string;
                     endUserId?: string;
                     label?: string[];
