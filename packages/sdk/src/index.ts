@@ -140,7 +140,16 @@ export { SecretKeys } from './secrets/cipher.ts';
 export type { ClarificationQuery, ListedClarification, OpenClarification } from './storage/open-clarifications.ts';
 export type { WaitingClarification } from './storage/storage.ts';
 export type { Clock } from './core/clock.ts';
-export { readTraceparent, type Traced, traceIdIn, traceIdOf, traceparentFor } from './core/trace.ts';
+export {
+  readTrace,
+  readTraceparent,
+  type TraceContext,
+  type Traced,
+  traceContextFor,
+  traceIdIn,
+  traceIdOf,
+  traceparentFor,
+} from './core/trace.ts';
 export { consoleLogger, type Logger, LogLevel, silentLogger } from './observe/logger.ts';
 
 // Errors

@@ -17,6 +17,7 @@ afterEach(async () => {
 /** A server whose runs ask a model, call a tool of another server, and tell a webhook; and all traces that were seen. */
 async function traced(lines: string[] = []) {
   const seen: { tool: string[]; remote: string[]; webhook: (string | null)[] } = { tool: [], remote: [], webhook: [] };
+  const states: (string | null)[] = [];
   const elsewhere = await testServer({
     tools: [
       tool({
@@ -24,6 +25,7 @@ async function traced(lines: string[] = []) {
         description: 'Far away',
         run: (_args, context) => {
           seen.remote.push(context.traceparent);
+          states.push(context.tracestate ?? null);
           return 'done';
         },
       }),
@@ -33,6 +35,7 @@ async function traced(lines: string[] = []) {
   const model = await scriptedModelServer(() => says('Hello'));
   const receiver = await serveFetch((request) => {
     seen.webhook.push(request.headers.get('traceparent'));
+    states.push(request.headers.get('tracestate'));
     return new Response();
   });
   const near = tool({
@@ -41,6 +44,7 @@ async function traced(lines: string[] = []) {
     argsSchema: z.object({ n: z.number() }),
     run: (_args, context) => {
       seen.tool.push(context.traceparent);
+      states.push(context.tracestate ?? null);
       return 'done';
     },
   });
@@ -71,6 +75,7 @@ async function traced(lines: string[] = []) {
     return {
       run: started.body,
       events: events.body as string,
+      states: [...states, ...model.requests.map(({ headers: sent }) => sent['tracestate'] ?? null)],
       sent: [...seen.tool, ...seen.remote, ...seen.webhook, ...models],
     };
   };
@@ -105,4 +110,20 @@ it('is made from the run where the request brings none, or one that is none', as
   expect(run.traceId).not.toBe(traceId);
   expect(sent).toHaveLength(4);
   for (const one of sent) expect(one).toContain(`00-${run.traceId}-`);
+});
+
+it('takes the tracestate along, to all of them and unchanged', async () => {
+  const { sent, states } = await (await traced()).run({ traceparent, tracestate: 'congo=t61rcWkgMzE,rojo=1' });
+  expect(sent).toHaveLength(4);
+  expect(states).toEqual(new Array(4).fill('congo=t61rcWkgMzE,rojo=1'));
+});
+
+it.each([
+  ['is none', { traceparent, tracestate: 'a=1,a=2' }],
+  ['is too long', { traceparent, tracestate: `a=${'x'.repeat(255)},b=${'x'.repeat(256)}` }],
+  ['comes without a traceparent', { tracestate: 'a=1' }],
+])('starts the run and drops a tracestate that %s', async (_what, headers) => {
+  const { run, states } = await (await traced()).run(headers as Record<string, string>);
+  expect(run.id).toMatch(/^prun-/);
+  expect(states).toEqual(new Array(4).fill(null));
 });

@@ -60,6 +60,8 @@ export interface ModelRequest {
   readonly onText?: (text: string, again: boolean) => void;
   /** The W3C trace context of the call, sent as the header `traceparent`. Never part of what answers are cached by. */
   readonly traceparent?: string;
+  /** Sent as the header `tracestate`, beside it. */
+  readonly tracestate?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -41,6 +41,7 @@ export interface RunHeader {
   readonly budget?: RunBudget | undefined;
   /** The W3C trace context of whoever started it. */
   readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
 }
 
 /** A clarification with what stands beside it. */

@@ -19,6 +19,8 @@ export interface ToolRunContext {
   readonly planRunId: PlanRunUUID;
   /** The W3C trace context of this call: give it to the other side as the header `traceparent`. */
   readonly traceparent: string;
+  /** What goes with it as the header `tracestate`, where whoever started the run gave one. */
+  readonly tracestate?: string | undefined;
   readonly endUser: EndUser;
   /** The clarifications of this step visit, answered ones included. */
   readonly clarifications: readonly Clarification[];

@@ -7,6 +7,7 @@ import { type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts';
 import { Plan, PlanInput, type PlanInputInit } from '../core/plan.ts';
 import type { Schema } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
+import type { TraceContext } from '../core/trace.ts';
 import { type EndUserInit, initializeEndUser } from '../run/end-users.ts';
 import { guardedModel } from '../run/model-hooks.ts';
 import type { PlanShelf } from '../run/plan-shelf.ts';
@@ -56,7 +57,7 @@ export interface Planning extends Omit<PlanOptions, 'endUser' | 'examplePlans' |
   readonly examplePlans?: readonly Plan[] | undefined;
   /** The id of the plan; a random one unless given. */
   readonly id?: PlanUUID | undefined;
-  readonly traceparent?: string | undefined;
+  readonly trace?: TraceContext | undefined;
   /** No cached answer will do: it was of no use before. */
   readonly fresh?: boolean | undefined;
 }
@@ -68,13 +69,13 @@ export async function planForQuery(
   options: Planning,
 ): Promise<{ readonly plan: Plan; readonly usage: ModelUsageTotals }> {
   const metered = meteredModel(runtime, runtime.models.get('planning'), readBudget(options.budget, 'budget'));
-  const { traceparent, fresh = false, id } = options;
+  const { trace, fresh = false, id } = options;
   const model: Model = {
     ...metered.model,
     generate: (request) =>
       metered.model.generate({
         ...request,
-        ...(traceparent !== undefined && { traceparent }),
+        ...trace,
         ...(fresh && { fresh }),
       }),
   };

@@ -8,7 +8,7 @@ import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import type { Model } from '../core/model.ts';
 import { validate } from '../core/schema.ts';
 import type { AnyTool, ReadyResponse, ToolRunContext } from '../core/tool.ts';
-import { readTraceparent, traceparentFor } from '../core/trace.ts';
+import { readTrace, traceContextFor } from '../core/trace.ts';
 import { checkedResult, clarificationsIn, defaultTimeoutMs, isNamed, withHint } from './call-outcome.ts';
 import { isRepeatable } from './tool-context.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -23,6 +23,7 @@ export interface OutsideCall {
   readonly endUser: EndUser;
   /** The W3C trace context of whoever asks; the call gets one of its own without. */
   readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   /** Stops waiting for the tool. */
   readonly signal?: AbortSignal | undefined;
   /** The id of the call, where the caller has one, and what the other side tells a repetition by. */
@@ -127,6 +128,7 @@ function contextOf(
     planRunId,
     endUser,
     traceparent,
+    tracestate,
     callId,
     idempotencyKey,
     clarifications = [],
@@ -143,7 +145,7 @@ function contextOf(
     attempt,
     repeatable: isRepeatable(tool),
     planRunId,
-    traceparent: traceparentFor({ id: planRunId, traceparent: readTraceparent(traceparent) }, callId),
+    ...traceContextFor({ id: planRunId, ...readTrace(traceparent, tracestate) }, callId),
     endUser,
     clarifications: clarifications.map(clarificationFromWire),
     signal,

@@ -5,7 +5,7 @@ import { PlanRunUUID, type PlanUUID, PlanUUID as PlanIds } from '../core/ids.ts'
 import type { Plan } from '../core/plan.ts';
 import { initialState, isFinished, type RunHeader, type RunState } from '../core/run-state.ts';
 import { jsonSchemaOf, type Schema } from '../core/schema.ts';
-import { readTraceparent } from '../core/trace.ts';
+import { readTrace } from '../core/trace.ts';
 import { PlanV2 } from '../core/plan-v2.ts';
 import { type AnyPlanV2, builderOf, legacyOf } from '../plan/builder-programs.ts';
 import { compile } from '../plan/compile.ts';
@@ -39,6 +39,8 @@ export interface RunOptions<Out extends Schema = Schema> {
   readonly startAt?: number | undefined;
   /** The W3C trace context of whoever starts it, which its calls go on with; what is none is as if it were not given. */
   readonly traceparent?: string | undefined;
+  /** What goes with `traceparent`: up to 512 characters; what is none is as if it were not given. */
+  readonly tracestate?: string | undefined;
   /** Stops driving when aborted; the run stays resumable. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -138,7 +140,7 @@ export async function beginning(
     runKey,
     labels,
     startAt,
-    traceparent: readTraceparent(options.traceparent),
+    ...readTrace(options.traceparent, options.tracestate),
     budget: mergedBudget(readBudget(options.budget, 'budget'), builderOf(plan)?.budget),
     outputSchema: structuredOutputSchema && jsonSchemaOf(structuredOutputSchema, 'the final output', 'output'),
   };

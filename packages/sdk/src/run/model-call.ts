@@ -1,7 +1,7 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { ModelPurpose, VisitId } from '../core/event.ts';
 import type { Model, ModelAnswer, ModelMessage, ModelRequest } from '../core/model.ts';
-import { traceparentFor } from '../core/trace.ts';
+import { traceContextFor } from '../core/trace.ts';
 import { messageOf } from '../model/repair.ts';
 import { isFinished } from '../core/run-state.ts';
 import type { Crossing } from './account.ts';
@@ -39,7 +39,7 @@ export async function askModel(
   at: Asker,
   model: Model,
   talk: Conversation,
-  request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText' | 'traceparent'> = {},
+  request: Omit<ModelRequest, 'messages' | 'signal' | 'tenant' | 'onText' | 'traceparent' | 'tracestate'> = {},
   signal: AbortSignal = at.driver.signal,
 ): Promise<ModelAnswer> {
   const { driver, step, visit, slot, purpose } = at;
@@ -78,7 +78,7 @@ export async function askModel(
           ...asked,
           ...allowed,
           tenant: driver.state.header.endUserId,
-          traceparent: traceparentFor(driver.state.header, `${step}.${visit}.${slot}`),
+          ...traceContextFor(driver.state.header, `${step}.${visit}.${slot}`),
           // A failed run that is tried again would be given the very answers that it failed with.
           ...(driver.state.retries > 0 && { fresh: true }),
           ...(driver.followed && { onText: textNotices(at) }),

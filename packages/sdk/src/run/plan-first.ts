@@ -2,7 +2,7 @@ import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { initialState, type ModelUsageTotals, type RunState } from '../core/run-state.ts';
 import { toJson } from '../core/json.ts';
-import { traceparentFor } from '../core/trace.ts';
+import { traceContextFor } from '../core/trace.ts';
 import { compile } from '../plan/compile.ts';
 import { planForQuery } from '../plan/make-plan.ts';
 import { fromPlanRecord, planningOf, schemaFromJson, toPlanRecord } from '../plan/plan-record.ts';
@@ -62,7 +62,7 @@ export async function planFirst(run: DrivenRun): Promise<RunError | undefined> {
         budget: driver.state.budget,
         signal: driver.signal,
         id,
-        traceparent: traceparentFor(header, 'planning'),
+        trace: traceContextFor(header, 'planning'),
         fresh: driver.state.retries > 0,
       });
       planned = made.plan;

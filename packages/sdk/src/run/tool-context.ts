@@ -48,6 +48,10 @@ export class CallContext implements ToolRunContext {
     return traceparentFor(this.#visit.driver.state.header, this.callId);
   }
 
+  get tracestate(): string | undefined {
+    return this.#visit.driver.state.header.tracestate;
+  }
+
   get attempt(): number {
     return Math.max(this.#attempt, this.#visit.stored?.calls[this.#n - 1]?.attempts ?? 1);
   }

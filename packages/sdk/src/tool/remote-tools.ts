@@ -95,7 +95,7 @@ class RemoteServer {
   }
 
   async run(id: string, args: JsonObject, context: ToolRunContext): Promise<JsonValue | readonly Clarification[]> {
-    const { planRunId, endUser, signal, traceparent } = context;
+    const { planRunId, endUser, signal, traceparent, tracestate } = context;
     const answered = context.clarifications.filter(({ resolved }) => resolved).map((one) => one.toJSON());
     const asked = {
       arguments: args,
@@ -107,7 +107,10 @@ class RemoteServer {
         ...(answered.length > 0 && { clarifications: answered }),
       },
     };
-    const answer = await this.#ask('POST', `/tools/${inPath(id)}/run/`, signal, asked, { traceparent });
+    const answer = await this.#ask('POST', `/tools/${inPath(id)}/run/`, signal, asked, {
+      traceparent,
+      ...(tracestate !== undefined && { tracestate }),
+    });
     const { status, body } = answer;
     // Something on the way, or a tool that did not answer in time: nobody knows whether the call happened.
     if (status === 504 || (status >= 500 && !isPlainObject(body)))

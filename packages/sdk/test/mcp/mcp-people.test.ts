@@ -179,11 +179,14 @@ describe('a question that is an answer of its own', () => {
   it('costs nothing while a person thinks: any process goes on with what the server wants back', async () => {
     process.env['WORLD'] = world.url;
     const [secrets, storage] = [memorySecretStore(), memoryStorage()];
-    const run = await (await giving(secrets, storage)).runPlan(one('mcp:shop:gift'), { endUser: 'ada' });
+    const trace = { traceparent: `00-${'a1'.repeat(16)}-00f067aa0ba902b7-01`, tracestate: 'rojo=1' };
+    const run = await (await giving(secrets, storage)).runPlan(one('mcp:shop:gift'), { endUser: 'ada', ...trace });
     expect(questionOf(run).userGuidance).toContain('Whom is it for?');
     expect(JSON.stringify(run)).not.toContain('the shop is chosen');
     const call = JSON.parse(asked.find((body) => body.includes('"tools/call"')) ?? '');
     expect(call.params._meta.traceparent).toContain(`00-${run.executionContext.traceId}-`);
+    expect(run.executionContext.traceId).toBe('a1'.repeat(16));
+    expect(call.params._meta.tracestate).toBe('rojo=1');
     await open.splice(0)[0]?.close();
     const done = await answer(await giving(secrets, storage), run, 'Bea');
     expect(finalValue(done)).toBe('for Bea; the shop is chosen');

@@ -8,6 +8,8 @@ export interface Env {
     requestId: string;
     /** The W3C trace context of the request, where it brought one that is valid. */
     traceparent: string | undefined;
+    /** What came with it, where that is valid, too. */
+    tracestate: string | undefined;
     /** The address of the client, behind as many proxies as the server was told of. */
     address: string;
     principal: Principal;

@@ -8,7 +8,15 @@ export function crossOrigin(origins: readonly string[]): MiddlewareHandler<Env> 
   return cors({
     origin: [...origins],
     allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id', 'traceparent', 'x-request-id'],
+    allowHeaders: [
+      'authorization',
+      'content-type',
+      'idempotency-key',
+      'last-event-id',
+      'traceparent',
+      'tracestate',
+      'x-request-id',
+    ],
     exposeHeaders: ['idempotency-replayed', 'location', 'retry-after', 'x-request-id'],
     maxAge: 600,
   });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { routePath } from 'hono/route';
-import { PortiaError, readTraceparent, traceIdIn } from 'portia-ts';
+import { PortiaError, readTrace, traceIdIn } from 'portia-ts';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { countedAs } from '../auth/principal.ts';
 import type { ServerLog } from '../server-log.ts';
@@ -16,8 +16,9 @@ export function requestLog(log: ServerLog): MiddlewareHandler<Env> {
     const given = context.req.header('x-request-id');
     const requestId = given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
     context.set('requestId', requestId);
-    const traceparent = readTraceparent(context.req.header('traceparent'));
+    const { traceparent, tracestate } = readTrace(context.req.header('traceparent'), context.req.header('tracestate'));
     context.set('traceparent', traceparent);
+    context.set('tracestate', tracestate);
     const begun = performance.now();
     await next();
     // On the answer as it is: `context.header` would build it anew, with a stream for its body.

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { readTraceparent } from 'portia-ts';
+import { readTrace, type TraceContext } from 'portia-ts';
 import { isPublicAddress } from 'portia-ts/tools';
 import type { ServerLog } from '../server-log.ts';
 import type { Delivery, WebhookStore } from './webhook-store.ts';
@@ -121,10 +121,9 @@ function post({ id, url, body, secret }: Delivery, allowPrivate: boolean, timeou
 }
 
 /** A message says in itself to which trace it belongs. */
-function traceOf(body: string): { readonly traceparent?: string } {
-  const { data } = JSON.parse(body) as { readonly data?: { readonly traceparent?: unknown } };
-  const traceparent = readTraceparent(data?.traceparent);
-  return traceparent === undefined ? {} : { traceparent };
+function traceOf(body: string): Partial<TraceContext> {
+  const { data } = JSON.parse(body) as { readonly data?: { readonly [name: string]: unknown } };
+  return readTrace(data?.['traceparent'], data?.['tracestate']);
 }
 
 /** Looks a name up and refuses private addresses, at the moment of the connection: a name may change what it means. */

@@ -1,4 +1,4 @@
-import { type PlanRunUUID, type RunEvent, type RunSummary, traceparentFor } from 'portia-ts';
+import { type PlanRunUUID, type RunEvent, type RunSummary, traceContextFor } from 'portia-ts';
 import type { ServerLog } from '../server-log.ts';
 import type { Tenant } from '../tenants.ts';
 import type { WebhookEvent, WebhookStore } from './webhook-store.ts';
@@ -98,8 +98,8 @@ export class WebhookWatch {
       for (const webhook of webhooks) {
         if (!webhook.events.includes(type) || event.at < webhook.createdAt) continue;
         const { endUserId, labels = {}, runKey = null } = stored.header;
-        const traceparent = traceparentFor(stored.header, `webhook.${event.seq}`);
-        const data = { organisation, planRunId: id, endUserId, labels, runKey, traceparent, ...particulars(event) };
+        const trace = traceContextFor(stored.header, `webhook.${event.seq}`);
+        const data = { organisation, planRunId: id, endUserId, labels, runKey, ...trace, ...particulars(event) };
         await this.#store.enqueue(webhook, `${organisation}/${id}/${event.seq}`, (message) =>
           JSON.stringify({ id: message, type, timestamp: new Date(event.at).toISOString(), data }),
         );

@@ -34,7 +34,8 @@ export function toCallOptions(
   abortSignal: AbortSignal,
 ): CallOptions {
   const options: CallOptions = { prompt: toPrompt(model, taker, request.messages), abortSignal };
-  if (request.traceparent !== undefined) options.headers = { traceparent: request.traceparent };
+  const { traceparent, tracestate } = request;
+  if (traceparent !== undefined) options.headers = { traceparent, ...(tracestate !== undefined && { tracestate }) };
   const most = request.maxOutputTokens ?? Number.POSITIVE_INFINITY;
   const isShort = most - tokensToThink(defaults.thinking) < leastAnswer;
   const thinking = request.schema || isShort ? undefined : defaults.thinking;

@@ -82,7 +82,7 @@ export function createHttpRequestTool(options: HttpRequestToolOptions = {}): Too
     outputDescription: ['object', 'url, status, content_type and body'],
     readOnly,
     timeoutMs: timeoutMs + 5_000,
-    async run(args, { signal, idempotencyKey, traceparent }) {
+    async run(args, { signal, idempotencyKey, traceparent, tracestate }) {
       const { url, method, body } = args;
       if (safeMethods.has(method) && body !== undefined)
         throw new ToolSoftError(`a ${method} request has no body`, { hint: 'leave body out' });
@@ -97,7 +97,7 @@ export function createHttpRequestTool(options: HttpRequestToolOptions = {}): Too
           ...headersOf(args.headers, body),
           ...(!safeMethods.has(method) && { 'idempotency-key': idempotencyKey }),
           // Whom nobody vouches for is told of no trace.
-          ...(keyed && { traceparent, ...lowerCase(secret) }),
+          ...(keyed && { traceparent, ...(tracestate !== undefined && { tracestate }), ...lowerCase(secret) }),
         },
         body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
         rules: options,

@@ -139,7 +139,9 @@ export class McpSession {
     flight.signal.throwIfAborted();
     const { outputSchema: _checkedByUs, ...definition } = tool;
     try {
-      const traced = { ...params, _meta: { ...params._meta, traceparent: flight.context.traceparent } };
+      const { traceparent, tracestate } = flight.context;
+      const trace = { traceparent, ...(tracestate !== undefined && { tracestate }) };
+      const traced = { ...params, _meta: { ...params._meta, ...trace } };
       return await client.callTool({ name: tool.name, ...traced } as Parameters<Client['callTool']>[0], {
         toolDefinition: definition,
         signal: flight.signal,

@@ -138,6 +138,7 @@ async function callOf(context: AppContext, body: JsonObject): Promise<OutsideCal
     endUser: EndUser({ ...stored, externalId, additionalData }),
     clarifications,
     traceparent: context.get('traceparent'),
+    tracestate: context.get('tracestate'),
     signal: context.req.raw.signal,
   };
 }

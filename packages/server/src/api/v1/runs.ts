@@ -194,7 +194,7 @@ async function startRun(context: AppContext, given: Start): Promise<PlanRunUUID>
     });
   }
   const { planRunInputs, labels, startAt } = given;
-  const traceparent = context.get('traceparent');
+  const [traceparent, tracestate] = [context.get('traceparent'), context.get('tracestate')];
   const endUser = given.endUser as RunOptions['endUser'];
   const options: RunOptions = {
     planRunInputs,
@@ -202,6 +202,7 @@ async function startRun(context: AppContext, given: Start): Promise<PlanRunUUID>
     labels,
     startAt,
     traceparent,
+    tracestate,
     runKey: runKeyOf(context, given),
     budget: given.budget,
     structuredOutputSchema: given.outputSchema && (await schemaOf(given.outputSchema)),
