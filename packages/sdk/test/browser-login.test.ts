@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,7 +43,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const stop of stops) await stop();
   shop.close();
-  rmSync(dir, { recursive: true, force: true, maxRetries: 20 });
+  await rm(dir, { recursive: true, force: true, maxRetries: 20 });
 });
 
 async function chromiumOf(name: string): Promise<string> {
@@ -166,7 +167,7 @@ if (executablePath) {
   afterAll(async () => {
     await stop();
     site.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
+    await rm(profile, { recursive: true, force: true, maxRetries: 20 });
   });
   // A task that is done, and one that ends with the question to sign in.
   for (const output of ['looked at', undefined]) {

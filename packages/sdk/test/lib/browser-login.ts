@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Portia } from '../../src/client.ts';
 import { contentText } from '../../src/core/content.ts';
@@ -72,6 +73,7 @@ export async function startChromium(folder: string): Promise<{ readonly cdpUrl: 
   const args = [...chromiumArgs, '--headless=new', '--remote-debugging-port=0', '--no-first-run'];
   const child: ChildProcess = spawn(String(executablePath), [...args, `--user-data-dir=${folder}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   });
   const cdpUrl = await new Promise<string>((resolve, reject) => {
     let said = '';
@@ -86,8 +88,21 @@ export async function startChromium(folder: string): Promise<{ readonly cdpUrl: 
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await gone;
+    // Its helpers outlive it for a moment, and still write to the folder.
+    while (!endGroup(Number(child.pid))) await sleep(50);
   };
   return { cdpUrl, stop };
+}
+
+/** Kills what is left of a group of processes; true when nothing is. */
+function endGroup(pid: number): boolean {
+  try {
+    process.kill(-pid, 'SIGKILL');
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    return true;
+  }
 }
 
 /** What a model would say of the page it is shown. */
