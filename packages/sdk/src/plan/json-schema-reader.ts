@@ -1,6 +1,6 @@
-import type { Script } from 'node:vm';
 import type { JsonObject } from '../core/json.ts';
 import { type Schema, withJsonSchema } from '../core/schema.ts';
+import { checkedWithin, within } from './bounded.ts';
 
 /** Milliseconds that one value may take to check. */
 const mostMs = 250;
@@ -11,34 +11,14 @@ const mostMs = 250;
  * second does not fit. The function throws for what is no JSON Schema that can be checked.
  */
 export async function jsonSchemaReader(): Promise<(jsonSchema: JsonObject) => Schema> {
-  const [{ z }, vm] = await Promise.all([import('zod'), import('node:vm')]);
-  const script = new vm.Script('work()');
-  const place = vm.createContext(Object.create(null) as { work?: () => unknown });
-  const within = <T>(work: () => T): T => bounded(script, place, work);
+  const { z } = await import('zod');
   return (jsonSchema) => {
-    const made = within(() => z.fromJSONSchema(jsonSchema as never));
-    const validate = (value: unknown): { value: unknown } | { issues: { message: string; path?: PropertyKey[] }[] } => {
-      try {
-        const checked = within(() => made.safeParse(value));
+    const made = within(mostMs, () => z.fromJSONSchema(jsonSchema as never));
+    const check = (value: unknown): ReturnType<typeof checkedWithin> =>
+      checkedWithin(mostMs, () => {
+        const checked = made.safeParse(value);
         return checked.success ? { value: checked.data } : { issues: checked.error.issues };
-      } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        const isOver = code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-        return {
-          issues: [{ message: isOver ? `took more than ${mostMs} ms to check` : `cannot be checked: ${message}` }],
-        };
-      }
-    };
-    return withJsonSchema({ '~standard': { version: 1, vendor: 'zod', validate } }, jsonSchema);
+      });
+    return withJsonSchema({ '~standard': { version: 1, vendor: 'zod', validate: check } }, jsonSchema);
   };
-}
-
-/** The engine can be stopped inside a pattern only from outside, and this is how it is told to. */
-function bounded<T>(script: Script, place: { work?: () => unknown }, work: () => T): T {
-  place.work = work;
-  try {
-    return script.runInContext(place, { timeout: mostMs }) as T;
-  } finally {
-    delete place.work;
-  }
 }

@@ -53,6 +53,28 @@ describe('tools of the AI SDK', () => {
     expect(tool && argsJsonSchemaOf(tool)).toMatchObject({ properties: { to: { type: 'integer' } } });
   });
 
+  it('end their stream when the call was given up', async () => {
+    let closed = false;
+    const endless = aiTool({
+      inputSchema: z.object({}),
+      async *execute() {
+        try {
+          for (let n = 0; ; n += 1) yield await Promise.resolve(n);
+        } finally {
+          closed = true;
+        }
+      },
+    });
+    const [tool] = fromAiSdkTools({ endless });
+    const giving = new AbortController();
+    const context = toolContext({
+      signal: giving.signal,
+      onProgress: (n) => n === 3 && giving.abort(new Error('over')),
+    });
+    await expect(tool?.run({}, context)).rejects.toThrow('over');
+    expect(closed).toBe(true);
+  });
+
   it('have effects unless they are marked', () => {
     const [plain] = fromAiSdkTools({ add });
     const [marked] = fromAiSdkTools({ add }, { add: { readOnly: true, timeoutMs: 5 } });

@@ -61,13 +61,14 @@ function callOptions({ callId, signal, idempotencyKey }: ToolRunContext): object
   return { toolCallId: callId, messages: [], abortSignal: signal, experimental_context: { idempotencyKey } };
 }
 
-/** A stream of results shows each as progress; the last is the result. */
+/** A stream of results shows each as progress; the last is the result. Who gave up on the call ends the stream. */
 async function lastOf(result: unknown, context: ToolRunContext): Promise<unknown> {
   const settled = await result;
   if (typeof settled !== 'object' || settled === null || !(Symbol.asyncIterator in settled)) return settled ?? null;
   let last: unknown = null;
   for await (const part of settled as AsyncIterable<unknown>) {
     last = part ?? null;
+    context.signal.throwIfAborted();
     context.progress(toJson(last, 'the progress of a tool'));
   }
   return last;

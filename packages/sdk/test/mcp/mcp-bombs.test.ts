@@ -9,6 +9,7 @@ import type { PlanV2 } from '../../src/core/plan-v2.ts';
 import { bombServer } from '../lib/bomb-server.mjs';
 import { clientOf } from '../lib/engine.ts';
 import { serveFetch } from '../lib/fetch-server.ts';
+import { sseServer } from '../lib/sse-server.ts';
 
 const open: McpToolRegistry[] = [];
 afterEach(() => Promise.all(open.splice(0).map((registry) => registry.close())));
@@ -72,6 +73,25 @@ describe('a result of an MCP server that is too much', () => {
       expect((await portia.runPlan(plan('small'))).outputs.finalOutput?.value).toBe('still here');
     } finally {
       await http.close();
+    }
+  });
+
+  it('nor over the older HTTP, and the next call has another connection', async () => {
+    const answers = ['x'.repeat(12_000_000), 'still here'];
+    const old = await sseServer(() => String(answers.shift()));
+    try {
+      const listed = await McpToolRegistry.fromSseConnection({ serverName: 'old', url: old.url });
+      open.push(listed);
+      const portia = clientOf({ tools: [...listed] });
+      const plan = new PlanBuilderV2('call').invokeToolStep({ tool: 'mcp:old:call', args: {} }).build();
+      const endless = await portia.runPlan(plan);
+      expect(endless.error).toMatchObject({
+        code: 'TOOL_FAILED',
+        message: expect.stringContaining('longer than 10 MiB'),
+      });
+      expect((await portia.runPlan(plan)).outputs.finalOutput?.value).toBe('still here');
+    } finally {
+      await old.close();
     }
   });
 });

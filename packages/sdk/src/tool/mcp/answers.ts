@@ -2,7 +2,7 @@ import type { ElicitResult } from '@modelcontextprotocol/client';
 import type { Clarification } from '../../core/clarification.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { answeredBy, formAnswer, type Question } from './elicitation.ts';
-import { clientPackage } from './mcp-package.ts';
+import { serverSchema } from './server-schema.ts';
 
 /** The fields of a form, answered. */
 type Fields = Record<string, JsonValue>;
@@ -35,9 +35,9 @@ export class Answers {
     if (!fields) return undefined;
     const result = formAnswer(question, fields);
     if (result.action !== 'accept') return { result };
-    const { fromJsonSchema } = await clientPackage();
-    const checked = await fromJsonSchema(question.schema)['~standard'].validate(result.content ?? {});
-    return checked.issues ? { problem: checked.issues.map(({ message }) => message).join('; ') } : { result };
+    const schema = await serverSchema(question.schema, 'requestedSchema');
+    const checked = schema.check(result.content ?? {});
+    return 'issues' in checked ? { problem: checked.issues.map(({ message }) => message).join('; ') } : { result };
   }
 
   /** The same, and no longer there: a question that comes again is put to the person again. */
@@ -46,6 +46,14 @@ export class Answers {
     if (question.kind === 'form') this.#byKey.delete(question.key);
     return answer;
   }
+}
+
+/** Whether answers to a form can be checked by its schema. */
+export function canBeChecked(schema: JsonObject): Promise<boolean> {
+  return serverSchema(schema, 'requestedSchema').then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The arguments of a call without the answers it carries. */

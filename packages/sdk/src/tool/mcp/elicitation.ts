@@ -6,6 +6,7 @@ import {
   isDecline,
   MultipleChoiceClarification,
 } from '../../core/clarification.ts';
+import { PortiaError } from '../../core/errors.ts';
 import { hashJson } from '../../core/hash.ts';
 import { isPlainObject, type JsonObject, type JsonValue, toJson } from '../../core/json.ts';
 
@@ -13,6 +14,9 @@ import { isPlainObject, type JsonObject, type JsonValue, toJson } from '../../co
 export type Question =
   | { readonly kind: 'form'; readonly key: string; readonly message: string; readonly schema: JsonObject }
   | { readonly kind: 'url'; readonly key: string; readonly message: string; readonly url: string };
+
+/** Fields of one form that a person is asked for. */
+const mostFields = 50;
 
 /** The answer to any field that declines the form, as `isDecline` knows it. */
 const decline: JsonObject = { decline: true };
@@ -45,7 +49,7 @@ export function answeredBy(argument: string): { readonly key: string; readonly f
 
 /**
  * The question as clarifications: one for each field of a form, an Action for a web address. `problem` says why an
- * earlier answer did not fit.
+ * earlier answer did not fit. @throws PortiaError `CLARIFICATION_INVALID` for what people cannot be asked.
  */
 export function clarificationsFor(server: string, question: Question, problem?: string): Clarification[] {
   const source = `MCP server ${server}`;
@@ -56,6 +60,12 @@ export function clarificationsFor(server: string, question: Question, problem?: 
   const { key, message, schema } = question;
   const intro = problem === undefined ? message : `${message}\n(The answer before did not fit: ${problem})`;
   const fields = Object.entries(fieldsOf(schema));
+  if (fields.length > mostFields) {
+    throw new PortiaError({
+      code: 'CLARIFICATION_INVALID',
+      message: `${source} asks for ${fields.length} fields at once; people are asked for ${mostFields} at most`,
+    });
+  }
   if (fields.length === 0) {
     const options = ['accept', decline];
     return [MultipleChoiceClarification({ userGuidance: intro, argumentName: argumentOf(key, ''), options, source })];

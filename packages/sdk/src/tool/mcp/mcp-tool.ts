@@ -1,12 +1,13 @@
 import type { Tool as McpToolInfo } from '@modelcontextprotocol/client';
-import { type JsonObject, toJson } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import { type Schema, withJsonSchema } from '../../core/schema.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { withoutAnswers } from './answers.ts';
 import { answeredBy } from './elicitation.ts';
-import { clientPackage } from './mcp-package.ts';
 import type { McpServer } from './server.ts';
+import { serverSchema } from './server-schema.ts';
 import { McpToolCall } from './tool-call.ts';
+import { shownName } from './tool-names.ts';
 
 /** A tool of an MCP server as a tool of ours. @throws what its schemas cannot be read for. */
 export async function toolOf(server: McpServer, info: McpToolInfo, id: string): Promise<AnyTool> {
@@ -19,7 +20,7 @@ export async function toolOf(server: McpServer, info: McpToolInfo, id: string): 
   const outputSchema = info.outputSchema && (await outputSchemaOf(server, info.outputSchema));
   return Object.freeze({
     id,
-    name: info.title ?? annotations.title ?? info.name,
+    name: shownName(info.title ?? annotations.title ?? '') || shownName(info.name) || id,
     description: info.description?.trim() || `${info.name}, a tool of ${server.name}`,
     argsSchema: await argsSchemaOf(info.inputSchema),
     ...(outputSchema && {
@@ -39,21 +40,11 @@ export async function toolOf(server: McpServer, info: McpToolInfo, id: string): 
 
 /** The tool's own schema, whole. What a person answered to the server stands beside the arguments and is let through. */
 async function argsSchemaOf(inputSchema: McpToolInfo['inputSchema']): Promise<Schema> {
-  const jsonSchema = toJson(inputSchema, 'inputSchema') as JsonObject;
-  const own = (await clientPackage()).fromJsonSchema(jsonSchema);
-  const schema: Schema = {
-    '~standard': {
-      version: 1,
-      vendor: 'mcp',
-      async validate(value) {
-        const checked = await own['~standard'].validate(withoutAnswers(value));
-        return checked.issues
-          ? { issues: checked.issues }
-          : { value: { ...answersOf(value), ...(checked.value as object) } };
-      },
-    },
-  };
-  return withJsonSchema(schema, jsonSchema);
+  const { jsonSchema, check } = await serverSchema(inputSchema, 'inputSchema');
+  return schemaOf(jsonSchema, (value) => {
+    const checked = check(withoutAnswers(value));
+    return 'issues' in checked ? checked : { value: { ...answersOf(value), ...(checked.value as object) } };
+  });
 }
 
 function answersOf(value: unknown): Record<string, unknown> {
@@ -61,17 +52,13 @@ function answersOf(value: unknown): Record<string, unknown> {
 }
 
 async function outputSchemaOf(server: McpServer, output: NonNullable<McpToolInfo['outputSchema']>): Promise<Schema> {
-  const jsonSchema = toJson(output, 'outputSchema') as JsonObject;
-  const own = (await clientPackage()).fromJsonSchema(jsonSchema);
-  const schema: Schema = {
-    '~standard': {
-      version: 1,
-      vendor: 'mcp',
-      async validate(value) {
-        const checked = await own['~standard'].validate(server.structured(value));
-        return checked.issues ? { issues: checked.issues } : { value };
-      },
-    },
-  };
-  return withJsonSchema(schema, jsonSchema);
+  const { jsonSchema, check } = await serverSchema(output, 'outputSchema');
+  return schemaOf(jsonSchema, (value) => {
+    const checked = check(server.structured(value));
+    return 'issues' in checked ? checked : { value };
+  });
+}
+
+function schemaOf(jsonSchema: JsonObject, validate: Schema['~standard']['validate']): Schema {
+  return withJsonSchema({ '~standard': { version: 1, vendor: 'mcp', validate } }, jsonSchema);
 }

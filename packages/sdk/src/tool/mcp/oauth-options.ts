@@ -13,4 +13,10 @@ export interface OAuthOptions {
    * is kept beside the sign-ins.
    */
   readonly listAs?: string | undefined;
+  /**
+   * Hosts that may be asked for signing in although they are private, as they stand in the address: `login.corp.example`,
+   * `10.0.0.7:8080`. None unless given, where the server is on the public internet; all where it is private itself (by its
+   * name: an address, a name without a dot, or one in `.local`, `.internal` or `.localhost`).
+   */
+  readonly allowPrivateHosts?: readonly string[] | undefined;
 }

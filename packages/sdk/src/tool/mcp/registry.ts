@@ -120,10 +120,14 @@ async function toolsOf(server: McpServer, skipped: SkippedTool[]): Promise<AnyTo
     listed.map(({ name }) => name),
   );
   const tools: AnyTool[] = [];
+  const taken = new Set<string>();
   for (const info of listed) {
     try {
-      const made = await toolOf(server, info, ids.get(info.name) as string);
+      const id = ids.get(info.name) as string;
+      if (taken.has(id)) throw new Error(`another tool that the server listed before it has its id, "${id}"`);
+      const made = await toolOf(server, info, id);
       checkTool(made);
+      taken.add(id);
       tools.push(made);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

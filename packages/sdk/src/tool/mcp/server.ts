@@ -47,7 +47,7 @@ export class McpServer {
     this.spec = spec;
     this.#secrets = spec.secrets ?? memorySecretStore();
     if (spec.transport !== 'stdio' && spec.oauth) {
-      this.#signIns = new SignIns(spec.serverName, new URL(spec.url), spec.oauth, this.#secrets);
+      this.#signIns = new SignIns(spec, spec.oauth, this.#secrets);
     }
   }
 

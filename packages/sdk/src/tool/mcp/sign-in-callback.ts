@@ -51,9 +51,10 @@ export function completeSignIn(
   url: string | URL,
   options: CallbackOptions = {},
 ): Promise<CallbackResult> {
-  const desks = [...servers].flatMap(({ serverName, url: at, oauth, secrets }) =>
-    oauth && secrets ? [{ signIns: new SignIns(serverName, new URL(at), oauth, secrets) }] : [],
-  );
+  const desks = [...servers].flatMap((server) => {
+    const { oauth, secrets } = server;
+    return oauth && secrets ? [{ signIns: new SignIns(server, oauth, secrets) }] : [];
+  });
   return handleCallback(desks, url, options);
 }
 

@@ -13,6 +13,8 @@ import type { ReadyResponse, ToolReadyContext } from '../../core/tool.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import { clientPackage } from './mcp-package.ts';
 import type { OAuthOptions } from './oauth-options.ts';
+import { serverFetch } from './server-fetch.ts';
+import type { HttpServer } from './server-options.ts';
 import { whatHappened } from './what-happened.ts';
 
 /** A sign-in that was begun: all that is needed when the browser comes back, perhaps to another process. */
@@ -47,12 +49,14 @@ export class SignIns {
   readonly url: URL;
   readonly options: OAuthOptions;
   readonly #secrets: SecretStore;
+  readonly #fetch: ReturnType<typeof serverFetch>;
 
-  constructor(server: string, url: URL, options: OAuthOptions, secrets: SecretStore) {
-    this.server = server;
-    this.url = url;
+  constructor(spec: HttpServer, options: OAuthOptions, secrets: SecretStore) {
+    this.server = spec.serverName;
+    this.url = new URL(spec.url);
     this.options = options;
     this.#secrets = secrets;
+    this.#fetch = serverFetch(spec);
   }
 
   #name(...parts: readonly string[]): string {
@@ -171,7 +175,7 @@ export class SignIns {
     if (current && current.begunAt > Date.now() - sameFlowMs) return current.url;
     const { auth } = await clientPackage();
     try {
-      await auth(this.provider(endUserId), { serverUrl: this.url, forceReauthorization: true });
+      await auth(this.provider(endUserId), { serverUrl: this.url, fetchFn: this.#fetch, forceReauthorization: true });
     } catch (error) {
       throw failed(this.server, error);
     }
@@ -211,6 +215,7 @@ export class SignIns {
     try {
       await auth(this.provider(flow.endUserId, flow), {
         serverUrl: this.url,
+        fetchFn: this.#fetch,
         authorizationCode: code,
         ...(iss !== undefined && { iss }),
       });

@@ -8,7 +8,7 @@ import { ActionClarification, type Clarification } from '../../core/clarificatio
 import { PortiaError, ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
 import type { ToolRunContext } from '../../core/tool.ts';
-import { Answers, areAnswered } from './answers.ts';
+import { Answers, areAnswered, canBeChecked } from './answers.ts';
 import { errorText, resultValue } from './call-result.ts';
 import { clarificationsFor, type Question, questionOf } from './elicitation.ts';
 import { Flight, type LiveQuestion } from './flight.ts';
@@ -116,8 +116,8 @@ export class McpToolCall {
     }
   }
 
-  #ask(flight: Flight<CallToolResult>, live: LiveQuestion, problem?: string): Outcome | Promise<Outcome> {
-    const clarifications = this.#questions(live.question, problem);
+  async #ask(flight: Flight<CallToolResult>, live: LiveQuestion, problem?: string): Promise<Outcome> {
+    const clarifications = await this.#questions(live.question, problem);
     if (!clarifications) {
       live.answer({ action: 'cancel' });
       return this.#follow(flight);
@@ -128,9 +128,13 @@ export class McpToolCall {
     return clarifications;
   }
 
-  /** `undefined` for what no person can be asked, such as to visit an address that is none of the web. */
-  #questions(question: Question, problem?: string): Clarification[] | undefined {
+  /**
+   * `undefined` for what no person can be asked: to visit an address that is none of the web, or to fill in a form whose
+   * answers could not be checked.
+   */
+  async #questions(question: Question, problem?: string): Promise<Clarification[] | undefined> {
     try {
+      if (question.kind === 'form' && !(await canBeChecked(question.schema))) return undefined;
       return clarificationsFor(this.#server.name, question, problem);
     } catch (error) {
       if (PortiaError.isInstance(error) && error.code === 'CLARIFICATION_INVALID') return undefined;
@@ -170,7 +174,7 @@ export class McpToolCall {
       } else {
         const question = questionOf(params as unknown as ElicitRequestFormParams | ElicitRequestURLParams);
         const answer = await this.#answers.take(question);
-        const clarifications = answer && 'result' in answer ? [] : this.#questions(question, answer?.problem);
+        const clarifications = answer && 'result' in answer ? [] : await this.#questions(question, answer?.problem);
         if (answer && 'result' in answer) responses[key] = answer.result;
         else if (!clarifications) responses[key] = { action: 'cancel' };
         else {

@@ -18,6 +18,12 @@ export function toolIds(server: string, names: readonly string[]): ReadonlyMap<s
   );
 }
 
+/** A name for people, of what a server calls a tool: one line, without marks that a terminal or a page acts on. */
+export function shownName(name: string): string {
+  const line = name.replace(/[\p{Cc}\p{Cf}\p{Z}]+/gu, ' ').trim();
+  return [...line].slice(0, 200).join('');
+}
+
 function plain(name: string): string {
   return name.replace(/[^\p{L}\p{N}]+/gu, '_');
 }
