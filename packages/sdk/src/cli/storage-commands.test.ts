@@ -56,7 +56,12 @@ it('everything is carried from store to store, through a file too, and the same 
   writeFileSync(file, `${readFileSync(file, 'utf8')}{ broken\n`);
   expect(await cli('storage', 'import', file, '--storage', `sqlite:${folder}/new.db`)).toMatchObject({
     code: 1,
-    err: expect.stringContaining('runs: 2 taken\nleft out line 5: STORAGE_CORRUPT: the line is not JSON'),
+    err: expect.stringContaining('runs: 2 taken\nleft out line 6: STORAGE_CORRUPT: the line is not JSON'),
+  });
+  writeFileSync(file, '');
+  expect(await cli('storage', 'import', file, '--storage', `sqlite:${folder}/empty.db`)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('left out the rest: STORAGE_CORRUPT: the export is not whole: it has no last line'),
   });
 });
 

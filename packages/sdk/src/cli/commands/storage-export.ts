@@ -27,7 +27,8 @@ export const storageExportCommand: Command = {
         lines += 1;
       }
       await sink.end();
-      return lines - 1;
+      // The first and the last are of the export itself.
+      return lines - 2;
     });
     writeLines(io.err, [`wrote ${count} documents`, ...tellSkipped(skipped)]);
     return skipped.length === 0 ? exitCodes.complete : exitCodes.failed;

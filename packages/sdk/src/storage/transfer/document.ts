@@ -15,6 +15,11 @@ const version = 1;
 /** The first line of an export. */
 export const firstLine: string = JSON.stringify({ type: 'portia-ts-export', v: version });
 
+/** The last line of an export: without it, or with another number of documents before it, something was lost. */
+export function lastLine(documents: number): string {
+  return JSON.stringify({ type: 'end', documents });
+}
+
 /** One document of a store, as it is carried from one to another. */
 export type Document =
   | { readonly type: 'plan'; readonly plan: PlanRecord }
@@ -57,17 +62,21 @@ function lastEpoch(commits: readonly Commit[]): number {
   return last;
 }
 
+/** What a line of an export holds: a document, or where the export begins and ends. */
+export type Line = Document | { readonly type: 'begin' } | { readonly type: 'end'; readonly documents: number };
+
 /**
- * The document of a line; undefined for an empty line and the first one.
+ * Reads a line.
  * @throws PortiaError `STORAGE_CORRUPT` for a line that is none, and for a file of a newer release.
  */
-export function readLine(line: string): Document | undefined {
-  if (line.trim() === '') return undefined;
+export function readLine(line: string): Line {
   const read = parsed(line);
   switch (read['type']) {
     case 'portia-ts-export':
       if (read['v'] !== version) throw newerRelease(read['v']);
-      return undefined;
+      return { type: 'begin' };
+    case 'end':
+      return { type: 'end', documents: Number(read['documents']) };
     case 'plan':
       return { type: 'plan', plan: readPlan(read) };
     case 'run':

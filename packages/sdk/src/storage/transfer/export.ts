@@ -2,7 +2,7 @@ import { PortiaError } from '../../core/errors.ts';
 import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { NamedOutput } from '../house.ts';
 import type { Page, StorageBackend } from '../storage-backend.ts';
-import { endUserLine, firstLine, planLine, runLine } from './document.ts';
+import { endUserLine, firstLine, lastLine, planLine, runLine } from './document.ts';
 
 /** What of a store cannot be carried over, and why. */
 export interface Skipped {
@@ -14,7 +14,7 @@ export interface Skipped {
 
 /**
  * Everything in a store as lines of JSON without line breaks: plans, end users, runs with journal, commands and large
- * outputs. In an order of its own, so that two stores that hold the same give the same lines. What cannot be read is
+ * outputs, between a first line and a last one that says how many there were. In an order of its own, so that two stores that hold the same give the same lines. What cannot be read is
  * told to `skip`; without it that is an error.
  */
 export async function* exportLines(
@@ -22,6 +22,18 @@ export async function* exportLines(
   skip?: ((skipped: Skipped) => void) | undefined,
 ): AsyncGenerator<string> {
   yield firstLine;
+  let documents = 0;
+  for await (const line of documentLines(storage, skip)) {
+    documents += 1;
+    yield line;
+  }
+  yield lastLine(documents);
+}
+
+async function* documentLines(
+  storage: StorageBackend,
+  skip: ((skipped: Skipped) => void) | undefined,
+): AsyncGenerator<string> {
   const hidden = await storage.unreadable?.();
   for (const id of [...(await planIds(storage)), ...(hidden?.plans ?? [])])
     yield* oneLine(id, skip, async () => planOf(storage, id));

@@ -1,7 +1,7 @@
 import { PortiaError } from '../../core/errors.ts';
 import type { NamedOutput } from '../house.ts';
 import type { StorageBackend, StoredRun } from '../storage-backend.ts';
-import { type Document, endUserLine, idIn, planLine, readLine, runLine } from './document.ts';
+import { type Document, endUserLine, idIn, type Line, planLine, readLine, runLine } from './document.ts';
 import type { Skipped } from './export.ts';
 
 /** How many documents of one kind were taken, and how many were there already, just the same. */
@@ -21,7 +21,8 @@ export interface ImportReport {
 
 /**
  * Puts the documents of an export into a store: each whole or not at all. What is there already is left as it is, so that
- * an import that broke off is done again from its beginning. What does not fit is skipped, and the report says why.
+ * an import that broke off is done again from its beginning. What does not fit is skipped, and the report says why; so
+ * it does when the export is not whole.
  * @throws PortiaError `STORAGE_FAILED`; `STORAGE_CORRUPT` for an export of a newer release.
  */
 export async function importLines(
@@ -34,18 +35,73 @@ export async function importLines(
     endUsers: { added: 0, present: 0 },
     skipped: [],
   };
+  const extent = new Extent();
+  const skip = (what: string, error: unknown): void => {
+    if (!PortiaError.isInstance(error) || error.code === 'STORAGE_FAILED' || error.details?.['newer']) throw error;
+    report.skipped.push({ what, code: error.code, why: error.message });
+  };
   let number = 0;
   for await (const line of lines) {
     number += 1;
+    if (line.trim() === '') continue;
     try {
-      const document = readLine(line);
-      if (document) await take(storage, document, report);
+      const read = extent.checked(() => readLine(line));
+      if (read.type !== 'begin' && read.type !== 'end') await take(storage, read, report);
     } catch (error) {
-      if (!PortiaError.isInstance(error) || error.code === 'STORAGE_FAILED' || error.details?.['newer']) throw error;
-      report.skipped.push({ what: idIn(line) ?? `line ${number}`, code: error.code, why: error.message });
+      skip(idIn(line) ?? `line ${number}`, error);
     }
   }
+  try {
+    extent.mustBeOver();
+  } catch (error) {
+    skip('the rest', error);
+  }
   return report;
+}
+
+/** Whether all that an export says it has is there: it may have been cut off while it was written or carried. */
+class Extent {
+  /** The documents of the export that was begun; `undefined` between two that stand one after the other. */
+  #documents: number | undefined;
+  #isAny = false;
+
+  /** Counts a line; one that cannot be read stands for a document. */
+  checked(read: () => Line): Line {
+    let line: Line | undefined;
+    try {
+      line = read();
+    } finally {
+      if (line?.type !== 'begin' && line?.type !== 'end') this.#documents = (this.#documents ?? 0) + 1;
+    }
+    if (line.type === 'begin') this.#begin();
+    if (line.type === 'end') this.#end(line.documents);
+    return line;
+  }
+
+  #begin(): void {
+    const isOpen = this.#documents !== undefined;
+    this.#documents = 0;
+    if (isOpen) throw notWhole('another begins before its last line');
+  }
+
+  #end(documents: number): void {
+    const found = this.#documents ?? 0;
+    this.#documents = undefined;
+    this.#isAny = true;
+    if (found !== documents) throw notWhole(`its last line speaks of ${documents} documents, and there are ${found}`);
+  }
+
+  mustBeOver(): void {
+    if (this.#documents !== undefined || !this.#isAny) throw notWhole('it has no last line');
+  }
+}
+
+function notWhole(why: string): PortiaError {
+  return new PortiaError({
+    code: 'STORAGE_CORRUPT',
+    message: `the export is not whole: ${why}`,
+    hint: 'export it again, and see that all of it is carried',
+  });
 }
 
 async function take(storage: StorageBackend, document: Document, report: ImportReport): Promise<void> {

@@ -27,6 +27,7 @@ import { memoryStorage } from '../memory/memory-storage.ts';
 import { postgresStorage } from '../postgres/index.ts';
 import { sqliteStorage } from '../sqlite/index.ts';
 import type { StorageBackend } from '../storage-backend.ts';
+import { firstLine, lastLine } from './document.ts';
 import { exportLines, type Skipped } from './export.ts';
 import { importLines } from './import.ts';
 import { linesOf } from './lines.ts';
@@ -164,7 +165,7 @@ describe('an import', () => {
   it('leaves out what does not fit, says why, and takes the rest', async () => {
     const source = await newStore('memory');
     await fill(source);
-    const lines = (await exported(source)).trimEnd().split('\n');
+    const lines = (await exported(source)).trimEnd().split('\n').slice(0, -1);
     const runs = lines.filter((line) => line.startsWith('{"type":"run"'));
     const [a = '', b = '', c = '', d = '', e = ''] = runs;
     const other = JSON.parse(a) as { header: { planId: string } };
@@ -183,6 +184,7 @@ describe('an import', () => {
         d.replace(/"id":"prun-/, '"id":"../../'),
         e,
         e.replace('"updatedAt":', '"updatedAt":1'),
+        lastLine(18),
         '',
       ].join('\n'),
     );
@@ -196,6 +198,39 @@ describe('an import', () => {
     ]);
     expect(report.skipped[0]).toMatchObject({ what: 'line 11', why: expect.stringContaining('not JSON') });
     expect(report.skipped[3]?.what).toMatch(/^prun-/);
+  });
+
+  it.each([
+    ['is empty', () => '', 'it has no last line'],
+    ['is empty but for lines', () => '\n\n', 'it has no last line'],
+    ['was cut off between two lines', (lines: string[]) => lines.slice(0, -1).join('\n'), 'it has no last line'],
+    ['was cut off within a line', (lines: string[]) => lines.slice(0, -2).join('\n').slice(0, -9), 'it has no last'],
+    [
+      'lacks a document',
+      (lines: string[]) => lines.toSpliced(2, 1).join('\n'),
+      'speaks of 14 documents, and there are 13',
+    ],
+    ['goes on after its end', (lines: string[]) => [...lines, lines[1]].join('\n'), 'it has no last line'],
+    [
+      'is followed by another before its end',
+      (lines: string[]) => [firstLine, ...lines.slice(1, -1), ...lines].join('\n'),
+      'another begins before its last line',
+    ],
+  ])('says so when the export %s, and takes what is there', async (_what, damaged, why) => {
+    const source = await newStore('memory');
+    await fill(source);
+    const text = damaged((await exported(source)).trimEnd().split('\n'));
+    const storage = await newStore('memory');
+    const { skipped } = await imported(storage, text);
+    expect(skipped.at(-1)).toMatchObject({ code: 'STORAGE_CORRUPT', why: expect.stringContaining(why) });
+  });
+
+  it('takes two exports that stand one after the other', async () => {
+    const source = await newStore('memory');
+    await fill(source);
+    const text = await exported(source);
+    const { runs, skipped } = await imported(await newStore('memory'), `${text}${text}`);
+    expect([runs, skipped]).toEqual([{ added: 5, present: 5 }, []]);
   });
 
   it('changes nothing that is there already', async () => {
