@@ -1,7 +1,7 @@
 // Makes a fresh clone usable: `npm ci` when node_modules is missing or does not hold what package-lock.json asks for,
-// and a build when dist is missing or older than the source. `npm start` and `npm test` go through it, so each works on
-// its own; called directly it installs, and with --build it also builds. Everything it says goes to stderr, because the
-// stdout of `npm start -s` belongs to the program.
+// and a build when dist is missing or older than the source. `npm start`, `npm test` and `npx portia-ts` go through it,
+// so each works on its own; called directly it installs, and with --build it also builds. Everything it says goes to
+// stderr, because the stdout of `npm start -s` belongs to the program.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
