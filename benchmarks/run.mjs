@@ -115,7 +115,7 @@ function measureFootprint() {
 }
 
 function print(result) {
-  const line = (...cells) => console.log(cells.map((cell, at) => String(cell).padEnd(at === 0 ? 30 : 14)).join(''));
+  const line = (...cells) => console.log(cells.map((cell, at) => String(cell).padEnd(at === 0 ? 34 : 14)).join(''));
   line('', 'floor', 'ours', 'ratio', 'builder', 'ratio');
   for (const [group, { floor, ours, builder }] of Object.entries(result)) {
     for (const name of Object.keys(ours ?? builder)) {

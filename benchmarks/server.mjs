@@ -68,7 +68,7 @@ const inFolder = async (work) => {
 async function full(folder, size) {
   const { sqliteStorage } = await import('portia-ts/sqlite');
   const storage = await sqliteStorage(join(folder, 'portia.db'));
-  const { ids } = await fill(storage, size);
+  const { ids, plans } = await fill(storage, size);
   await storage.close();
   const server = await serve(folder);
   const get = async (path) => {
@@ -83,6 +83,7 @@ async function full(folder, size) {
     'of two labels': () => '/runs?label=batch%3Dnightly&label=customer%3Dc_7',
     'failed ones of a label': () => '/runs?state=FAILED&label=batch%3Dnightly',
     'of an end user': () => '/runs?endUserId=cust_7',
+    'of a plan': () => `/runs?planId=${plans[7].id}`,
     'what waits': () => '/clarifications',
     'what waits for operators': () => '/clarifications?audience=operator',
     'what waits, of a label': () => '/clarifications?label=customer%3Dc_7',
@@ -176,7 +177,7 @@ if (Number(options.soak) > 0) result.soak = await soaking(Number(options.soak));
 if (options.json) console.log(JSON.stringify(result));
 else {
   const line = (...cells) =>
-    console.log(cells.map((cell, index) => String(cell).padEnd(index === 0 ? 28 : 16)).join(''));
+    console.log(cells.map((cell, index) => String(cell).padEnd(index === 0 ? 28 : 22)).join(''));
   line('over HTTP, SQLite', ...sizes.map((size) => `${size}, µs`), 'ratio');
   for (const [question, figures] of Object.entries(result.pages)) {
     const ratio = rounded(figures[sizes.at(-1)] / figures[sizes[0]]);

@@ -185,7 +185,7 @@ for (const name of options.stores.split(',')) {
 if (options.json) console.log(JSON.stringify(result));
 else {
   const line = (...cells) =>
-    console.log(cells.map((cell, index) => String(cell).padEnd(index === 0 ? 26 : 14)).join(''));
+    console.log(cells.map((cell, index) => String(cell).padEnd(index === 0 ? 32 : 22)).join(''));
   for (const [name, { lists: asked, writing: written }] of Object.entries(result)) {
     line(name, ...sizes.map((size) => `${size}, µs`), 'ratio');
     for (const [question, figures] of Object.entries(asked)) {

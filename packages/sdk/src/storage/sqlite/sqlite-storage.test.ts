@@ -13,7 +13,10 @@ import {
   storedRun,
 } from '../../testing/storage-contract/samples.ts';
 import { testStorageBackend } from '../../testing/storage-contract.ts';
+import type { RunQuery } from '../storage-backend.ts';
+import { openConnection } from './connection.ts';
 import { sqliteStorage } from './index.ts';
+import { SqliteStorage } from './sqlite-storage.ts';
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'portia-sqlite-'));
 
@@ -41,6 +44,34 @@ testStorageBackend(
   },
   { describe, it, expect },
 );
+
+describe('a page of the runs that are asked for', () => {
+  const questions: readonly (readonly [string, RunQuery])[] = [
+    ['a state', { states: ['FAILED'] }],
+    ['a code', { codes: ['TOOL_FAILED'] }],
+    ['a plan', { planId: samplePlan().id }],
+    ['an end user', { endUserId: 'ada' }],
+    ['a label', { labels: { batch: 'nightly' } }],
+    ['a plan, a label and a state', { planId: samplePlan().id, labels: { batch: 'nightly' }, states: ['FAILED'] }],
+    ['a time at which they are ready', { readyAt: 7 }],
+  ];
+  const pages = questions.flatMap(([what, query]) => [
+    [what, query] as const,
+    [`${what}, oldest first`, { ...query, order: 'oldest' }] as const,
+    [`${what}, a later page`, { ...query, cursor: query.readyAt === undefined ? '7' : 'ready.0.0' }] as const,
+  ]);
+  it.each(pages)('by %s is read from an index, in its order', async (_what, query) => {
+    const connection = await openConnection(':memory:', 'normal');
+    const storage = new SqliteStorage(connection);
+    const all = vi.spyOn(connection, 'all');
+    await storage.listRuns(query);
+    const [text, values] = all.mock.lastCall ?? [''];
+    const steps = connection.all<{ readonly detail: string }>(`EXPLAIN QUERY PLAN ${text}`, values);
+    expect(steps[0]?.detail).toMatch(/^SEARCH (run|label) USING (COVERING INDEX|INDEX|PRIMARY KEY)/);
+    for (const { detail } of steps) expect(detail).not.toMatch(/^SCAN|TEMP B-TREE/);
+    await storage.close();
+  });
+});
 
 async function withFolder(test: (dir: string) => Promise<void>): Promise<void> {
   const dir = folder();
