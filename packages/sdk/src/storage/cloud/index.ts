@@ -35,7 +35,7 @@ export async function cloudStorage(options: CloudOptions): Promise<StorageBacken
     });
   }
   if (answer.status === 401 || answer.status === 403) throw http.refused(answer);
-  const portia = await http.send('/api/v0/plan-runs/?', async () => ({ method: 'GET' }));
+  const portia = await http.send('/api/v0/plan-runs/', async () => ({ method: 'GET' }));
   if (portia.status === 200 && /"results"/.test(portia.text)) return new PortiaCloud(http);
   throw http.refused(portia.status === 404 ? answer : portia);
 }

@@ -166,12 +166,11 @@ describe('a Portia cloud', () => {
   it('says what it cannot do, and passes on what it is told', async () => {
     expect(await codeOf(async () => storage.importRun({} as never, []))).toBe('CONFIG_INVALID');
     expect(await codeOf(async () => storage.removeRuns([], 0))).toBe('CONFIG_INVALID');
-    const broken = await serveFetch((request) =>
-      request.url.includes('plan-runs/?')
-        ? Response.json({ results: [] })
-        : Response.json({ detail: 'oh' }, { status: 500 }),
-    );
-    expect(await codeOf(() => cloudStorage({ endpoint: broken.url }))).toBe('STORAGE_FAILED');
+    const broken = await serveFetch(() => Response.json({ detail: 'oh' }, { status: 500 }));
+    await expect(cloudStorage({ endpoint: broken.url, patienceMs: 100 })).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+      message: expect.stringContaining('oh'),
+    });
     await broken.close();
   });
 });

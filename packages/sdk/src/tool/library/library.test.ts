@@ -105,8 +105,8 @@ describe('the registries', () => {
   it('do nothing when they are imported: no environment is read, nothing is left running, zod is not loaded', () => {
     const script = `
       const env = [];
-      // Node's own: the second is read for each package that comes with a source map.
-      const nodesOwn = ['WATCH_REPORT_DEPENDENCIES', 'NODE_V8_COVERAGE'];
+      // Node's own: the second is read for each package that comes with a source map, the third for colours.
+      const nodesOwn = ['WATCH_REPORT_DEPENDENCIES', 'NODE_V8_COVERAGE', 'FORCE_COLOR'];
       process.env = new Proxy(process.env, { get(target, key) { if (!nodesOwn.includes(key)) env.push(String(key)); return target[key]; } });
       const before = process.getActiveResourcesInfo().length;
       const { exampleToolRegistry, openSourceToolRegistry } = await import(process.argv[1]);
