@@ -124,12 +124,12 @@ export class Storage {
     return keepsVisits ? calls : [...calls].sort((a, b) => a.step - b.step);
   }
 
-  /** All stored events of a run, in order. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
-  async getEvents(id: PlanRunUUID): Promise<readonly RunEvent[]> {
+  /** The stored events of a run, in order: all, or those after a number. @throws PortiaError `PLAN_RUN_NOT_FOUND`. */
+  async getEvents(id: PlanRunUUID, after = 0): Promise<readonly RunEvent[]> {
     const { storage } = await this.#open();
-    const stored = await storage.loadRun(id);
+    const stored = await storage.loadRun(id, after);
     if (!stored) throw notFound(id);
-    return [...eventsOf(stored)];
+    return [...eventsOf(stored)].filter(({ seq }) => seq > after);
   }
 
   /** A large output, from agent memory. */

@@ -78,8 +78,12 @@ function statusOf({ code, details }: PortiaError): number {
 }
 
 /** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
-function asPortiaError(thrown: unknown): PortiaError {
+function asPortiaError(thrown: unknown, isClientGone: boolean): PortiaError {
   if (PortiaError.isInstance(thrown)) return thrown;
+  if (isClientGone && isBrokenOff(thrown)) {
+    const message = 'the client went away before all of the body was sent';
+    return new PortiaError({ code: 'REQUEST_INVALID', message, cause: thrown });
+  }
   if (thrown instanceof HTTPException && thrown.status < 500) {
     const code = thrown.status === 413 ? 'REQUEST_TOO_LARGE' : 'REQUEST_INVALID';
     return new PortiaError({ code, message: thrown.message || 'the request cannot be read' });
@@ -89,6 +93,14 @@ function asPortiaError(thrown: unknown): PortiaError {
     message: 'something happened that was not foreseen; the log of the server says what',
     cause: thrown,
   });
+}
+
+/** Whether this is what reading a body throws whose connection has ended. */
+function isBrokenOff(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  const { name, code, message } = thrown as NodeJS.ErrnoException;
+  if (name === 'AbortError' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE') return true;
+  return /connection prematurely closed/i.test(message);
 }
 
 /** The problem document of an error. */
@@ -110,13 +122,15 @@ function problemOf(error: PortiaError, store: string | undefined, requestId: str
 
 /** Answers with the problem document of what was thrown, and writes down what was not foreseen. */
 export function answerProblem(context: Context<Env>, thrown: unknown, log: ServerLog): Response {
-  const error = asPortiaError(thrown);
+  const error = asPortiaError(thrown, context.req.raw.signal.aborted);
   const requestId = context.get('requestId');
   // Nobody has a tenant before the guard has let them in.
   const tenant: Tenant | undefined = context.get('tenant');
   const problem = problemOf(error, tenant?.storage.name, requestId);
   if (problem.status >= 500 || isOfThisMachine(error))
     log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
+  // Whoever can send a request must not be able to fill the log.
+  else if (error.cause === thrown) log.debug({ requestId }, error.message);
   return problemResponse(problem, error.details?.['retryAfter'], context.req.path.startsWith('/api/v0/'));
 }
 

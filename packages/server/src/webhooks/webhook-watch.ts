@@ -1,6 +1,6 @@
 import { type PlanRunUUID, type RunEvent, type RunSummary, traceContextFor } from 'portia-ts';
 import type { ServerLog } from '../server-log.ts';
-import type { Tenant } from '../tenants.ts';
+import { noCommits, type Tenant } from '../tenants.ts';
 import type { WebhookEvent, WebhookStore } from './webhook-store.ts';
 
 /** Milliseconds in which changes of a run are gathered, so that a burst of commits is one look. */
@@ -8,8 +8,6 @@ const gatherMs = 50;
 /** Milliseconds between two marks, and how far before a mark a look at the store begins: clocks differ. */
 const markMs = 5_000;
 const slackMs = 60_000;
-/** After the last commit any run can have. */
-const noCommits = 2_147_483_647;
 const worthALook: ReadonlySet<string> = new Set(['NEED_CLARIFICATION', 'COMPLETE', 'FAILED']);
 
 /**

@@ -1,12 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
-import { streamSSE } from 'hono/streaming';
-import { type PlanRunUUID, PortiaError, type RunEvent, type RunNotice } from 'portia-ts';
-import { may, type Principal, seesAudience } from '../../auth/principal.ts';
-import type { Env } from '../../http/context.ts';
+import { type PlanRunUUID, type Portia, PortiaError, type RunEvent, type RunNotice } from 'portia-ts';
+import { countedAs, may, type Principal, seesAudience } from '../../auth/principal.ts';
+import type { AppContext, Env } from '../../http/context.ts';
 import type { ServerLog } from '../../server-log.ts';
+import { eventStream } from './event-stream.ts';
+import { Journals, type Past } from './journals.ts';
 import { problems, RunIdParams, router } from './routes.ts';
-import { visibleRun } from './visible.ts';
+import { visibleStanding } from './visible.ts';
 
 const events = createRoute({
   method: 'get',
@@ -31,65 +31,81 @@ const events = createRoute({
   },
 });
 
-/** Milliseconds between signs of life on a connection that has nothing to say: proxies cut silent ones. */
-const heartbeatMs = 15_000;
-
 /**
- * How many runs one end user may follow at once, in this process. Each costs looks at the store for as long as it lasts,
- * which no rate of requests counts; what a browser of theirs needs is a few.
+ * How many runs may be followed at once, in this process: by one end user, and with one key. Each costs looks at the store
+ * for as long as it lasts, which no rate of requests counts. What a browser of an end user needs is a few; a program may
+ * follow for all of its users.
  */
-const mostFollowed = 50;
+const mostFollowed = { endUser: 50, key: 1_000 } as const;
 
 /** The events of a run, live. */
 export function runEvents(log: ServerLog): OpenAPIHono<Env> {
   const app = router();
   const following = new Counts();
+  const journals = new Journals();
   app.openapi(events, async (context): Promise<never> => {
-    const { planRun, clarifications } = await visibleRun(context, context.req.valid('param').runId);
     const after = lastSeen(context.req.header('last-event-id')) ?? context.req.valid('query').after ?? 0;
-    const { portia } = context.get('tenant');
-    if (isOver(planRun)) {
-      const stored = await portia.storage.getEvents(planRun.id);
-      if (!stored.some(({ seq }) => seq > after)) return context.body(null, 204) as never;
+    const { id, isOver, asked } = await visibleStanding(context, context.req.valid('param').runId, after);
+    const uncount = following.begin(context.get('tenant').organisation, context.get('principal'));
+    let past: Past | undefined;
+    const ended = (): void => {
+      past?.release();
+      uncount();
+    };
+    try {
+      past = await journals.past(context.get('tenant'), id, after);
+      const isNothingNew = isOver && past.events.length === 0;
+      // Nobody reads what is said to HEAD.
+      if (isNothingNew || context.req.method === 'HEAD') ended();
+      if (isNothingNew) return context.body(null, 204) as never;
+      for (const [name, value] of Object.entries(streamHeaders)) context.header(name, value);
+      if (context.req.method === 'HEAD') return context.body(null) as never;
+      return context.body(stream(context, { id, asked, past, ended }, log)) as never;
+    } catch (error) {
+      ended();
+      throw error;
     }
-    const asked = clarifications.map(({ clarification }) => clarification.id);
-    const ended = following.begin(context.get('tenant').organisation, context.get('principal'));
-    return stream(context, { id: planRun.id, after, asked, ended }, log) as never;
   });
   return app;
 }
 
-function isOver({ state }: { readonly state: string }): boolean {
-  return state === 'COMPLETE' || state === 'FAILED';
-}
+const streamHeaders = {
+  'transfer-encoding': 'chunked',
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache',
+  connection: 'keep-alive',
+} as const;
 
 interface Following {
   readonly id: PlanRunUUID;
-  readonly after: number;
   /** The questions that the principal has seen, or may have. */
   readonly asked: readonly string[];
+  readonly past: Past;
   readonly ended: () => void;
 }
 
-/** How many streams each end user has open. */
+/** How many streams everybody has open. */
 class Counts {
   readonly #open = new Map<string, number>();
 
   /** Counts one more; gives the way to say that it has ended. @throws PortiaError `RATE_LIMITED` */
-  begin(organisation: string, { endUserId }: Principal): () => void {
-    if (endUserId === undefined) return () => undefined;
-    const name = `${organisation}/${endUserId}`;
+  begin(organisation: string, principal: Principal): () => void {
+    const most = principal.endUserId === undefined ? mostFollowed.key : mostFollowed.endUser;
+    const name = `${organisation}/${countedAs(principal)}`;
     const before = this.#open.get(name) ?? 0;
-    if (before >= mostFollowed) {
+    if (before >= most) {
       throw new PortiaError({
         code: 'RATE_LIMITED',
-        message: `more than ${mostFollowed} runs are followed at once`,
+        message: `more than ${most} runs are followed at once`,
         hint: 'close the connections that nobody looks at',
         details: { retryAfter: 5 },
       });
     }
     this.#open.set(name, before + 1);
+    let isOpen = true;
     return () => {
+      if (!isOpen) return;
+      isOpen = false;
       const left = (this.#open.get(name) ?? 1) - 1;
       if (left > 0) this.#open.set(name, left);
       else this.#open.delete(name);
@@ -97,41 +113,52 @@ class Counts {
   }
 }
 
-function stream(context: Context<Env>, { id, after, asked, ended }: Following, log: ServerLog): Response {
+function stream(context: AppContext, { id, asked, past, ended }: Following, log: ServerLog): ReadableStream {
   const { portia, closing } = context.get('tenant');
   const requestId = context.get('requestId');
   const principal = context.get('principal');
   const holds = context.get('holds');
-  return streamSSE(context, async (out) => {
-    const leaving = new AbortController();
-    out.onAbort(() => leaving.abort());
-    const beat = setInterval(() => {
-      void out.write(': \n\n');
-      holds().then(
-        (still) => still || leaving.abort(),
-        () => undefined,
-      );
-    }, heartbeatMs);
-    const shown = eventsFor(principal, asked);
-    try {
-      for await (const event of portia.events(id, { after, signal: AbortSignal.any([leaving.signal, closing]) })) {
-        if (!shown(event)) continue;
-        // A connection outlives the key it was opened with; what happens after that is not for it.
-        if (event.seq !== undefined && !(await holds())) break;
-        await out.writeSSE({
-          ...(event.seq !== undefined && { id: String(event.seq) }),
-          event: event.type,
-          data: JSON.stringify(forWhom(principal, event)),
-        });
-      }
-    } catch (err) {
-      // The status is sent already: the connection ends, and whoever follows comes again and is told.
-      if (!closing.aborted) log.error({ requestId, err }, 'a run can no longer be followed');
-    } finally {
-      clearInterval(beat);
-      ended();
+  const shown = eventsFor(principal, asked);
+  async function* told(signal: AbortSignal): AsyncGenerator<readonly string[], void, undefined> {
+    for await (const event of sinceThen(portia, id, past, signal)) {
+      if (!shown(event)) continue;
+      // A connection outlives the key it was opened with; what happens after that is not for it.
+      if (event.seq !== undefined && !(await holds())) return;
+      const number = event.seq === undefined ? '' : `\nid: ${event.seq}`;
+      yield [`event: ${event.type}\ndata: `, textOf(forWhom(principal, event)), `${number}\n\n`];
     }
+  }
+  return eventStream({
+    events: told,
+    holds,
+    until: [closing, context.req.raw.signal],
+    ended(err) {
+      ended();
+      // The status is sent already: the connection ends, and whoever follows comes again and is told.
+      if (err !== undefined && !closing.aborted) log.error({ requestId, err }, 'a run can no longer be followed');
+    },
   });
+}
+
+/** What was stored, which is let go then, and what came since. */
+async function* sinceThen(
+  portia: Portia,
+  id: PlanRunUUID,
+  past: Past,
+  signal: AbortSignal,
+): AsyncGenerator<RunEvent | RunNotice, void, undefined> {
+  yield* past.events;
+  past.release();
+  yield* portia.events(id, { after: past.last, signal });
+}
+
+/** Texts of events, for as long as somebody has these: of a large one, all who follow the run share one. */
+const texts = new WeakMap<RunEvent | RunNotice, string>();
+
+function textOf(event: RunEvent | RunNotice): string {
+  const known = texts.get(event) ?? JSON.stringify(event);
+  texts.set(event, known);
+  return known;
 }
 
 function lastSeen(header: string | undefined): number | undefined {

@@ -10,6 +10,7 @@ import {
 } from 'portia-ts';
 import { may, type Principal, rolesOf, seesAudience } from '../../auth/principal.ts';
 import type { AppContext } from '../../http/context.ts';
+import { noCommits } from '../../tenants.ts';
 import type { ClarificationJson, OutputJson, RunJson, RunSummaryJson } from './schemas.ts';
 
 /** A clarification with what stands beside it in the record of its run. */
@@ -33,6 +34,38 @@ export async function visibleRun(context: AppContext, given: string): Promise<Vi
   const clarifications = all.filter(({ audience }) => seesAudience(principal, audience));
   if (!seesRun(principal, planRun.endUserId, clarifications.length > 0)) throw notThere(id);
   return { planRun, clarifications };
+}
+
+/** Where a run stands, for a principal that may see it. */
+export interface VisibleStanding {
+  readonly id: PlanRunUUID;
+  readonly isOver: boolean;
+  /** The questions that it was asked up to the event `after`, and perhaps later ones. */
+  readonly asked: readonly string[];
+}
+
+/**
+ * The same for whoever follows the run after an event: its journal is read only where somebody may see no more of it than
+ * what they are asked. @throws PortiaError `ID_INVALID`, `PLAN_RUN_NOT_FOUND`
+ */
+export async function visibleStanding(context: AppContext, given: string, after: number): Promise<VisibleStanding> {
+  const id = PlanRunUUID.fromString(given);
+  const { portia, storage } = context.get('tenant');
+  const principal = context.get('principal');
+  const stored = await storage.loadRun(id, noCommits);
+  if (!stored) throw notThere(id);
+  const { endUserId } = stored.header;
+  const isOwn = principal.endUserId !== undefined && after === 0;
+  const isRead = !may(principal, 'read-all') && !isOwn;
+  const all = isRead ? await portia.storage.getClarifications(id) : [];
+  const seen = all.filter(({ audience }) => seesAudience(principal, audience));
+  if (!seesRun(principal, endUserId, seen.length > 0)) throw notThere(id);
+  const { state } = stored.status;
+  return {
+    id,
+    isOver: state === 'COMPLETE' || state === 'FAILED',
+    asked: seen.map(({ clarification }) => clarification.id),
+  };
 }
 
 function seesRun(principal: Principal, endUserId: string, isAsked: boolean): boolean {
