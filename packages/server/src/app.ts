@@ -8,6 +8,7 @@ import { clientAddress } from './http/address.ts';
 import type { Env } from './http/context.ts';
 import { answerHeaders, guard, type GuardOptions, limitBody, requestLog } from './http/guards.ts';
 import { answerProblem } from './http/problem.ts';
+import { checkedAddress } from './http/texts.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import { health, type Readiness } from './health.ts';
 import { metrics } from './metrics.ts';
@@ -54,7 +55,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   app.route('/', metrics());
   if (corsOrigins) app.use('/api/*', crossOrigin(corsOrigins));
   // Nothing is read for somebody who is not known.
-  app.use('/api/*', door, limitBody(limits.maxBodyBytes));
+  app.use('/api/*', door, checkedAddress(), limitBody(limits.maxBodyBytes));
   app.route('/api/v0', v0(control));
   describeV0(app);
   app.route('/api/v1', v1({ control, outbox, log }));

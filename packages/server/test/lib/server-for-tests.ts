@@ -3,6 +3,7 @@ import { createApp } from '../../src/app.ts';
 import { byApiKey } from '../../src/auth/authenticate.ts';
 import type { Scope } from '../../src/auth/principal.ts';
 import { ControlStore, defaultOrganisation } from '../../src/control/control-store.ts';
+import { postgresSql } from '../../src/control/postgres-sql.ts';
 import { sqliteSql } from '../../src/control/sql.ts';
 import type { Rate } from '../../src/http/rate-limit.ts';
 import type { ServerConfig } from '../../src/server-config.ts';
@@ -25,7 +26,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Starts one: in memory, or with its stores in a folder, where another one finds them. */
+/** Starts one: in memory, or with its stores in a folder or a database, where another one finds them. */
 export async function testServer(
   serverConfig: ServerConfig = {},
   {
@@ -34,6 +35,7 @@ export async function testServer(
     work = true,
     log: lines,
     folder,
+    postgres,
   }: {
     readonly rate?: Rate;
     readonly maxBodyBytes?: number;
@@ -41,17 +43,17 @@ export async function testServer(
     /** Gets the lines of the log. */
     readonly log?: string[];
     readonly folder?: string;
+    /** The address of a PostgreSQL database, with `?schema=` for the runs: in place of a folder. */
+    readonly postgres?: string;
   } = {},
 ): Promise<TestServer> {
-  const control = await ControlStore.open(
-    await sqliteSql(folder ? join(folder, 'control.db') : ':memory:'),
-    'a secret of this test',
-  );
+  const sql = postgres ? postgresSql(postgres) : sqliteSql(folder ? join(folder, 'control.db') : ':memory:');
+  const control = await ControlStore.open(await sql, 'a secret of this test');
   const log = lines ? serverLog('info', { write: (line) => lines.push(line) }) : serverLog('silent');
   const outbox = new WebhookStore(control.sql, 'a secret of this test');
   const sender = new WebhookSender(outbox, log, { allowPrivate: true });
   const tenants = new Tenants({
-    settings: { storage: folder ? `sqlite:${join(folder, 'portia.db')}` : 'memory', env: {} },
+    settings: { storage: postgres ?? (folder ? `sqlite:${join(folder, 'portia.db')}` : 'memory'), env: {} },
     serverConfig,
     log,
     work: work ? { pollMs: 200 } : undefined,

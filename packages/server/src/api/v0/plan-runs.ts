@@ -10,6 +10,7 @@ import {
   type RunSummary,
 } from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
+import { checkName } from '../../http/texts.ts';
 import { documentsOf, jsonBody, router, runId, wrong } from './requests.ts';
 
 /** Runs on a page. */
@@ -73,6 +74,7 @@ async function listed(documents: PortiaDocuments, { header, status }: RunSummary
 /** What clients send: the id is in the path, and whose run it is is called `end_user`. */
 function documentIn({ end_user, plan_id, ...rest }: JsonObject): JsonObject {
   if (typeof end_user !== 'string' || end_user === '') throw wrong('end_user', 'the external id of an end user');
+  checkName(end_user, 'end_user');
   return { ...rest, plan_id: PlanUUID.fromWire(plan_id), end_user_id: end_user };
 }
 

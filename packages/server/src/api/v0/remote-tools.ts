@@ -11,6 +11,7 @@ import {
 import type { ControlStore } from '../../control/control-store.ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { type Asked, OpenQuestions } from './open-questions.ts';
+import { checkName } from '../../http/texts.ts';
 import { documentsOf, isObject, jsonBody, router, runId, textField, wrong } from './requests.ts';
 import { describedTools } from './tool-description.ts';
 
@@ -124,6 +125,7 @@ async function callOf(context: AppContext, body: JsonObject): Promise<OutsideCal
   const given = body['execution_context'];
   if (!isObject(given)) throw wrong('execution_context', 'a JSON object');
   const externalId = textField(given, 'end_user_id') || 'portia:default_user';
+  checkName(externalId, 'end_user_id');
   const planRunId = runId(textField(given, 'plan_run_id'));
   const additional = given['additional_data'] ?? {};
   if (!isObject(additional)) throw wrong('execution_context.additional_data', 'a JSON object');

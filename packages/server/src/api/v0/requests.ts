@@ -8,7 +8,7 @@ import {
   type StorageBackend,
 } from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
-import { checkDepth } from '../../http/guards.ts';
+import { bodyText } from '../../http/bodies.ts';
 
 /** A router of `/api/v0`. Every route ends with a slash; without one it is the same route, and never a redirect. */
 export function router(): Hono<Env> {
@@ -17,8 +17,7 @@ export function router(): Hono<Env> {
 
 /** The body, which has to be a JSON object, whatever its content type says. @throws PortiaError `REQUEST_INVALID`. */
 export async function jsonBody(context: AppContext): Promise<JsonObject> {
-  const text = await context.req.text();
-  checkDepth(text);
+  const text = await bodyText(context);
   let value: unknown;
   try {
     value = JSON.parse(text);

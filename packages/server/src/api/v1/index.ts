@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { ControlStore } from '../../control/control-store.ts';
 import type { Env } from '../../http/context.ts';
-import { checkedJson } from '../../http/guards.ts';
+import { checkedJson } from '../../http/bodies.ts';
 import type { ServerLog } from '../../server-log.ts';
 import type { WebhookStore } from '../../webhooks/webhook-store.ts';
 import { idempotency } from '../../http/idempotency.ts';

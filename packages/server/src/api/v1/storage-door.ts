@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { storageDoor } from 'portia-ts';
 import { demand } from '../../auth/principal.ts';
 import type { Env } from '../../http/context.ts';
-import { checkDepth } from '../../http/guards.ts';
+import { bodyText } from '../../http/bodies.ts';
 
 /** The whole store of an organisation, for clients with `storageClass: 'CLOUD'` that drive runs themselves. */
 export function storageRoutes(): Hono<Env> {
@@ -11,8 +11,7 @@ export function storageRoutes(): Hono<Env> {
     demand(context.get('principal'), 'store');
     const { method, url } = context.req;
     const isRead = method === 'GET' || method === 'HEAD';
-    const body = isRead ? '' : await context.req.text();
-    checkDepth(body);
+    const body = isRead ? '' : await bodyText(context);
     return storageDoor(context.get('tenant').storage)({ method, url, text: async () => body });
   });
   return app;
