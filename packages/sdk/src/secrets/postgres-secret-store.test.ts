@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshSchema, startPostgres, type TestPostgres } from '../../test/lib/postgres.ts';
+import { postgresStorage } from '../storage/postgres/index.ts';
 import { testSecretStore } from '../testing/secret-store-contract.ts';
 import { postgresSecretStore } from './postgres-secret-store.ts';
 import type { SecretStore } from './secret-store.ts';
@@ -63,6 +64,18 @@ describe('secrets in PostgreSQL', () => {
     await Promise.all(opened.map((store, index) => store.set(`n/${index}`, 'x')));
     expect(await opened[0]?.list('n/')).toHaveLength(5);
     for (const store of opened) await store.close?.();
+  });
+
+  it('and runs are opened at once, in one schema that is not there', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const schema = fresh();
+      const opened = await Promise.allSettled([
+        ...Array.from({ length: 4 }, () => postgresSecretStore({ url: server.url, schema, key, connections: 1 })),
+        ...Array.from({ length: 4 }, () => postgresStorage({ url: server.url, schema, connections: 1, notify: false })),
+      ]);
+      expect(opened.filter(({ status }) => status === 'rejected')).toEqual([]);
+      for (const one of opened) if (one.status === 'fulfilled') await one.value.close?.();
+    }
   });
 
   it('need a key and an address, and never show them', async () => {

@@ -1,5 +1,6 @@
 import { hashText } from '../core/hash.ts';
 import { type DatabaseOptions, openDatabase } from '../storage/postgres/open-database.ts';
+import { makeSchema } from '../storage/postgres/schema.ts';
 import { type SecretKeyOptions, secretKeysOf } from './secret-keys.ts';
 import type { SecretStore } from './secret-store.ts';
 
@@ -27,9 +28,7 @@ export async function postgresSecretStore({ key, env, ...options }: PostgresSecr
       await ask('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`portia-ts:secrets:${schema}`]);
       const [found] = await ask<{ found: string | null }>('SELECT to_regclass($1)::text AS found', [table]);
       if (found?.found) return;
-      // To make a schema that exists needs a right that its user need not have.
-      const known = await ask('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
-      if (known.length === 0) await ask(`CREATE SCHEMA ${database.schema}`);
+      await makeSchema(ask, database, schema);
       await ask(`CREATE TABLE ${table} (id text PRIMARY KEY, sealed text NOT NULL)`);
     });
   } catch (error) {

@@ -28,17 +28,17 @@ export async function postgresSql(url: string): Promise<Sql> {
   const all: Sql['all'] = async (statement, values = []) => {
     let place = 0;
     const text = statement.replace(/\?/g, () => `$${++place}`).replaceAll(/\bcontrol\./g, `${schema}.`);
+    const { rows } = await patiently(() => pool.query({ text, values: [...values], types } as never));
+    return rows as Row[];
+  };
+  const patiently = async <T>(ask: () => Promise<T>): Promise<T> => {
     const deadline = Date.now() + patienceMs;
     for (;;) {
       try {
-        const { rows } = await pool.query({ text, values: [...values], types } as never);
-        return rows as Row[];
+        return await ask();
       } catch (error) {
-        if (isAway(error) && Date.now() < deadline) {
-          await sleep(100);
-          continue;
-        }
-        throw failed(error);
+        if (!isAway(error) || Date.now() >= deadline) throw failed(error);
+        await sleep(100);
       }
     }
   };
@@ -50,9 +50,30 @@ export async function postgresSql(url: string): Promise<Sql> {
       hint: 'check that the server runs and can be reached',
     });
   };
-  // Two processes that make the schema at once get in each other's way; the second finds it made.
-  await all(`CREATE SCHEMA IF NOT EXISTS ${schema}`).catch(() => all(`CREATE SCHEMA IF NOT EXISTS ${schema}`));
-  return { all, close: () => pool.end() };
+  // PostgreSQL's own IF NOT EXISTS fails where two look at once. Held by a transaction, the turn ends with its connection.
+  const alone: Sql['alone'] = async (work) => {
+    const turn = await patiently(() => pool.connect());
+    // While it is only held, nobody but us hears that it is lost.
+    const lost = (): void => undefined;
+    turn.on('error', lost);
+    try {
+      await turn.query('BEGIN');
+      await turn.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`portia-ts:control:${schema}`]);
+      await work();
+      await turn.query('COMMIT');
+      turn.off('error', lost);
+      turn.release();
+    } catch (error) {
+      turn.release(true);
+      throw PortiaError.isInstance(error) ? error : failed(error);
+    }
+  };
+  await alone(async () => {
+    // To make a schema that exists needs a right that its user need not have.
+    const known = await all('SELECT 1 FROM pg_namespace WHERE nspname = ?', [schema]);
+    if (known.length === 0) await all(`CREATE SCHEMA ${schema}`);
+  });
+  return { all, alone, close: () => pool.end() };
 }
 
 /** How long a statement is tried again while the database is restarted, in milliseconds. All of ours may be done twice. */

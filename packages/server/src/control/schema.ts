@@ -79,8 +79,12 @@ const later = [
   },
 ] as const;
 
-/** Makes the tables and columns that are missing. */
-export async function makeTables(sql: Sql): Promise<void> {
+/** Makes the tables and columns that are missing; of several processes that start at once one does, and the others wait. */
+export function makeTables(sql: Sql): Promise<void> {
+  return sql.alone(() => make(sql));
+}
+
+async function make(sql: Sql): Promise<void> {
   for (const table of tables) await sql.all(table);
   for (const { table, column, type, index } of later) {
     const look = (): Promise<unknown> => sql.all(`SELECT ${column} FROM control.${table} WHERE 1 = 0`);

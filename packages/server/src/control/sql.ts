@@ -14,6 +14,8 @@ export type Row = Readonly<Record<string, unknown>>;
 export interface Sql {
   /** The rows a statement gives. Each statement is one transaction. */
   all(statement: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
+  /** Does some work, for which the processes that share the database take turns. */
+  alone(work: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,8 @@ export async function sqliteSql(file: string): Promise<Sql> {
         found.run([...values]);
         return [];
       },
+      // Each statement waits for the file by itself, and two that make the same thing find it made.
+      alone: (work) => work(),
       async close() {
         database.close();
       },

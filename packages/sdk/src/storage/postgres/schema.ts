@@ -143,9 +143,7 @@ export async function migrate(database: Database, schema: string): Promise<void>
   if ((await version(database, (text, values) => database.rows(text, values))) === steps.length) return;
   await database.transaction(async (ask) => {
     await ask('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`portia-ts:migrate:${schema}`]);
-    // To make a schema that exists needs a right that its user need not have.
-    const known = await ask('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
-    if (known.length === 0) await ask(`CREATE SCHEMA ${database.schema}`);
+    await makeSchema(ask, database, schema);
     const done = await version(database, ask);
     for (let step = done; step < steps.length; step += 1) {
       if (step === 0)
@@ -156,6 +154,14 @@ export async function migrate(database: Database, schema: string): Promise<void>
       await ask(`INSERT INTO ${database.schema}.migration VALUES ($1, $2)`, [step + 1, Date.now()]);
     }
   });
+}
+
+/** Makes the schema when it is missing, within a transaction: runs and secrets may be opened in it at once. */
+export async function makeSchema(ask: Ask, database: Database, schema: string): Promise<void> {
+  await ask('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`portia-ts:schema:${schema}`]);
+  // To make a schema that exists needs a right that its user need not have.
+  const known = await ask('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (known.length === 0) await ask(`CREATE SCHEMA ${database.schema}`);
 }
 
 async function statements(ask: Ask, text: string, schema: string): Promise<void> {
