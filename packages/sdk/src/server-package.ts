@@ -22,6 +22,7 @@ export interface ServerPackage {
     readonly corsOrigins?: readonly string[] | undefined;
     readonly logLevel?: string | undefined;
     readonly settings?: ConfigOptions | undefined;
+    readonly signal?: AbortSignal | undefined;
   }): Promise<{ readonly url: string; readonly storage: string; close(): Promise<void> }>;
   manageKeys(settings: ConfigOptions, request: KeyRequest): Promise<readonly ServedKey[]>;
   rotateSecrets(settings: ConfigOptions): Promise<Rotation>;

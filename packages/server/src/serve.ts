@@ -54,6 +54,8 @@ export interface ServeOptions {
   readonly privateWebhooks?: boolean | undefined;
   /** `trace` to `fatal`, or `silent`: `info` unless given. */
   readonly logLevel?: string | undefined;
+  /** Ends a start that is not done yet: what was opened is closed, and `serve` rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A server that listens. */
@@ -85,11 +87,12 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const { port = 18999, host = '127.0.0.1', noAuth = false, settings = {} } = options;
   refuseOpenDoor(host, noAuth);
   const trustProxy = readTrustProxy(options.trustProxy);
-  const serverConfig = await readServerConfig(options.folder ?? process.cwd(), options.configFile);
+  const { signal } = options;
+  const serverConfig = await unless(signal, readServerConfig(options.folder ?? process.cwd(), options.configFile));
   const own = typeof serverConfig === 'function' ? {} : serverConfig.config;
   const base = Config.fromDefault({ ...own, ...settings });
   const log = serverLog(options.logLevel ?? 'info');
-  const control = await openControl(base);
+  const control = await openControlUnless(signal, base);
   const { concurrency } = options;
   const outbox = new WebhookStore(control.sql, base.secretKey);
   const sender = new WebhookSender(outbox, log, { allowPrivate: options.privateWebhooks ?? noAuth });
@@ -137,7 +140,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     await listening(server, host, port);
     const url = urlOf(host, (server.address() as AddressInfo).port);
     publicUrl = (options.publicUrl ?? url).replace(/\/+$/, '');
-    await openAll(tenants, control, log);
+    await unless(signal, openAll(tenants, control, log));
     const { pruneAfterMs } = options;
     const housekeeping = new Housekeeping({ tenants, control, log, pruneAfterMs });
     const listener = server;
@@ -151,6 +154,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     };
   } catch (error) {
     server?.close();
+    if (server && 'closeAllConnections' in server) server.closeAllConnections();
     await tenants.close();
     await sender.close();
     await control.close();
@@ -166,6 +170,32 @@ function refuseOpenDoor(host: string, noAuth: boolean): void {
     message: `without auth a server listens on a loopback address only, and ${JSON.stringify(host)} is none`,
     hint: 'leave --no-auth out and make keys with npx portia-ts keys create, or listen on 127.0.0.1',
   });
+}
+
+/** Waits for a part of the start, which may be in the hands of others: of a config module, or of a server it asks. */
+async function unless<T>(signal: AbortSignal | undefined, part: Promise<T>): Promise<T> {
+  if (!signal) return part;
+  const heard = new AbortController();
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { signal: heard.signal });
+  });
+  try {
+    return await Promise.race([part, stopped]);
+  } finally {
+    heard.abort();
+  }
+}
+
+async function openControlUnless(signal: AbortSignal | undefined, base: Config): Promise<ControlStore> {
+  const opening = openControl(base);
+  try {
+    return await unless(signal, opening);
+  } catch (error) {
+    opening.then((late) => late.close()).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Opens every organisation, so that its worker takes up what is unfinished. One that cannot be opened stops nobody else. */

@@ -1,15 +1,15 @@
-import type { ServerDoors } from './sign-ins.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import {
   type AnyPlan,
   type AnyTool,
   type ConfigOptions,
   type ExecutionHooks,
   PortiaError,
-  type ToolRegistry,
+  ToolRegistry,
 } from 'portia-ts';
+import { failureIn, importModule } from './config-module.ts';
+import type { ServerDoors } from './sign-ins.ts';
 
 /** What a server runs with: the default export of `portia.config.ts` (or `.mjs`, `.js`). */
 export interface ServerConfig {
@@ -48,8 +48,17 @@ export async function readServerConfig(folder: string, path?: string): Promise<S
   const module = await importModule(file);
   const config = module.default;
   if (typeof config === 'function')
-    return async (server) => checked(await (config as ServerConfigOf)(server), `the function in ${file}`);
+    return async (server) => checked(await called(config as ServerConfigOf, server, file), `the function in ${file}`);
   return checked(config, file);
+}
+
+/** What the function of a config module gives. What a tool says in words of ours, such as that somebody has to sign in, stays. */
+async function called(config: ServerConfigOf, server: ServerDoors, file: string): Promise<unknown> {
+  try {
+    return await config(server);
+  } catch (error) {
+    throw PortiaError.isInstance(error) ? error : await failureIn(`the function in ${file} failed`, error, file);
+  }
 }
 
 function checked(config: unknown, file: string): ServerConfig {
@@ -69,7 +78,14 @@ function checked(config: unknown, file: string): ServerConfig {
       hint: `it may set ${known.join(', ')}`,
     });
   }
-  const { executionHooks } = config as { readonly executionHooks?: unknown };
+  const { tools, executionHooks } = config as { readonly tools?: unknown; readonly executionHooks?: unknown };
+  if (tools !== undefined && !(tools instanceof ToolRegistry) && !isIterable(tools)) {
+    throw new PortiaError({
+      code: 'CONFIG_INVALID',
+      message: `${file} sets tools to something that is neither a list of tools nor a registry`,
+      hint: 'write tools: [myTool, otherTool]',
+    });
+  }
   // A hook in the wrong place would never be asked, and what it was to stop would happen.
   if (executionHooks !== undefined && (typeof executionHooks !== 'object' || executionHooks === null)) {
     throw new PortiaError({
@@ -81,30 +97,6 @@ function checked(config: unknown, file: string): ServerConfig {
   return config;
 }
 
-async function importModule(file: string): Promise<{ readonly default?: unknown }> {
-  try {
-    return (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return importTypeScript(file);
-    throw new PortiaError({
-      code: 'CONFIG_INVALID',
-      message: `${file} cannot be loaded: ${message}`,
-      hint: 'see the cause',
-      cause: error,
-    });
-  }
-}
-
-/** Node reads TypeScript by itself from 22.18 on; before, jiti does. */
-async function importTypeScript(file: string): Promise<{ readonly default?: unknown }> {
-  const { createJiti } = await import('jiti').catch((cause: unknown) => {
-    throw new PortiaError({
-      code: 'PACKAGE_MISSING',
-      message: `this version of Node.js cannot read ${file} by itself, and the package jiti is not installed`,
-      hint: 'npm i jiti (or write portia.config.mjs)',
-      cause,
-    });
-  });
-  return createJiti(import.meta.url).import(file);
+function isIterable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
 }

@@ -62,6 +62,8 @@ export class Tenants {
   readonly #init: TenantsInit;
   readonly #base: Config;
   readonly #open = new Map<string, Promise<Opened>>();
+  /** Those of them that are done opening. */
+  readonly #opened = new Set<Opened>();
   readonly #stop = new AbortController();
 
   constructor(init: TenantsInit) {
@@ -87,6 +89,7 @@ export class Tenants {
     const { settings, doors, log, work } = this.#init;
     const { serverConfig: given } = this.#init;
     const serverConfig = typeof given === 'function' ? await given(doorsOf(doors, organisation)) : given;
+    if (this.#stop.signal.aborted) throw closed();
     const base = Config.fromDefault({ ...serverConfig.config, ...settings });
     const storage = sealed(base, await storageOf(this.#base, organisation));
     const plans = plansOf(serverConfig);
@@ -107,9 +110,16 @@ export class Tenants {
       secrets: doors?.(organisation).secrets,
       closing: this.#stop.signal,
     };
+    // Nobody waits for what is opened while the server shuts down.
+    if (this.#stop.signal.aborted) {
+      await portia.close();
+      throw closed();
+    }
     const attendant = this.#init.attend?.(tenant);
     const worker = work ? this.#workFor(tenant, work) : Promise.resolve();
-    return { tenant, worker, attendant };
+    const opened = { tenant, worker, attendant };
+    this.#opened.add(opened);
+    return opened;
   }
 
   async #workFor({ portia, organisation }: Tenant, work: NonNullable<TenantsInit['work']>): Promise<void> {
@@ -121,15 +131,16 @@ export class Tenants {
     }
   }
 
-  /** Stops the workers; what is in flight stops where it can and stays resumable. Then closes the stores. */
+  /**
+   * Stops the workers; what is in flight stops where it can and stays resumable. Then closes the stores. What is still
+   * opening, perhaps for ever, is not waited for.
+   */
   async close(): Promise<void> {
     this.#stop.abort(new Error('the server is shutting down'));
-    const opened = await Promise.allSettled(this.#open.values());
-    for (const one of opened) {
-      if (one.status !== 'fulfilled') continue;
-      await one.value.worker;
-      await one.value.attendant?.close();
-      await one.value.tenant.portia.close();
+    for (const { tenant, worker, attendant } of this.#opened) {
+      await worker;
+      await attendant?.close();
+      await tenant.portia.close();
     }
   }
 }

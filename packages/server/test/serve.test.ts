@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -42,6 +44,15 @@ const command = (...args: string[]): Running => {
   return one;
 };
 const ran = (...args: string[]): Promise<Ended> => command(...args).ended;
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
 
 interface Served {
   readonly ask: Ask;
@@ -187,6 +198,67 @@ describe('portia-ts serve', () => {
     const keys = new Set(world.effects.filter(({ kind }) => kind === 'charge').map(({ key }) => key));
     expect(keys.size).toBe(100);
   }, 60_000);
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)(
+    'ends at once by %s while its config is not there yet, and is not ready until then',
+    async (signal, code) => {
+      const config = "console.error('asked'); setInterval(() => {}, 1_000); await new Promise(() => {});";
+      writeFileSync(join(folder, 'portia.config.mjs'), `export default async () => { ${config} };`);
+      const port = await freePort();
+      const server = command('serve', '--no-auth', '--port', String(port), '--log-level', 'error');
+      await server.written(/asked/);
+      const asked = Date.now();
+      const ready = await fetch(`http://127.0.0.1:${port}/ready`);
+      expect([ready.status, await ready.json()]).toEqual([503, { status: 'not ready' }]);
+      // Somebody who waits for an answer holds nothing up.
+      const waiting = fetch(`http://127.0.0.1:${port}/api/v1/me`).catch(() => undefined);
+      server.child.kill(signal);
+      expect(await server.ended).toMatchObject({ code, stderr: 'asked\n' });
+      expect(Date.now() - asked).toBeLessThan(5_000);
+      await waiting;
+    },
+  );
+
+  it('ends at once by SIGTERM while its config module is not read yet', async () => {
+    const config = "console.error('asked'); setInterval(() => {}, 1_000); await new Promise(() => {});";
+    writeFileSync(join(folder, 'portia.config.mjs'), `${config}; export default {};`);
+    const server = command('serve', '--no-auth', '--port', '0');
+    await server.written(/asked/);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toMatchObject({ code: 143, stderr: 'asked\n' });
+  });
+
+  it('keys are made by many processes at once, where there is no store yet', async () => {
+    const made = await Promise.all(Array.from({ length: 8 }, () => ran('keys', 'create')));
+    expect(made.filter(({ code }) => code !== 0)).toEqual([]);
+    expect(new Set(made.map(({ stdout }) => stdout.trim())).size).toBe(8);
+  });
+
+  const notParsed = 'export default {\n  tools: [\n  plans: {} };\n';
+  const throws = "export default () => {\n  throw new Error('boom');\n};\n";
+  it.each([
+    ['is no JavaScript', 'a.mjs', notParsed, /a\.mjs cannot be loaded: .*Unexpected token.*a\.mjs:3/],
+    ['is no TypeScript', 'a.ts', notParsed, /a\.ts cannot be loaded: .*a\.ts/],
+    ['throws', 'b.mjs', "\nthrow new Error('boom');\n", /b\.mjs cannot be loaded: boom \(.*b\.mjs:2:7\)/],
+    ['is a function that throws', 'c.mjs', throws, /the function in .*c\.mjs failed: boom \(.*c\.mjs:2:9\)/],
+    ['is such a function in TypeScript', 'c.ts', throws, /the function in .*c\.ts failed: boom \(.*c\.ts:2:9\)/],
+    [
+      'names a package that is not there',
+      'd.mjs',
+      "import 'not-there-at-all';\n",
+      /d\.mjs cannot be loaded: .*not-there-at-all/,
+    ],
+    ['has tools in an object', 'e.mjs', 'export default { tools: {} };\n', /e\.mjs sets tools to something/],
+  ])('says what is wrong, and where, with a config that %s', async (_what, name, text, message) => {
+    writeFileSync(join(folder, name), text);
+    const { code, stderr } = await ran('serve', '--no-auth', '--port', '0', '--config', name);
+    expect(stderr).toMatch(/^✗ CONFIG_INVALID: /);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
 
   it('opens no door without a check: not without keys on an address of others, and not by a config it cannot read', async () => {
     const open = await ran('serve', '--no-auth', '--host', '0.0.0.0', '--port', '0');

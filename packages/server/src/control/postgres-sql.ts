@@ -28,7 +28,8 @@ export async function postgresSql(url: string): Promise<Sql> {
   const all: Sql['all'] = async (statement, values = []) => {
     let place = 0;
     const text = statement.replace(/\?/g, () => `$${++place}`).replaceAll(/\bcontrol\./g, `${schema}.`);
-    const { rows } = await patiently(() => pool.query({ text, values: [...values], types } as never));
+    const asked = { text, values: [...values], types } as never;
+    const { rows } = await patiently((): Promise<{ readonly rows: readonly unknown[] }> => pool.query(asked));
     return rows as Row[];
   };
   const patiently = async <T>(ask: () => Promise<T>): Promise<T> => {

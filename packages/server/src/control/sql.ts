@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PortiaError } from 'portia-ts';
 
 /** A value as both databases hold it; times are epoch milliseconds. */
@@ -19,6 +20,23 @@ export interface Sql {
   close(): Promise<void>;
 }
 
+/** How long to wait for another process that writes, in milliseconds. */
+const busyMs = 5_000;
+
+/** Several processes that open a new file at once get in each other's way, and SQLite does not wait for that. */
+async function patiently<T>(open: () => T): Promise<T> {
+  const deadline = Date.now() + busyMs;
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      const isBusy = String((error as { readonly code?: unknown }).code).startsWith('SQLITE_BUSY');
+      if (!isBusy || Date.now() > deadline) throw error;
+      await sleep(5 + Math.random() * 20);
+    }
+  }
+}
+
 /** A SQLite file, or `:memory:`. */
 export async function sqliteSql(file: string): Promise<Sql> {
   const { default: Database } = await import('libsql');
@@ -26,8 +44,16 @@ export async function sqliteSql(file: string): Promise<Sql> {
   try {
     // Secrets of webhooks stand in it: made now, it is for nobody else on this machine. SQLite's own files follow it.
     if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600));
-    const database = new Database(file);
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; PRAGMA synchronous = NORMAL;');
+    const database = await patiently(() => {
+      const made = new Database(file, { timeout: busyMs });
+      try {
+        made.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+        return made;
+      } catch (error) {
+        made.close();
+        throw error;
+      }
+    });
     const prepared = new Map<string, ReturnType<typeof database.prepare>>();
     return {
       async all(statement, values = []) {

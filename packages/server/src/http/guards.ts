@@ -80,6 +80,13 @@ export interface GuardOptions {
 /** How often one address may try keys that are wrong. */
 const wrongKeys: Rate = { perSecond: 5, burst: 50 };
 
+/** What is wrong with the config of this server names its files, and is nothing that whoever asks could change. */
+function ofTheServer(error: unknown): never {
+  if (!PortiaError.isInstance(error) || error.code !== 'CONFIG_INVALID') throw error;
+  const message = 'this server is not set up as it has to be; its log says what is wrong';
+  throw new PortiaError({ code: 'INTERNAL', message, cause: error });
+}
+
 /** Lets nobody in who is not known, then gives the request its principal and its tenant. */
 export function guard({ authenticate, tenantFor, rate }: GuardOptions): MiddlewareHandler<Env> {
   const byPrincipal = new RateLimit(rate);
@@ -93,7 +100,7 @@ export function guard({ authenticate, tenantFor, rate }: GuardOptions): Middlewa
     context.set('principal', known.principal);
     context.set('keyId', known.keyId);
     context.set('holds', known.holds ?? (async () => true));
-    context.set('tenant', await tenantFor(known.organisation));
+    context.set('tenant', await tenantFor(known.organisation).catch(ofTheServer));
     await next();
   };
 }

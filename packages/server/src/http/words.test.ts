@@ -76,3 +76,15 @@ it('names no file of its machine to whoever asks', async () => {
     expect(JSON.stringify(body)).not.toContain(folder);
   }
 });
+
+it('tells nobody what is wrong in the config of the server, but for its log', async () => {
+  const log: string[] = [];
+  // It is refused before it is called: here nobody listens.
+  const broken = await testServer(() => ({}), { log });
+  const answer = await broken.ask('GET', '/api/v1/runs', { as: await broken.key('admin') });
+  expect(answer).toMatchObject({ status: 500, body: { code: 'INTERNAL' } });
+  expect(answer.body.detail).toContain('its log says what is wrong');
+  expect(JSON.stringify(answer.body)).not.toContain('a config that is a function');
+  expect(log.join()).toContain('a config that is a function');
+  await broken.close();
+});

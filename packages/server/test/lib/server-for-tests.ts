@@ -6,7 +6,7 @@ import { ControlStore, defaultOrganisation } from '../../src/control/control-sto
 import { postgresSql } from '../../src/control/postgres-sql.ts';
 import { sqliteSql } from '../../src/control/sql.ts';
 import type { Rate } from '../../src/http/rate-limit.ts';
-import type { ServerConfig } from '../../src/server-config.ts';
+import type { ServerConfig, ServerConfigOf } from '../../src/server-config.ts';
 import { serverLog } from '../../src/server-log.ts';
 import { Tenants } from '../../src/tenants.ts';
 import { WebhookSender } from '../../src/webhooks/webhook-sender.ts';
@@ -28,7 +28,7 @@ export interface TestServer {
 
 /** Starts one: in memory, or with its stores in a folder or a database, where another one finds them. */
 export async function testServer(
-  serverConfig: ServerConfig = {},
+  serverConfig: ServerConfig | ServerConfigOf = {},
   {
     rate = { perSecond: 1e6, burst: 1e6 },
     maxBodyBytes = 1_000_000,

@@ -49,7 +49,7 @@ export const serveCommand: Command = {
     loadEnvironment(input);
     interrupt.arm();
     const { serve } = await loadServer();
-    const running = await serve({
+    const starting = serve({
       port: portOf(input.text('port')),
       host: input.text('host'),
       noAuth: input.flag('no-auth'),
@@ -64,7 +64,12 @@ export const serveCommand: Command = {
       privateWebhooks: input.flag('private-webhooks') ? true : undefined,
       logLevel: logLevelOf(input.text('log-level') ?? input.text('default-log-level')),
       settings: serverSettingsOf(input),
+      signal: interrupt.signal,
     });
+    const running = await starting.catch((error: unknown) => {
+      if (!interrupt.by) throw error;
+    });
+    if (!running) return interrupt.by === 'SIGINT' ? exitCodes.interrupted : exitCodes.terminated;
     if (json) writeJson(io.out, { url: running.url, storage: running.storage });
     else
       writeLines(io.err, [
