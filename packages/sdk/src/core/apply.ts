@@ -21,6 +21,7 @@ import { addModelCall } from './usage.ts';
 import {
   exitTarget,
   type Fork,
+  type Frame,
   type FrameChange,
   newFork,
   newThread,
@@ -144,7 +145,7 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
   if (name !== undefined && output && event.skipped !== 'hook' && event.result === undefined) {
     // The item of a loop is what its body is about, not a result.
     const marker = event.skipped === 'condition' || state.program.instructions[step]?.op === 'loop';
-    if (state.program.keepsVisits) keepValue(thread.values, step, output);
+    if (state.program.keepsVisits) keepValue(thread, step, output);
     // What ends the whole run is its outcome at once.
     const record = event.next === exitTarget ? state.root : thread;
     recordOutput(record.outputs, name, output);
@@ -171,7 +172,7 @@ function endStep(state: RunState, event: EventOf<'step-end'>): void {
 function keepResult(state: RunState, thread: Thread, step: number, result: boolean): void {
   const instruction = state.program.instructions[step];
   const judges = instruction?.op === 'loop' ? instruction.type !== 'for-each' : judging.has(instruction?.op);
-  if (judges) keepValue(thread.values, step, LocalDataValue(result));
+  if (judges) keepValue(thread, step, LocalDataValue(result));
 }
 
 const judging: ReadonlySet<string | undefined> = new Set(['if', 'else-if', 'end-loop']);
@@ -194,10 +195,13 @@ function recordOutput(outputs: Map<string, Output>, name: string, output: Output
   if (!isMarker(output) || !before || isMarker(before)) outputs.set(name, output);
 }
 
-function keepValue(values: Map<number, Output[]>, step: number, output: Output): void {
-  const known = values.get(step);
+function keepValue(of: Pick<Thread, 'values'> & Partial<Thread>, step: number, output: Output): void {
+  const known = of.values.get(step);
   if (known) known.push(output);
-  else values.set(step, [output]);
+  else of.values.set(step, [output]);
+  if (!of.rounds) return;
+  of.rounds.made += 1;
+  of.rounds.last.set(step, of.rounds.made);
 }
 
 function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): void {
@@ -219,14 +223,32 @@ function moveOn(state: RunState, thread: Thread, event: EventOf<'step-end'>): vo
   }
 }
 
-function changeFrames({ frames }: Thread, frame: FrameChange): void {
-  if ('push' in frame) frames.push(frame.push);
-  else if ('drop' in frame) frames.length -= frame.drop;
-  else {
-    const top = frames.pop();
+function changeFrames(thread: Thread, frame: FrameChange): void {
+  const { frames } = thread;
+  if ('push' in frame) {
+    frames.push(frame.push);
+    if (frame.push.kind === 'loop') beginRound(thread);
+  } else if ('drop' in frame) {
+    for (let left = frame.drop; left > 0; left -= 1) leaveBlock(thread);
+  } else {
+    const top = leaveBlock(thread);
     if ('top' in frame) frames.push(frame.top);
-    else if ('advance' in frame && top?.kind === 'loop') frames.push({ ...top, iteration: top.iteration + 1 });
+    else if ('advance' in frame && top?.kind === 'loop') {
+      frames.push({ ...top, iteration: top.iteration + 1 });
+      beginRound(thread);
+    }
   }
+}
+
+function leaveBlock({ frames, rounds }: Thread): Frame | undefined {
+  const left = frames.pop();
+  if (left?.kind === 'loop') rounds?.begun.pop();
+  return left;
+}
+
+function beginRound(thread: Thread): void {
+  thread.rounds ??= { made: 0, last: new Map(), begun: [] };
+  thread.rounds.begun.push(thread.rounds.made);
 }
 
 function startThread(state: RunState, event: EventOf<'thread-start'>): void {
@@ -235,7 +257,7 @@ function startThread(state: RunState, event: EventOf<'thread-start'>): void {
   const thread = newThread(id, parent, place, next);
   if (item !== undefined) {
     const value = LocalDataValue(item);
-    keepValue(thread.values, step, value);
+    keepValue(thread, step, value);
     const name = state.program.instructions[step]?.output;
     if (name !== undefined) recordOutput(thread.outputs, name, value);
   }
@@ -264,7 +286,7 @@ function merge(
   into: Pick<Fork, 'values' | 'outputs' | 'lastStep' | 'untold'>,
   from: Pick<Fork, 'values' | 'outputs' | 'lastStep' | 'untold'>,
 ): void {
-  for (const [step, outputs] of from.values) for (const output of outputs) keepValue(into.values, step, output);
+  for (const [step, outputs] of from.values) for (const output of outputs) keepValue(into, step, output);
   for (const [name, output] of from.outputs) recordOutput(into.outputs, name, output);
   into.untold.push(...from.untold);
   into.lastStep = from.lastStep ?? into.lastStep;

@@ -1,5 +1,6 @@
 import type { Step } from './plan.ts';
 import type { Args, Condition, FirstOf, StepV2, Template } from './plan-v2-steps.ts';
+import type { Schema } from './schema.ts';
 
 /**
  * What a plan compiles to: instructions in the order of its steps, with every name looked up and every jump settled.
@@ -135,13 +136,19 @@ export interface ExitInstruction extends ScopedInstruction {
 
 export interface SubPlanInstruction extends ScopedInstruction {
   readonly op: 'sub-plan';
+  /** What its inputs are bound to; what is bound to nothing that is there has its default. */
   readonly inputs: Args;
+  readonly defaults: Args;
+  /** Inputs whose values are made to fit a schema here, and have not been before. */
+  readonly checks: readonly { readonly name: string; readonly schema?: Schema | undefined }[];
   readonly end: number;
 }
 
 export interface EndSubPlanInstruction extends ScopedInstruction {
   readonly op: 'end-sub-plan';
   readonly start: number;
+  /** Of the final output of the sub-plan. */
+  readonly schema: Schema | undefined;
 }
 
 /** An instruction that only steers. */

@@ -1,5 +1,6 @@
 import type { JsonValue } from './json.ts';
 import type { Output } from './output.ts';
+import type { Program } from './program.ts';
 import type { Untold } from './untold.ts';
 
 /** A block that a thread is inside of; part of the stored run. */
@@ -40,6 +41,8 @@ export interface Thread {
   readonly counts: Map<number, number>;
   /** By step: what its visits in this thread made, in order; joins what the parent knows when all strands have ended. */
   readonly values: Map<number, Output[]>;
+  /** The rounds of the loops it is inside of; none before its first loop. */
+  rounds: Rounds | undefined;
   /** By output name: what the record shows of this thread. */
   readonly outputs: Map<string, Output>;
   /** The strands it waits for. */
@@ -48,6 +51,15 @@ export interface Thread {
   lastStep: number | undefined;
   /** Ends of steps that a hook is to be told of, in order. */
   readonly untold: Untold[];
+}
+
+/** When values were made, next to when the rounds of loops began: counted in values. */
+export interface Rounds {
+  made: number;
+  /** By step: when it made its last value. */
+  readonly last: Map<number, number>;
+  /** Of each loop among the frames, outermost first: when its round began. */
+  readonly begun: number[];
 }
 
 /** The strands of a parallel block or a concurrent loop. */
@@ -78,6 +90,7 @@ export function newThread(id: string, parent: Thread | undefined, place: number,
     frames: [],
     counts: new Map(),
     values: new Map(),
+    rounds: undefined,
     outputs: new Map(),
     fork: undefined,
     lastStep: undefined,
@@ -146,9 +159,29 @@ function placesOf({ parent, place }: Thread): readonly number[] {
 
 /** What a step made last, as a thread sees it. */
 export function lastValueOf(thread: Thread, step: number): Output | undefined {
-  for (let at: Thread | undefined = thread; at; at = at.parent) {
-    const own = at.values.get(step);
-    if (own && own.length > 0) return own[own.length - 1];
-  }
+  return ownerOf(thread, step)?.values.get(step)?.at(-1);
+}
+
+/** The nearest thread in which a step made something. */
+function ownerOf(thread: Thread, step: number): Thread | undefined {
+  for (let at: Thread | undefined = thread; at; at = at.parent) if (at.values.has(step)) return at;
   return undefined;
+}
+
+/**
+ * What a step made last, as the step `from` sees it: within a loop that both stand in, of this round alone, as it is for
+ * the strands of a concurrent loop. What steers the loop itself looks back at the round before.
+ */
+export function valueSeen({ instructions }: Program, thread: Thread, from: number, step: number): Output | undefined {
+  const owner = ownerOf(thread, step);
+  const output = owner?.values.get(step)?.at(-1);
+  if (!owner?.rounds) return output;
+  const { begun, last } = owner.rounds;
+  const loops = owner.frames.filter(({ kind }) => kind === 'loop');
+  const around = loops.findLastIndex(({ step: start }) => {
+    const loop = instructions[start];
+    const end = loop?.op === 'loop' ? loop.end : -1;
+    return [from, step].every((one) => one > start && one < end);
+  });
+  return around >= 0 && (last.get(step) ?? 0) <= Number(begun[around]) ? undefined : output;
 }

@@ -34,9 +34,8 @@ function compilable(plan: AnyPlanV2, form: Plan): CompilablePlan {
     steps: plan.steps,
     legacySteps: form.steps,
     summarize: plan.summarize,
-    defaults: Object.fromEntries(
-      plan.planInputs.flatMap(({ name, defaultValue }) => (defaultValue === undefined ? [] : [[name, defaultValue]])),
-    ),
+    planInputs: plan.planInputs,
+    finalOutputSchema: plan.finalOutputSchema,
     subPlan: ({ plan: inner }) => compilable(inner, legacyOf(inner)),
   };
 }

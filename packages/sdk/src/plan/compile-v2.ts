@@ -1,7 +1,10 @@
 import { PortiaError } from '../core/errors.ts';
 import type { Step } from '../core/plan.ts';
-import type { Args, StepV2 } from '../core/plan-v2-steps.ts';
+import type { PlanInputV2 } from '../core/plan-v2.ts';
+import type { StepV2 } from '../core/plan-v2-steps.ts';
 import type { Instruction, Program, Scope } from '../core/program.ts';
+import { isReference } from '../core/reference.ts';
+import type { Schema } from '../core/schema.ts';
 
 /** What a builder plan gives the compiler. */
 export interface CompilablePlan {
@@ -9,8 +12,9 @@ export interface CompilablePlan {
   /** The Portia 0.9 form of each step, in the same order. */
   readonly legacySteps: readonly Step[];
   readonly summarize: boolean;
-  /** The defaults of its inputs, for sub-plans. */
-  readonly defaults: Args;
+  /** Empty where a stored plan is only read. */
+  readonly planInputs: readonly PlanInputV2[];
+  readonly finalOutputSchema?: Schema | undefined;
   /** The plan of a sub-plan step. */
   subPlan(step: Extract<StepV2, { kind: 'sub-plan' }>): CompilablePlan;
 }
@@ -152,7 +156,13 @@ class Compiler {
       op: 'sub-plan',
       key: `${base.key}/`,
       output: `${base.output}/inputs`,
-      inputs: { ...inner.defaults, ...step.inputValues },
+      inputs: step.inputValues,
+      defaults: Object.fromEntries(
+        inner.planInputs.flatMap(({ name, defaultValue }) =>
+          defaultValue === undefined ? [] : [[name, defaultValue]],
+        ),
+      ),
+      checks: inner.planInputs.filter((input) => !this.#isSettled(input, step.inputValues[input.name])),
       end: -1,
     });
     const compiler = new Compiler(this.#instructions, inner, {
@@ -162,11 +172,23 @@ class Compiler {
       inputsFrom: start,
     });
     compiler.compile();
-    const end = this.#push({ ...base, index: this.#instructions.length, op: 'end-sub-plan', start });
+    const end = this.#push({
+      ...base,
+      index: this.#instructions.length,
+      op: 'end-sub-plan',
+      start,
+      schema: inner.finalOutputSchema,
+    });
     this.#names.set(step.name, end);
     this.#scope.places[base.scope.places.length - 1] = end;
     this.#set(start, { end });
     for (const exit of compiler.#exits) this.#set(exit, { end });
+  }
+
+  /** An input that is one of the plan around it fits already: its schema was applied to it when the run began. */
+  #isSettled({ schema }: PlanInputV2, value: unknown): boolean {
+    if (!isReference(value) || value.reference !== 'input' || value.path !== '') return false;
+    return this.#plan.planInputs.some((outer) => outer.name === value.name && outer.schema === schema);
   }
 
   #closeIf(clauses: readonly number[], end: number): void {

@@ -106,7 +106,7 @@ function skeleton(shape: JsonObject, form: Plan): CompilablePlan {
     steps: shape['steps'] as unknown as readonly StepV2[],
     legacySteps: form.steps,
     summarize: shape['summarize'] === true,
-    defaults: {},
+    planInputs: [],
     subPlan: (step) => skeleton((step.plan as unknown as { readonly $plan: JsonObject }).$plan, form),
   };
 }

@@ -5,17 +5,21 @@ import type { Condition } from '../core/plan-v2-steps.ts';
 import type {
   ControlInstruction,
   EndLoopInstruction,
+  EndSubPlanInstruction,
   ExitInstruction,
   IfInstruction,
   LoopInstruction,
 } from '../core/program.ts';
 import { isReference, StepOutput } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
-import { exitTarget, type Frame, lastValueOf, type Thread, visitName } from '../core/thread.ts';
+import { exitTarget, type Frame, lastValueOf, type Thread, valueSeen, visitName } from '../core/thread.ts';
 import { judgeSentence } from './agents/condition.ts';
+import { checked, fit } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
+import { fittingInput } from './plan-run-inputs.ts';
 import { resolve, resolveArgs, resolveText } from './references.ts';
 import type { DrivenRun } from './runtime.ts';
+import { fullValue } from './step-inputs.ts';
 import { VisitRun } from './visit-run.ts';
 
 type StepEndBody = Extract<RunEventBody, { type: 'step-end' }>;
@@ -70,7 +74,7 @@ function decide(
     case 'sub-plan':
       return enterSubPlan(visit, instruction);
     case 'end-sub-plan':
-      return leaveSubPlan(thread);
+      return leaveSubPlan(visit, thread, instruction);
   }
 }
 
@@ -98,9 +102,10 @@ async function clause(visit: VisitRun, instruction: IfInstruction, frame: Frame 
 
 function firstOf(visit: VisitRun, thread: Thread, value: { readonly firstOf: readonly string[] } | undefined): Move {
   if (!value) return { result: true };
+  const { program } = visit.driver.state;
   for (const name of value.firstOf) {
     const step = visit.scope?.steps.get(name);
-    const output = step === undefined ? undefined : lastValueOf(thread, step);
+    const output = step === undefined ? undefined : valueSeen(program, thread, visit.step, step);
     if (output && 'value' in output) return { output: { value: output.value } };
     if (output) return { output: { memory: output.outputName, summary: output.summary } };
   }
@@ -165,13 +170,27 @@ async function enterSubPlan(
   visit: VisitRun,
   instruction: Extract<ControlInstruction, { op: 'sub-plan' }>,
 ): Promise<Move> {
-  const inputs = await resolveArgs(visit.at, instruction.inputs);
-  return { result: true, frame: { push: { kind: 'sub-plan', step: instruction.index, inputs } } };
+  const { defaults, index } = instruction;
+  const bound = await resolveArgs(visit.at, instruction.inputs);
+  for (const { name, schema } of instruction.checks) {
+    const value = bound[name];
+    if (value !== undefined && schema) bound[name] = await fittingInput(name, schema, value);
+  }
+  const inputs = { ...(await resolveArgs(visit.at, defaults)), ...bound };
+  return { result: true, frame: { push: { kind: 'sub-plan', step: index, inputs } } };
 }
 
-function leaveSubPlan(thread: Thread): Move {
-  const last = thread.lastStep === undefined ? undefined : lastValueOf(thread, thread.lastStep);
+/** What a sub-plan gives: what its last step made, in the schema of its final output; or the message of its exit. */
+async function leaveSubPlan(visit: VisitRun, thread: Thread, { schema }: EndSubPlanInstruction): Promise<Move> {
+  const { program } = visit.driver.state;
+  const { lastStep } = thread;
+  const last = lastStep === undefined ? undefined : lastValueOf(thread, lastStep);
   const frame = { pop: true } as const;
+  const isShaped = schema && lastStep !== undefined && program.instructions[lastStep]?.op !== 'exit';
+  if (last && isShaped) {
+    const value = await fullValue(visit.run.runtime.storage, visit.driver.state, last);
+    return { output: { value: (await fit(schema, value))?.value ?? (await checked(schema, value)) }, frame };
+  }
   if (!last) return { output: { value: null }, frame };
   return 'value' in last
     ? { output: { value: last.value }, frame }
@@ -233,7 +252,7 @@ async function judge(
   initial?: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   const values = initial
-    ? { ...(await resolveArgs(visit.at, withOptional(args))), ...(await resolveArgs(visit.at, initial)) }
+    ? { ...(await resolveArgs(visit.at, withOptional(args, initial))), ...(await resolveArgs(visit.at, initial)) }
     : await resolveArgs(visit.at, args);
   if (typeof condition === 'function') return truthOf(visit.instruction.key, condition, values);
   return judgeSentence(visit, await resolveText(visit.at, condition), values);
@@ -263,12 +282,13 @@ async function truthOf(
 }
 
 /** Before the first iteration, what only the body makes is not there yet: `initial` stands in for it. */
-function withOptional(args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function withOptional(
+  args: Readonly<Record<string, unknown>>,
+  initial: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const others = Object.entries(args).filter(([key]) => !Object.hasOwn(initial, key));
   return Object.fromEntries(
-    Object.entries(args).map(([key, value]) => [
-      key,
-      isReference(value) && value.reference === 'step' ? optional(value) : value,
-    ]),
+    others.map(([key, value]) => [key, isReference(value) && value.reference === 'step' ? optional(value) : value]),
   );
 }
 

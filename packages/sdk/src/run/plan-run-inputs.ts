@@ -2,7 +2,7 @@ import { PortiaError } from '../core/errors.ts';
 import { isPlainObject, type JsonValue, toJson } from '../core/json.ts';
 import { LocalDataValue } from '../core/output.ts';
 import type { Plan } from '../core/plan.ts';
-import { validate } from '../core/schema.ts';
+import { type Schema, validate } from '../core/schema.ts';
 import { builderOf } from '../plan/builder-programs.ts';
 import type { ExecutionHooks } from './hooks.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -55,7 +55,11 @@ export function inputAsShown(name: string, value: JsonValue, hooks: Pick<Executi
 /** An input of a builder plan is what its schema makes of the value. @throws PortiaError `INPUT_INVALID`. */
 async function checkedInput(plan: Plan, name: string, value: unknown): Promise<JsonValue> {
   const schema = builderOf(plan)?.planInputs.find((input) => input.name === name)?.schema;
-  if (!schema) return toJson(value, `input ${name}`);
+  return schema ? fittingInput(name, schema, value) : toJson(value, `input ${name}`);
+}
+
+/** What the schema of an input makes of a value. @throws PortiaError `INPUT_INVALID`. */
+export async function fittingInput(name: string, schema: Schema, value: unknown): Promise<JsonValue> {
   const validation = await validate(schema, value);
   if (validation.ok) return toJson(validation.value, `input ${name}`);
   throw new PortiaError({

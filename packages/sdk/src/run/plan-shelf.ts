@@ -84,6 +84,7 @@ export class PlanShelf implements Plans {
   async view(id: PlanUUID): Promise<Plan> {
     const known = this.#known.get(id) ?? this.#views.get(id);
     if (known) return known;
+    if (this.#registered.has(id)) return this.get(id);
     const record = await this.record(id);
     const plan = planForReading(record);
     // With no schemas or builder plan beside its document, the plan that is read is the plan that runs.

@@ -3,7 +3,7 @@ import { isInMemory, type Output, textOf } from '../core/output.ts';
 import type { Scope } from '../core/program.ts';
 import { isReference, type Reference, referencesIn, resolveReferences } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
-import { lastValueOf, type Thread, valuesOf } from '../core/thread.ts';
+import { type Thread, valueSeen, valuesOf } from '../core/thread.ts';
 import type { Awaitable, StorageBackend } from '../storage/storage-backend.ts';
 import { fullValue } from './step-inputs.ts';
 
@@ -13,6 +13,8 @@ export interface Place {
   readonly state: RunState;
   readonly thread: Thread;
   readonly scope: Scope;
+  /** The step that refers. */
+  readonly step: number;
 }
 
 /** The references in a part of a plan, which never changes: looked for once. */
@@ -63,7 +65,7 @@ function lookUp(at: Place, reference: Reference): Awaitable<JsonValue | undefine
     const values = valuesOf(at.thread, step).map((output) => full(at, output));
     return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as JsonValue[]);
   }
-  const output = lastValueOf(at.thread, step);
+  const output = valueSeen(at.state.program, at.thread, at.step, step);
   return output && full(at, output);
 }
 

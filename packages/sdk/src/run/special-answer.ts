@@ -1,7 +1,8 @@
 import { PortiaError } from '../core/errors.ts';
-import type { JsonValue } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { ClarificationRecord, RunState } from '../core/run-state.ts';
-import { type Schema, validate } from '../core/schema.ts';
+import { isSchema, type Schema, validate } from '../core/schema.ts';
+import { schemaFromJson } from '../plan/plan-record.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
 import { readGivenResult, resultQuestionOf } from './ledger.ts';
 
@@ -16,7 +17,7 @@ export async function checkSpecialAnswer(
   response: JsonValue,
 ): Promise<void> {
   const schema = schemaOf(state, record);
-  if (schema) await checkFits(schema, response);
+  if (schema) await checkFits(isSchema(schema) ? schema : await schemaFromJson(schema.$schema), response);
   const callId = resultQuestionOf(record.key);
   if (callId === undefined) return;
   for (const visit of state.visits) {
@@ -25,8 +26,13 @@ export async function checkSpecialAnswer(
   }
 }
 
+/** A schema as it stands in a stored plan, of which this process does not have the real one. */
+interface StoredSchema {
+  readonly $schema: JsonObject;
+}
+
 /** The schema a step wants the answer to its question in. */
-function schemaOf(state: RunState, { step, key }: ClarificationRecord): Schema | undefined {
+function schemaOf(state: RunState, { step, key }: ClarificationRecord): Schema | StoredSchema | undefined {
   const instruction = state.program.instructions[step];
   if (instruction?.op !== 'work' || !(key.startsWith('input:') || key.startsWith('wait-for:'))) return undefined;
   const { work } = instruction;

@@ -90,7 +90,7 @@ export class VisitRun {
   get at(): Place {
     const { scope, thread } = this;
     if (!scope) throw new Error('steps of this plan hold no references');
-    return { storage: this.run.runtime.storage, state: this.driver.state, thread, scope };
+    return { storage: this.run.runtime.storage, state: this.driver.state, thread, scope, step: this.step };
   }
 
   /** What the record holds of this visit. */

@@ -21,6 +21,11 @@ export interface Expected {
 class Env {
   readonly parent: Env | undefined;
   readonly values = new Map<string, JsonValue[]>();
+  /** By name: when its last value was made. */
+  readonly #made = new Map<string, number>();
+  #count = 0;
+  /** The rounds it is in, outermost first: what their loop makes, and when they began. */
+  readonly #rounds: { readonly names: ReadonlySet<string>; readonly begun: number }[] = [];
   last: JsonValue | undefined;
   readonly given: JsonValue;
 
@@ -33,8 +38,26 @@ class Env {
     return [...(this.parent?.all(name) ?? []), ...(this.values.get(name) ?? [])];
   }
 
+  /** What a step made last; within a round of its loop, in this round. */
+  latest(name: string): JsonValue | undefined {
+    const own = this.values.get(name);
+    if (!own) return this.parent?.latest(name);
+    const round = this.#rounds.findLast(({ names }) => names.has(name));
+    return round && Number(this.#made.get(name)) <= round.begun ? undefined : own.at(-1);
+  }
+
   keep(name: string, value: JsonValue): void {
     this.values.set(name, [...(this.values.get(name) ?? []), value]);
+    this.#count += 1;
+    this.#made.set(name, this.#count);
+  }
+
+  /** One round of a loop that makes these. */
+  round(names: ReadonlySet<string>, walk: () => Ended): Ended {
+    this.#rounds.push({ names, begun: this.#count });
+    const ended = walk();
+    this.#rounds.pop();
+    return ended;
   }
 
   join(strand: Env): void {
@@ -103,7 +126,7 @@ export function expectationOf({ tree }: Program): Expected {
       case 'llm':
       case 'ask': {
         const parts = node.refs.map(({ name, mode }) =>
-          textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.all(name).at(-1) ?? null)),
+          textOf(name === '' ? env.given : mode === 'full' ? [...env.all(name)] : (env.latest(name) ?? null)),
         );
         const guidance = `${node.name} ${parts[0] ?? ''} ${parts[1] ?? ''}?`;
         if (node.t === 'llm') return void tell(env, node.name, node.out, saidTo(`[[${guidance}]]`));
@@ -121,8 +144,8 @@ export function expectationOf({ tree }: Program): Expected {
         }
         if (!isTaken && node.last) ended = walk(node.last, env, inSub);
         if (ended || node.merge.length === 0) return ended;
-        const first = node.merge.find((name) => env.all(name).length > 0);
-        return void record(env, node.end, node.out, first === undefined ? null : (env.all(first).at(-1) as JsonValue));
+        const first = node.merge.map((name) => env.latest(name)).find((value) => value !== undefined);
+        return void record(env, node.end, node.out, first ?? null);
       }
       case 'for': {
         const items = typeof node.over === 'number' ? [...Array(node.over).keys()] : [...env.all(node.over.name)];
@@ -136,7 +159,7 @@ export function expectationOf({ tree }: Program): Expected {
         }
         for (const item of items) {
           env.keep(node.name, item);
-          const ended = walk(node.body, env, inSub);
+          const ended = env.round(namesIn(node.body), () => walk(node.body, env, inSub));
           if (ended) return ended;
         }
         return undefined;
@@ -148,9 +171,11 @@ export function expectationOf({ tree }: Program): Expected {
           if (node.kind === 'while') env.keep(node.name, again);
           if (!again) return undefined;
           told.push(node.tickOut);
-          env.keep(node.tick, 'tick');
-          env.last = 'tick';
-          const ended = walk(node.body, env, inSub);
+          const ended = env.round(namesIn([node]), () => {
+            env.keep(node.tick, 'tick');
+            env.last = 'tick';
+            return walk(node.body, env, inSub);
+          });
           if (ended) return ended;
           if (node.kind === 'while') continue;
           const more = env.all(node.tick).length < node.times;
@@ -197,11 +222,34 @@ export function expectationOf({ tree }: Program): Expected {
   };
 }
 
+/** The names of all that is in these; a sub-plan's steps are its own affair. */
+function namesIn(nodes: readonly Named[]): ReadonlySet<string> {
+  const names = (node: Named): readonly string[] => {
+    switch (node.t) {
+      case 'if':
+        return [
+          node.end,
+          ...node.arms.flatMap(({ name, body }) => [name, ...body.flatMap(names)]),
+          ...(node.last ?? []).flatMap(names),
+        ];
+      case 'for':
+        return [node.name, ...node.body.flatMap(names)];
+      case 'while':
+        return [node.name, node.tick, node.end, ...node.body.flatMap(names)];
+      case 'par':
+        return node.branches.flat().flatMap(names);
+      default:
+        return 'name' in node ? [node.name] : [];
+    }
+  };
+  return new Set(nodes.flatMap(names));
+}
+
 function resolved(env: Env, refs: readonly Ref[]): JsonValue {
   const args: Record<string, JsonValue> = {};
   for (const [index, { name, mode }] of refs.entries()) {
     const all = name === '' ? [env.given] : env.all(name);
-    const latest = all.at(-1);
+    const latest = name === '' ? env.given : env.latest(name);
     const value =
       mode === 'full'
         ? [...all]

@@ -4,7 +4,7 @@ import { isInMemory, textOf } from '../../core/output.ts';
 import type { WorkStep } from '../../core/program.ts';
 import { isReference } from '../../core/reference.ts';
 import { jsonSchemaOf, type Schema, validate } from '../../core/schema.ts';
-import { lastValueOf } from '../../core/thread.ts';
+import { valueSeen } from '../../core/thread.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import { answerInvalid, jsonOf, whyNot, wordsOf } from '../../model/json-answer.ts';
 import { withRepair } from '../../model/repair.ts';
@@ -156,6 +156,7 @@ async function stepInputs(visit: VisitRun, inputs: readonly unknown[]): Promise<
 function summaryOf(visit: VisitRun, input: unknown): string | null {
   if (!isReference(input) || input.reference !== 'step' || input.path !== '' || input.full) return null;
   const step = stepOf(visit.at.scope, input.name);
-  const output = step === undefined ? undefined : lastValueOf(visit.thread, step);
+  const { program } = visit.driver.state;
+  const output = step === undefined ? undefined : valueSeen(program, visit.thread, visit.step, step);
   return output && isInMemory(output) ? output.summary : (output?.summary ?? null);
 }

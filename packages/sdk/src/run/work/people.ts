@@ -6,6 +6,7 @@ import {
   MultipleChoiceClarification,
   UserVerificationClarification,
 } from '../../core/clarification.ts';
+import { PortiaError } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { StepOptions } from '../../core/plan-v2-steps.ts';
 import type { WorkStep } from '../../core/program.ts';
@@ -56,10 +57,12 @@ export async function performUserInput(visit: VisitRun, work: Of<'user-input'>):
   const [asked] = visit.questions(key);
   if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
-  const options = work.options === undefined ? [] : await resolve(visit.at, work.options);
+  const options = work.options === undefined ? undefined : await resolve(visit.at, work.options);
+  if (options !== undefined && (!Array.isArray(options) || options.length === 0))
+    throw wrongValue(visit, `offers ${shown(options)} to choose from`, 'a list of at least one option');
   const fields = { userGuidance, argumentName: visit.instruction.output, source: 'User input step' };
   const question =
-    Array.isArray(options) && options.length > 0
+    options !== undefined
       ? MultipleChoiceClarification({ ...fields, options: options as readonly JsonValue[] })
       : InputClarification(fields);
   return ask(visit, key, question, work, 'endUser');
@@ -94,6 +97,17 @@ function ask(
   return waiting;
 }
 
+function wrongValue({ instruction, driver }: VisitRun, what: string, wanted: string): PortiaError {
+  return new PortiaError({
+    code: 'OUTPUT_INVALID',
+    message: `step ${instruction.key} ${what}`,
+    hint: `refer to what gives ${wanted}`,
+    planRunId: driver.id,
+  });
+}
+
+const shown = (value: JsonValue | undefined): string => String(JSON.stringify(value)).slice(0, 200);
+
 /** Short pauses are spent here; for long ones the run is left until its time has come. */
 const longestNap = 2_000;
 
@@ -102,8 +116,10 @@ export async function performSleep(visit: VisitRun, work: Of<'sleep'>): Promise<
   const { driver } = visit;
   let until = visit.stored?.until;
   if (until === undefined) {
-    const ms = Number(typeof work.ms === 'number' ? work.ms : await resolve(visit.at, work.ms));
-    until = driver.now() + (Number.isFinite(ms) && ms > 0 ? ms : 0);
+    const ms = await resolve(visit.at, work.ms);
+    if (typeof ms !== 'number' || ms < 0)
+      throw wrongValue(visit, `is to sleep for ${shown(ms)}`, 'milliseconds from 0');
+    until = driver.now() + ms;
     driver.emit({ type: 'sleep-start', ...visit.place, until });
     await driver.commit();
   }
