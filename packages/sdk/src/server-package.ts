@@ -26,6 +26,8 @@ export interface ServerPackage {
   }): Promise<{ readonly url: string; readonly storage: string; close(): Promise<void> }>;
   manageKeys(settings: ConfigOptions, request: KeyRequest): Promise<readonly ServedKey[]>;
   rotateSecrets(settings: ConfigOptions): Promise<Rotation>;
+  organisations(settings: ConfigOptions): Promise<readonly string[]>;
+  organisationSettings(settings: ConfigOptions, organisation: string): Promise<ConfigOptions>;
   createHandler(
     portia: Portia,
     storage: StorageBackend,

@@ -128,6 +128,18 @@ describe('a server', () => {
   });
 });
 
+it.each([0, -1, Number.NaN])(
+  'a server that would remove runs %s ms after their end does not start',
+  async (pruneAfterMs) => {
+    await expect(
+      serve({ port: 0, folder, logLevel: 'silent', settings: settings(), pruneAfterMs }),
+    ).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      hint: expect.stringContaining('--prune-after'),
+    });
+  },
+);
+
 describe('a new master key', () => {
   it('takes the place of the old one: runs, webhooks and answers are read without it', async () => {
     const as = await keyWith('admin');

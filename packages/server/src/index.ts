@@ -3,6 +3,7 @@ export { type RunningServer, serve, type ServeOptions } from './serve.ts';
 export { defineConfig, type ServerConfig, type ServerConfigOf } from './server-config.ts';
 export type { ServedMcp, ServerDoors } from './sign-ins.ts';
 export { rotateSecrets } from './rotate-secrets.ts';
+export { organisations, organisationSettings } from './organisations.ts';
 export { type KeyRequest, manageKeys } from './manage-keys.ts';
 
 // The API within a program of your own

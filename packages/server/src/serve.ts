@@ -87,6 +87,8 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const { port = 18999, host = '127.0.0.1', noAuth = false, settings = {} } = options;
   refuseOpenDoor(host, noAuth);
   const trustProxy = readTrustProxy(options.trustProxy);
+  refuseNoAddress(options.publicUrl);
+  refuseNoAge(options.pruneAfterMs);
   const { signal } = options;
   const serverConfig = await unless(signal, readServerConfig(options.folder ?? process.cwd(), options.configFile));
   const own = typeof serverConfig === 'function' ? {} : serverConfig.config;
@@ -196,6 +198,25 @@ async function openControlUnless(signal: AbortSignal | undefined, base: Config):
     opening.then((late) => late.close()).catch(() => undefined);
     throw error;
   }
+}
+
+function refuseNoAddress(publicUrl: string | undefined): void {
+  if (publicUrl === undefined || /^https?:$/.test(URL.canParse(publicUrl) ? new URL(publicUrl).protocol : '')) return;
+  throw new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `${JSON.stringify(publicUrl)} is no address by which browsers reach a server`,
+    hint: 'give --public-url https://portia.example.org',
+  });
+}
+
+/** Nothing would be left of a run by the time somebody asks for its result. */
+function refuseNoAge(pruneAfterMs: number | undefined): void {
+  if (pruneAfterMs === undefined || (Number.isFinite(pruneAfterMs) && pruneAfterMs > 0)) return;
+  throw new PortiaError({
+    code: 'CONFIG_INVALID',
+    message: `runs cannot be removed ${pruneAfterMs} ms after they finished`,
+    hint: 'give --prune-after 90d, or leave it out: then they stay',
+  });
 }
 
 /** Opens every organisation, so that its worker takes up what is unfinished. One that cannot be opened stops nobody else. */

@@ -194,17 +194,14 @@ export async function storageOf(base: Config, organisation: string): Promise<Sto
       return memoryStorage();
     case 'SQLITE': {
       const { sqliteStorage } = await import('portia-ts/sqlite');
-      return sqliteStorage(first ? choice.file : join(dataFolder(base), 'organisations', `${organisation}.db`));
+      return sqliteStorage(first ? choice.file : fileOf(base, organisation));
     }
     case 'POSTGRES': {
       const { postgresStorage } = await import('portia-ts/postgres');
-      // Hyphens become underscores, which names cannot have: no two organisations share a schema.
-      return postgresStorage(
-        first ? choice.url() : { url: choice.url(), schema: `portia_org_${organisation.replaceAll('-', '_')}` },
-      );
+      return postgresStorage(first ? choice.url() : { url: choice.url(), schema: schemaOf(organisation) });
     }
     case 'DISK':
-      return diskStorage(first ? choice.dir : join(dataFolder(base), 'organisations', organisation));
+      return diskStorage(first ? choice.dir : folderOf(base, organisation));
     case 'CUSTOM':
       if (first) return choice.backend;
       throw noFurther(choice.name);
@@ -215,6 +212,30 @@ export async function storageOf(base: Config, organisation: string): Promise<Sto
         hint: 'give it a file (sqlite:…) or a PostgreSQL database of its own',
       });
   }
+}
+
+/** Where the store of an organisation other than the first is, as the setting `storage` names it. */
+export function placeOf(base: Config, organisation: string): string {
+  const { storage: choice } = base;
+  if (choice.class === 'SQLITE') return `sqlite:${fileOf(base, organisation)}`;
+  if (choice.class === 'DISK') return `disk:${folderOf(base, organisation)}`;
+  if (choice.class !== 'POSTGRES') throw noFurther(choice.name);
+  const address = new URL(choice.url());
+  address.searchParams.set('schema', schemaOf(organisation));
+  return address.href;
+}
+
+function fileOf(base: Config, organisation: string): string {
+  return `${folderOf(base, organisation)}.db`;
+}
+
+function folderOf(base: Config, organisation: string): string {
+  return join(dataFolder(base), 'organisations', organisation);
+}
+
+/** Hyphens become underscores, which names cannot have: no two organisations share a schema. */
+function schemaOf(organisation: string): string {
+  return `portia_org_${organisation.replaceAll('-', '_')}`;
 }
 
 /** The client would encrypt by itself; here it holds for whatever else uses the store, too: the door for CLOUD storage. */

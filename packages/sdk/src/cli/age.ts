@@ -8,5 +8,6 @@ export function ageOf(input: Input, option: string): number | undefined {
   if (text === undefined) return undefined;
   const [, count = '', unit = ''] = /^(\d{1,9})([dhms])$/.exec(text) ?? [];
   if (count === '') throw usageError(`--${option} needs an age, not ${JSON.stringify(text)}`, 'write 90d, 12h or 30m');
+  if (Number(count) === 0) throw usageError(`--${option} ${text} would be everything at once`, 'write 90d, 12h or 30m');
   return Number(count) * (units[unit] ?? 0);
 }

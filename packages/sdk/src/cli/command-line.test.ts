@@ -18,7 +18,7 @@ beforeEach(() => {
   cwd = mkdtempSync(join(tmpdir(), 'portia-cli-'));
   process.chdir(cwd);
   for (const name of Object.keys(process.env))
-    if (/^PORTIA_|_API_KEY$|_BASE_URL$/.test(name)) vi.stubEnv(name, undefined);
+    if (/^PORTIA_|_API_KEY$|_BASE_URL$|^DATABASE_URL$/.test(name)) vi.stubEnv(name, undefined);
 });
 afterEach(async () => {
   process.chdir(home);

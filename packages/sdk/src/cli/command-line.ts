@@ -55,7 +55,7 @@ async function dispatch(args: readonly string[], io: Io, interrupt: Interrupt, j
     const hint = command.args === 'QUERY' ? 'put the query in quotes' : `see npx portia-ts ${command.name} --help`;
     throw usageError(`${command.name} does not know what to do with ${extra}`, hint);
   }
-  return command.run({ input, io, interrupt, json });
+  return command.run({ input, io, interrupt, json, reads: command.reads ?? false });
 }
 
 /** Names people know from elsewhere. */

@@ -10,7 +10,7 @@ function withoutPassword(value: string): string {
   return value.replace(/^(postgres(?:ql)?:\/\/[^/?#]*?):[^@/?#]*@/i, '$1:PASSWORD@');
 }
 
-const places = ['storage', 'storage-class', 'storage-dir'] as const;
+const places = ['storage', 'storage-class', 'storage-dir', 'organisation'] as const;
 const means = [
   'tools',
   'model',

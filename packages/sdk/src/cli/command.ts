@@ -23,6 +23,8 @@ export interface Context {
   readonly interrupt: Interrupt;
   /** Whether results and errors are JSON. */
   readonly json: boolean;
+  /** Whether it works on what a store holds: one that is named then has to be there. */
+  readonly reads: boolean;
 }
 
 /** One command. */
@@ -37,6 +39,8 @@ export interface Command {
   /** How many words may follow it. */
   readonly words: readonly [least: number, most: number];
   readonly options: OptionSpecs;
+  /** It works on what a store holds, and makes none where one is named that is not there. */
+  readonly reads?: true;
   /** Not in the help: for this package itself. */
   readonly hidden?: true;
   /** Does it, and gives the exit code. */

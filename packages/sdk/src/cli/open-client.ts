@@ -3,13 +3,12 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Portia, PortiaOptions } from '../client.ts';
 import type { Config } from '../config/config.ts';
-import type { ConfigOptions } from '../config/config-options.ts';
 import { ensureError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
 import type { Context } from './command.ts';
 import { type Input, usageError } from './input.ts';
-import { settingOfOption } from './options.ts';
+import { mustBeThere, ownSettings } from './store-settings.ts';
 
 /** Reads `.env` of the working directory into the environment, where there is one; what is set already stays. */
 export function loadEnvironment(input: Input): void {
@@ -23,44 +22,10 @@ export function loadEnvironment(input: Input): void {
   }
 }
 
-/** Whether the SQLite store can be used here. */
-export async function hasSqlite(): Promise<boolean> {
-  const name = 'libsql';
-  try {
-    await import(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What was given on the command line, by setting. */
-function givenSettings(input: Input): Record<string, unknown> {
-  const given: Record<string, unknown> = {};
-  for (const [option, setting] of Object.entries(settingOfOption)) {
-    const value = input.text(option);
-    if (value !== undefined) given[setting] = value;
-  }
-  return given;
-}
-
-/** The settings of a server: a database where `DATABASE_URL` names one, else a SQLite file; its log is its own. */
-export function serverSettingsOf(input: Input): ConfigOptions {
-  const { defaultLogLevel: _, ...given } = givenSettings(input);
-  const { PORTIA_STORAGE, PORTIA_STORAGE_CLASS, DATABASE_URL } = process.env;
-  if (given['storage'] ?? given['storageClass'] ?? (PORTIA_STORAGE || PORTIA_STORAGE_CLASS)) return given;
-  return { ...given, storageClass: DATABASE_URL ? 'POSTGRES' : 'SQLITE' };
-}
-
 /** The settings of a command: what was given on the command line, then the environment, then the defaults. */
 export async function configOf(input: Input, more: Readonly<Record<string, unknown>> = {}): Promise<Config> {
   const { Config } = await import('../config/config.ts');
-  const given = givenSettings(input);
-  const { PORTIA_STORAGE, PORTIA_STORAGE_CLASS } = process.env;
-  const placed =
-    given['storage'] ?? given['storageClass'] ?? more['storage'] ?? (PORTIA_STORAGE || PORTIA_STORAGE_CLASS);
-  if (!placed) given['storageClass'] = (await hasSqlite()) ? 'SQLITE' : 'DISK';
-  return Config.fromDefault({ ...given, ...more });
+  return Config.fromDefault(await ownSettings(input, more));
 }
 
 /** The tools of a command, with those of its MCP servers. Closing them is the caller's: `closeTools`, or the client's. */
@@ -128,18 +93,19 @@ async function toolsOfModule(path: string): Promise<ToolRegistry> {
 
 /** The client of a command. Closing it is the caller's. */
 async function openClient(
-  { input }: Pick<Context, 'input'>,
+  { input, reads }: Pick<Context, 'input' | 'reads'>,
   options: Omit<PortiaOptions, 'config' | 'tools'> = {},
 ): Promise<Portia> {
   loadEnvironment(input);
   const { Portia } = await import('../client.ts');
   const config = await configOf(input);
+  if (reads && input.text('storage') !== undefined) mustBeThere(config);
   return new Portia({ config, tools: await toolsOf(input, config), ...options });
 }
 
 /** Opens a client, works with it and closes it. */
 export async function withClient<T>(
-  context: Pick<Context, 'input'>,
+  context: Pick<Context, 'input' | 'reads'>,
   work: (portia: Portia) => Promise<T>,
   options?: Omit<PortiaOptions, 'config' | 'tools'>,
 ): Promise<T> {

@@ -7,7 +7,7 @@ export const commonOptions: OptionSpecs = {
 };
 
 /** Where plans and runs are kept. */
-export const storeOptions: OptionSpecs = {
+export const placeOptions: OptionSpecs = {
   storage: { type: 'text', value: 'WHERE', help: 'sqlite:FILE, disk:FOLDER, postgres://… or memory' },
   'storage-class': { type: 'text', value: 'CLASS', hidden: true, help: 'SQLITE, POSTGRES, DISK or MEMORY' },
   'storage-dir': { type: 'text', value: 'FOLDER', help: 'the folder of the store (.portia)' },
@@ -15,6 +15,12 @@ export const storeOptions: OptionSpecs = {
   'log-level': { type: 'text', value: 'LEVEL', help: 'also log to stderr: TRACE, DEBUG, INFO, WARNING, ERROR' },
   'default-log-level': { type: 'text', value: 'LEVEL', hidden: true, help: 'the same as --log-level' },
   ...commonOptions,
+};
+
+/** Where they are kept, and whose. */
+export const storeOptions: OptionSpecs = {
+  organisation: { type: 'text', value: 'NAME', help: 'the store of this organisation of a server (default)' },
+  ...placeOptions,
 };
 
 /** Which tools there are. */

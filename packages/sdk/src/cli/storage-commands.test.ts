@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -11,8 +11,12 @@ import { plainPaint } from './view/paint.ts';
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'portia-cli-storage-'));
+  for (const name of Object.keys(process.env)) if (/^PORTIA_|^DATABASE_URL$/.test(name)) vi.stubEnv(name, undefined);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 async function cli(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const said = { out: '', err: '' };
@@ -105,7 +109,61 @@ it('an end user is erased where the store is encrypted, and only when that is me
   }
 });
 
+it('what is sealed is neither exported nor carried without its key, and nothing is written', async () => {
+  const storage = `sqlite:${folder}/secret.db`;
+  vi.stubEnv('PORTIA_ENCRYPT_RUNS', 'true');
+  vi.stubEnv('PORTIA_SECRET_KEY', 'ab'.repeat(32));
+  try {
+    await cli('storage', 'migrate', '--from', await filled(), '--to', storage);
+    vi.stubEnv('PORTIA_ENCRYPT_RUNS', undefined);
+    const [file, to] = [join(folder, 'sealed.jsonl'), `${folder}/plain.db`];
+    const refused = { code: 2, out: '', err: expect.stringMatching(/encrypted.*\n.*PORTIA_ENCRYPT_RUNS=true/) };
+    expect(await cli('storage', 'export', '--storage', storage)).toEqual(refused);
+    expect(await cli('storage', 'export', file, '--storage', storage)).toEqual(refused);
+    expect(await cli('storage', 'migrate', '--from', storage, '--to', `sqlite:${to}`)).toEqual(refused);
+    expect(existsSync(file)).toBe(false);
+    expect(existsSync(to)).toBe(false);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+const someRun = 'prun-00000000-0000-4000-8000-000000000000';
 it.each([
+  ['storage', 'migrate', '--to', 'memory', '--from'],
+  ['storage', 'export', '--storage'],
+  ['storage', 'prune', '--older-than=1d', '--storage'],
+  ['end-users', 'erase', 'ada', '--yes', '--storage'],
+  ['runs', 'list', '--storage'],
+  ['runs', 'show', someRun, '--storage'],
+  ['runs', 'cancel', someRun, '--storage'],
+  ['resume', someRun, '--storage'],
+  ['clarifications', 'list', '--storage'],
+])('%s %s of a store that is not there says so, and makes none', async (...args) => {
+  for (const place of [`sqlite:${folder}/nope.db`, `disk:${folder}/nope`]) {
+    const { code, err } = await cli(...args, place);
+    expect([code, err]).toEqual([2, expect.stringContaining(`there is no store at ${folder}/nope`)]);
+  }
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it('a store that was never made has no runs, and an export of it looks for a server without making one', async () => {
+  const home = process.cwd();
+  process.chdir(folder);
+  try {
+    expect(await cli('runs', 'list')).toMatchObject({ code: 0, err: 'no runs here yet\n' });
+    expect(await cli('storage', 'export')).toMatchObject({ code: 0, err: 'wrote 0 documents\n' });
+    expect(readdirSync('.portia').filter((name) => !name.startsWith('portia.db'))).toEqual([]);
+  } finally {
+    process.chdir(home);
+  }
+});
+
+it.each([
+  [['storage', 'prune', '--older-than=0d'], '0d'],
+  [['serve', '--prune-after', '0h', '--port', '0'], '0h'],
+  [['serve', '--public-url', 'nonsense', '--port', '0', '--storage', 'memory'], 'nonsense'],
+  [['serve', '--public-url', 'ftp://portia.example.org', '--port', '0', '--storage', 'memory'], 'ftp:'],
   [['storage', 'prune'], '--older-than'],
   [['storage', 'prune', '--older-than=soon'], 'soon'],
   [['storage', 'prune', '--older-than=1d', '--state=IN_PROGRESS'], 'IN_PROGRESS'],

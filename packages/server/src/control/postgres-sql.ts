@@ -7,6 +7,30 @@ const schema = 'portia_control';
 
 /** The same in a PostgreSQL database, for several server processes. */
 export async function postgresSql(url: string): Promise<Sql> {
+  const sql = await connected(url);
+  await sql.alone(async () => {
+    // To make a schema that exists needs a right that its user need not have.
+    const known = await sql.all('SELECT 1 FROM pg_namespace WHERE nspname = ?', [schema]);
+    if (known.length === 0) await sql.all(`CREATE SCHEMA ${schema}`);
+  });
+  return sql;
+}
+
+/** The same where a server has made it already; `undefined` where none has. */
+export async function existingPostgresSql(url: string): Promise<Sql | undefined> {
+  const sql = await connected(url);
+  const found = await sql
+    .all("SELECT 1 AS found WHERE to_regclass('control.organisations') IS NOT NULL")
+    .catch(async (error: unknown) => {
+      await sql.close();
+      throw error;
+    });
+  if (found.length > 0) return sql;
+  await sql.close();
+  return undefined;
+}
+
+async function connected(url: string): Promise<Sql> {
   const { default: pg } = await import('pg').catch((cause: unknown) => {
     throw new PortiaError({
       code: 'PACKAGE_MISSING',
@@ -69,11 +93,6 @@ export async function postgresSql(url: string): Promise<Sql> {
       throw PortiaError.isInstance(error) ? error : failed(error);
     }
   };
-  await alone(async () => {
-    // To make a schema that exists needs a right that its user need not have.
-    const known = await all('SELECT 1 FROM pg_namespace WHERE nspname = ?', [schema]);
-    if (known.length === 0) await all(`CREATE SCHEMA ${schema}`);
-  });
   return { all, alone, close: () => pool.end() };
 }
 

@@ -22,6 +22,7 @@ export const clarificationsAnswerCommand: Command = {
   args: 'RUN_ID CLARIFICATION_ID VALUE',
   summary: 'answer a question; the run goes on with resume, or by itself where a worker drives it',
   details: ['VALUE is an option by its text, true or false where a yes is asked, else JSON or text.'],
+  reads: true,
   words: [3, 3],
   options: {
     as: { type: 'text', value: 'CAPACITY', help: 'operator (unless given), role:NAME, or endUser' },

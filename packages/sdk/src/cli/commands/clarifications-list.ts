@@ -19,6 +19,7 @@ export const clarificationsListCommand: Command = {
   name: 'clarifications list',
   args: '[RUN_ID]',
   summary: 'list the questions that wait for a person, of one run or of all',
+  reads: true,
   words: [0, 1],
   options: storeOptions,
   async run(context) {

@@ -4,7 +4,7 @@ import type { Command, Context } from '../command.ts';
 import { type Stage, stageClient } from '../demo/stage.ts';
 import type { WorkerMessage } from '../demo/worker-process.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { modelOptions, storeOptions } from '../options.ts';
+import { modelOptions, placeOptions } from '../options.ts';
 import { toldError } from '../output.ts';
 
 /** Milliseconds the first worker stays inside its write: long enough to be killed there, well below the tool's time. */
@@ -21,7 +21,7 @@ export const demoWorkerCommand: Command = {
     stage: { type: 'text', value: 'JSON', help: 'where and how the demo plays' },
     hold: { type: 'flag', help: 'stay inside the write' },
     ...modelOptions,
-    ...storeOptions,
+    ...placeOptions,
   },
   async run(context) {
     try {

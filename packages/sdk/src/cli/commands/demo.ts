@@ -15,9 +15,10 @@ import { demoQuestion, isDemoQuestion } from '../demo/recording.ts';
 import { answerFile, demoDir, demoResult, type Stage, stageClient } from '../demo/stage.ts';
 import { exitCodeOfRun, exitCodes } from '../exit-codes.ts';
 import { Input } from '../input.ts';
-import { configOf, hasSqlite, loadEnvironment } from '../open-client.ts';
+import { configOf, loadEnvironment } from '../open-client.ts';
 import { commonOptions, modelOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
+import { hasSqlite } from '../store-settings.ts';
 import { makePlanHere } from '../planning.ts';
 import { openQuestions } from '../questions-of.ts';
 import { LiveView } from '../view/live-view.ts';
@@ -66,7 +67,7 @@ const self = process.env['npm_lifecycle_event'] === 'start' ? 'npm start --' : '
 const selfAlone = self.replace(/ --$/, '');
 
 async function setStage({ input }: Context, question: string): Promise<Stage> {
-  const { models, tavilyApiKey } = await configOf(input);
+  const { models, tavilyApiKey } = await configOf(input, { storage: 'memory' });
   const isReal = models.default !== undefined;
   if (!isReal && !isDemoQuestion(question)) {
     throw new PortiaError({

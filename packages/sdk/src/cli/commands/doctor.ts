@@ -10,7 +10,7 @@ import type { Command, Sheet } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { Input } from '../input.ts';
 import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
-import { modelOptions, storeOptions, toolOptions } from '../options.ts';
+import { modelOptions, placeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { pad } from '../view/text.ts';
 
@@ -27,7 +27,7 @@ export const doctorCommand: Command = {
   name: 'doctor',
   summary: 'look at what is there: Node, packages, keys (by name only), models, tools, the store',
   words: [0, 0],
-  options: { ...toolOptions, ...modelOptions, ...storeOptions },
+  options: { ...toolOptions, ...modelOptions, ...placeOptions },
   async run({ input, io, json }) {
     const checks = await look(input);
     const isWell = !checks.some(({ state }) => state === 'problem');

@@ -15,6 +15,7 @@ export const endUsersEraseCommand: Command = {
     'times, labels, run keys, error codes and plans stay. Runs that are not finished have to end first. Their answers go from',
     'the cache of model answers that is set here.',
   ],
+  reads: true,
   words: [1, 1],
   options: {
     yes: { type: 'flag', short: 'y', help: 'do it: without this nothing is erased' },

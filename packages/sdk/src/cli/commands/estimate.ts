@@ -12,6 +12,7 @@ export const estimateCommand: Command = {
   name: 'estimate',
   args: 'PLAN_ID',
   summary: 'estimate what a run of a stored plan costs; no model is asked',
+  reads: true,
   words: [1, 1],
   options: { ...toolOptions, ...modelOptions, ...storeOptions },
   async run(context) {

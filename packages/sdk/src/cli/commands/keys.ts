@@ -1,10 +1,11 @@
 import type { Command, Context } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { loadEnvironment, serverSettingsOf } from '../open-client.ts';
+import { loadEnvironment } from '../open-client.ts';
 import { type OptionSpecs, usageError } from '../input.ts';
-import { storeOptions } from '../options.ts';
+import { placeOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { type KeyRequest, loadServer, type ServedKey } from '../../server-package.ts';
+import { serverSettings } from '../store-settings.ts';
 import { table } from '../view/table.ts';
 
 const organisationOption: OptionSpecs = {
@@ -25,7 +26,7 @@ export const keysCreateCommand: Command = {
     scope: { type: 'text', many: true, value: 'SCOPE', help: 'what it allows (client); may be given more than once' },
     'expires-in': { type: 'text', value: 'DAYS', help: 'when it expires; never unless given' },
     ...organisationOption,
-    ...storeOptions,
+    ...placeOptions,
   },
   async run(context) {
     const { input, io, json } = context;
@@ -51,7 +52,7 @@ export const keysListCommand: Command = {
   name: 'keys list',
   summary: 'list the keys of the server, without their secrets',
   words: [0, 0],
-  options: { ...organisationOption, ...storeOptions },
+  options: { ...organisationOption, ...placeOptions },
   async run(context) {
     const { io, json } = context;
     const keys = await ask(context, { do: 'list' });
@@ -82,7 +83,7 @@ export const keysRevokeCommand: Command = {
   args: 'KEY_ID',
   summary: 'revoke a key of the server, at once',
   words: [1, 1],
-  options: { ...organisationOption, ...storeOptions },
+  options: { ...organisationOption, ...placeOptions },
   async run(context) {
     const { input, io, json } = context;
     const [revoked] = await ask(context, { do: 'revoke', id: String(input.positionals[0]) });
@@ -97,7 +98,7 @@ type Asked = KeyRequest extends infer One ? (One extends unknown ? Omit<One, 'or
 
 async function ask({ input }: Context, request: Asked): Promise<readonly ServedKey[]> {
   loadEnvironment(input);
-  const settings = serverSettingsOf(input);
+  const settings = await serverSettings(input);
   const where = String(settings.storage ?? settings.storageClass ?? '');
   if (/^(memory|cloud)\b/i.test(where))
     throw usageError(`a server on ${where} keeps no keys`, 'name the store of the server with --storage');

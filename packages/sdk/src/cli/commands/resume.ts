@@ -9,6 +9,7 @@ export const resumeCommand: Command = {
   args: 'RUN_ID',
   summary: 'go on with a run from where its record ends',
   details: ['What is open is asked here when there is a terminal; a finished run is printed as it is.'],
+  reads: true,
   words: [1, 1],
   options: driveOptions,
   async run(context) {

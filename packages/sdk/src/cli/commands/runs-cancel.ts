@@ -12,6 +12,7 @@ export const runsCancelCommand: Command = {
   name: 'runs cancel',
   args: 'RUN_ID',
   summary: 'end a run, wherever it is driven',
+  reads: true,
   words: [1, 1],
   options: {
     reason: { type: 'text', value: 'TEXT', help: 'why, for the record' },

@@ -20,6 +20,7 @@ import { duration } from '../view/text.ts';
 export const runsListCommand: Command = {
   name: 'runs list',
   summary: 'list runs, newest first',
+  reads: true,
   words: [0, 0],
   options: {
     state: {

@@ -10,6 +10,7 @@ export const runsRetryCommand: Command = {
   name: 'runs retry',
   args: 'RUN_ID',
   summary: 'go on with a failed run from the failed step; what succeeded is kept',
+  reads: true,
   words: [1, 1],
   options: {
     by: { type: 'text', value: 'ID', help: 'who does it, for the record (the user of this machine)' },

@@ -19,6 +19,7 @@ export const runsShowCommand: Command = {
   name: 'runs show',
   args: 'RUN_ID',
   summary: 'show a run: its steps, its questions, and what it took',
+  reads: true,
   words: [1, 1],
   options: {
     ledger: { type: 'flag', help: 'also every tool call: arguments, outcome, how often it was tried' },

@@ -1,11 +1,12 @@
-import { loadEnvironment, serverSettingsOf } from '../open-client.ts';
+import { loadEnvironment } from '../open-client.ts';
 import { ageOf } from '../age.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { usageError } from '../input.ts';
-import { modelOptions, storeOptions } from '../options.ts';
+import { modelOptions, placeOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { loadServer } from '../../server-package.ts';
+import { serverSettings } from '../store-settings.ts';
 
 /** Runs a server until it is stopped. */
 export const serveCommand: Command = {
@@ -43,7 +44,7 @@ export const serveCommand: Command = {
     },
     'private-webhooks': { type: 'flag', help: 'webhooks may go to private addresses' },
     ...modelOptions,
-    ...storeOptions,
+    ...placeOptions,
   },
   async run({ input, io, interrupt, json }) {
     loadEnvironment(input);
@@ -63,7 +64,7 @@ export const serveCommand: Command = {
       publicUrl: input.text('public-url'),
       privateWebhooks: input.flag('private-webhooks') ? true : undefined,
       logLevel: logLevelOf(input.text('log-level') ?? input.text('default-log-level')),
-      settings: serverSettingsOf(input),
+      settings: await serverSettings(input),
       signal: interrupt.signal,
     });
     const running = await starting.catch((error: unknown) => {

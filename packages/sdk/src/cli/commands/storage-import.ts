@@ -14,7 +14,8 @@ export const storageImportCommand: Command = {
   details: ['What is there already stays as it is. What cannot be taken is named, and the exit code is 1 then.'],
   words: [1, 1],
   options: { ...storeOptions },
-  async run({ input, io, json }) {
+  async run(context) {
+    const { input, io, json } = context;
     const file = input.positionals[0] as string;
     const { importLines } = await import('../../storage/transfer/import.ts');
     const { linesOf } = await import('../../storage/transfer/lines.ts');
@@ -24,7 +25,7 @@ export const storageImportCommand: Command = {
         throw usageError(`${file} cannot be read: ${ensureError(error).message}`);
       });
     }
-    const report = await withStore(input, (storage) => importLines(storage, linesOf(source)));
+    const report = await withStore(context, (storage) => importLines(storage, linesOf(source)));
     return tellImport(io, json, report, []);
   },
 };

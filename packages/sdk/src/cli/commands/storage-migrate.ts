@@ -2,7 +2,7 @@ import type { Skipped } from '../../storage/transfer/export.ts';
 import type { Command } from '../command.ts';
 import { usageError } from '../input.ts';
 import { storeOptions } from '../options.ts';
-import { tellImport, withStore } from '../stores.ts';
+import { tellImport, tellOthers, withStore } from '../stores.ts';
 
 /** Carries everything from one store to another. */
 export const storageMigrateCommand: Command = {
@@ -20,11 +20,17 @@ export const storageMigrateCommand: Command = {
       help: 'the store to copy from: sqlite:FILE, disk:FOLDER, postgres://…, cloud:URL',
     },
     to: { type: 'text', value: 'WHERE', help: 'the store to copy into' },
+    organisation: {
+      type: 'text',
+      value: 'NAME',
+      help: 'the stores of this organisation, which both servers have (default)',
+    },
     'no-env': storeOptions['no-env'] as never,
     json: storeOptions['json'] as never,
     help: storeOptions['help'] as never,
   },
-  async run({ input, io, json }) {
+  async run(context) {
+    const { input, io, json } = context;
     const [from, to] = ['from', 'to'].map((name) => {
       const value = input.text(name);
       if (value === undefined)
@@ -36,19 +42,22 @@ export const storageMigrateCommand: Command = {
     const { importLines } = await import('../../storage/transfer/import.ts');
     const skipped: Skipped[] = [];
     const report = await withStore(
-      input,
-      (source) =>
-        withStore(
-          input,
-          (target) =>
-            importLines(
-              target,
-              exportLines(source, (one) => skipped.push(one)),
-            ),
-          to,
-        ),
-      from,
+      context,
+      async (source) => {
+        const lines = exportLines(source, (one) => skipped.push(one));
+        // A store that cannot be exported is refused before another one is opened, which may make it.
+        const { value: first } = await lines.next();
+        return withStore(context, (target) => importLines(target, joined(first, lines)), { named: to });
+      },
+      { named: from, reads: true },
     );
-    return tellImport(io, json, report, skipped);
+    const code = tellImport(io, json, report, skipped);
+    await tellOthers(context, from);
+    return code;
   },
 };
+
+async function* joined(first: string, rest: AsyncIterable<string>): AsyncGenerator<string> {
+  yield first;
+  yield* rest;
+}

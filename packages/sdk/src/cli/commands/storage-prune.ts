@@ -12,6 +12,7 @@ export const storagePruneCommand: Command = {
   name: 'storage prune',
   summary: 'remove finished runs of an age, with their large outputs',
   details: ['Plans and end users stay, and so does every run that is not finished.'],
+  reads: true,
   words: [0, 0],
   options: {
     'older-than': { type: 'text', value: 'AGE', help: 'last changed longer ago than this: 90d, 12h, 30m' },
@@ -19,13 +20,14 @@ export const storagePruneCommand: Command = {
     'dry-run': { type: 'flag', help: 'only say how many would go' },
     ...storeOptions,
   },
-  async run({ input, io, json }) {
+  async run(context) {
+    const { input, io, json } = context;
     const olderThanMs = ageOf(input, 'older-than');
     if (olderThanMs === undefined) throw usageError('storage prune needs --older-than', 'write --older-than=90d');
     const states = statesOf(input);
     const dryRun = input.flag('dry-run');
     const { pruneRuns } = await import('../../storage/prune.ts');
-    const { runs } = await withStore(input, (storage) => pruneRuns(storage, { olderThanMs, states, dryRun }));
+    const { runs } = await withStore(context, (storage) => pruneRuns(storage, { olderThanMs, states, dryRun }));
     if (json) writeJson(io.out, { runs, dryRun });
     else writeLines(io.err, [`${dryRun ? 'would remove' : 'removed'} ${runs} ${runs === 1 ? 'run' : 'runs'}`]);
     return exitCodes.complete;

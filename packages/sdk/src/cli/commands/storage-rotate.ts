@@ -1,9 +1,10 @@
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { loadEnvironment, serverSettingsOf } from '../open-client.ts';
-import { storeOptions } from '../options.ts';
+import { loadEnvironment } from '../open-client.ts';
+import { placeOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { loadServer } from '../../server-package.ts';
+import { serverSettings } from '../store-settings.ts';
 
 /** Replaces the master key. */
 export const storageRotateCommand: Command = {
@@ -14,11 +15,11 @@ export const storageRotateCommand: Command = {
     'nothing is left, the old one can go. Contents are not written anew, and backups stay sealed with the old key.',
   ],
   words: [0, 0],
-  options: storeOptions,
+  options: placeOptions,
   async run({ input, io, json }) {
     loadEnvironment(input);
     const { rotateSecrets } = await loadServer();
-    const { rotated, current, left } = await rotateSecrets(serverSettingsOf(input));
+    const { rotated, current, left } = await rotateSecrets(await serverSettings(input));
     if (json) writeJson(io.out, { rotated, current, left });
     else {
       writeLines(io.err, [

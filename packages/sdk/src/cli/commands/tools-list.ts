@@ -6,7 +6,7 @@ import { closeTools } from '../../tool/close-tools.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
-import { storeOptions, toolOptions } from '../options.ts';
+import { placeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { effectCell, effectOf } from '../view/plan-table.ts';
 import { type Cell, table } from '../view/table.ts';
@@ -16,7 +16,7 @@ export const toolsListCommand: Command = {
   name: 'tools list',
   summary: 'list the tools that plans may use here',
   words: [0, 0],
-  options: { ...toolOptions, ...storeOptions },
+  options: { ...toolOptions, ...placeOptions },
   async run({ input, io, json }) {
     loadEnvironment(input);
     const registry = await toolsOf(input, await configOf(input));

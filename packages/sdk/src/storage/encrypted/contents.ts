@@ -14,6 +14,22 @@ const sealedName = 'portia:sealed';
 /** What stands in lists for what can no longer be read. */
 const erasedText = '(erased)';
 
+/** What shows whether a run is sealed: its inputs, its error, or a commit of it. */
+interface MayBeSealed {
+  readonly header: RunHeader;
+  readonly status: RunStatus;
+  readonly commits?: readonly Commit[] | undefined;
+}
+
+/** Whether something of a run is sealed. */
+export function isSealedRun({ header, status, commits = [] }: MayBeSealed): boolean {
+  return (
+    isSealed(header.inputs[sealedName]?.value) ||
+    isSealed(status.error?.message) ||
+    commits.some(({ events }) => isSealed(events))
+  );
+}
+
 /** Seals and opens each kind of content; what is not content stays as it is, so that it can be listed and ordered. */
 export class Contents {
   readonly #sealer: Sealer;

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, planOf } from '../../../test/lib/engine.ts';
 import { freshSchema, startPostgres, type TestPostgres } from '../../../test/lib/postgres.ts';
+import { Portia } from '../../client.ts';
+import { Config } from '../../config/config.ts';
 import { EndUser } from '../../core/end-user.ts';
 import { InputClarification } from '../../core/clarification.ts';
 import { PlanUUID } from '../../core/ids.ts';
@@ -23,6 +25,7 @@ import {
 } from '../../testing/storage-contract/samples.ts';
 import { tool } from '../../tool/tool.ts';
 import { diskStorage } from '../disk/disk-storage.ts';
+import { encryptedStorage } from '../encrypted/encrypted-storage.ts';
 import { memoryStorage } from '../memory/memory-storage.ts';
 import { postgresStorage } from '../postgres/index.ts';
 import { sqliteStorage } from '../sqlite/index.ts';
@@ -51,6 +54,12 @@ async function newStore(kind: (typeof kinds)[number]): Promise<StorageBackend> {
   if (kind === 'sqlite') return sqliteStorage(join(folder, `${stores}.db`));
   if (kind === 'disk') return diskStorage(join(folder, String(stores)));
   return postgresStorage({ url: server.url, schema: freshSchema() });
+}
+
+async function filledText(): Promise<string> {
+  const storage = await newStore('memory');
+  await fill(storage);
+  return exported(storage);
 }
 
 async function exported(storage: StorageBackend): Promise<string> {
@@ -223,6 +232,38 @@ describe('an import', () => {
     const storage = await newStore('memory');
     const { skipped } = await imported(storage, text);
     expect(skipped.at(-1)).toMatchObject({ code: 'STORAGE_CORRUPT', why: expect.stringContaining(why) });
+  });
+
+  it('of a store that is encrypted and was opened without its key is refused before its first line', async () => {
+    const secretKey = 'ab'.repeat(32);
+    for (const keyStore of [undefined, memoryStorage()]) {
+      const inner = memoryStorage();
+      await imported(encryptedStorage(inner, { secretKey, keyStore }), await filledText());
+      const lines: string[] = [];
+      const reading = (async () => {
+        for await (const line of exportLines(inner, () => {})) lines.push(line);
+      })();
+      await expect(reading).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: expect.stringMatching(/secretKey/) });
+      expect(lines).toEqual([]);
+      const portia = new Portia({ config: new Config({ storage: inner }) });
+      await expect(portia.storage.export().next()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await portia.close();
+    }
+  });
+
+  it('breaks off where only the journal shows that a run is sealed', async () => {
+    const inner = memoryStorage();
+    const plan = samplePlan();
+    const sealing = encryptedStorage(inner, { secretKey: 'ab'.repeat(32), keyStore: memoryStorage() });
+    await sealing.savePlan(plan);
+    const { header } = await sealing.createRun(sampleHeader(plan.id, { inputs: {} }), sampleClaim());
+    await sealing.append(header.id, 1, firstCommit, working);
+    const skipped: Skipped[] = [];
+    const all = async () => {
+      for await (const line of exportLines(inner, (one) => skipped.push(one))) expect(line).not.toContain('sealed');
+    };
+    await expect(all()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(skipped).toEqual([]);
   });
 
   it('takes two exports that stand one after the other', async () => {
