@@ -86,6 +86,7 @@ export function badCursor(cursor: string): PortiaError {
     code: 'CONFIG_INVALID',
     message: `${JSON.stringify(cursor)} is not the cursor of a page of this list`,
     hint: 'give the cursor exactly as the page before had it, or none for the first page',
+    details: { cursor },
   });
 }
 

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { refunds } from '../../test/lib/refunds.ts';
 import { type TestServer, testServer } from '../../test/lib/server-for-tests.ts';
+import { statuses } from './problem.ts';
 
 let server: TestServer;
 let as: string;
@@ -82,6 +85,23 @@ describe('what cannot be taken', () => {
     '/api/v1/runs?label=a',
   ])('%s is a 400', async (path) => {
     expect((await server.ask('GET', path, { as })).status).toBe(400);
+  });
+
+  it.each(['runs', 'plans', 'end-users', 'clarifications'])(
+    'a cursor of no page of %s is a fault of the request',
+    async (list) => {
+      const { body } = await server.ask('GET', `/api/v1/${list}?cursor=eyJhIjoxfQ`, { as });
+      expect(body).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
+      expect(body.detail).toBe('the query parameter cursor: "eyJhIjoxfQ" is not the cursor of a page of this list');
+    },
+  );
+
+  it('is told with a status that the documentation lists', () => {
+    const docs = readFileSync(join(import.meta.dirname, '../../../../docs/server-api.md'), 'utf8');
+    const listed = [...docs.matchAll(/^\| (\d{3}) \| (.*) \|$/gm)].flatMap(([, status, codes = '']) =>
+      [...codes.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => `${status} ${code}`),
+    );
+    for (const [code, status] of Object.entries(statuses)) expect(listed).toContain(`${status} ${code}`);
   });
 
   it.each([

@@ -6,7 +6,8 @@ import type { Tenant } from '../tenants.ts';
 import type { Env } from './context.ts';
 import { isOfThisMachine, wordsFor } from './words.ts';
 
-const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
+/** The HTTP status of each code that has one of its own; any other is 500. */
+export const statuses: { readonly [Code in PortiaErrorCode]?: number } = {
   REQUEST_INVALID: 400,
   ID_INVALID: 400,
   CONFIG_INVALID: 400,
@@ -79,7 +80,7 @@ function statusOf({ code, details }: PortiaError): number {
 
 /** Any thrown value as an error of ours. What was not foreseen says nothing of itself to the caller. */
 function asPortiaError(thrown: unknown, isClientGone: boolean): PortiaError {
-  if (PortiaError.isInstance(thrown)) return thrown;
+  if (PortiaError.isInstance(thrown)) return ofTheRequest(thrown);
   if (isClientGone && isBrokenOff(thrown)) {
     const message = 'the client went away before all of the body was sent';
     return new PortiaError({ code: 'REQUEST_INVALID', message, cause: thrown });
@@ -101,6 +102,18 @@ function isBrokenOff(thrown: unknown): boolean {
   const { name, code, message } = thrown as NodeJS.ErrnoException;
   if (name === 'AbortError' || code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE') return true;
   return /connection prematurely closed/i.test(message);
+}
+
+/** A cursor is a setting of a call in code; here it stands in the request. */
+function ofTheRequest(error: PortiaError): PortiaError {
+  const { code, message, hint, details } = error;
+  if (code !== 'CONFIG_INVALID' || details?.['cursor'] === undefined) return error;
+  return new PortiaError({
+    code: 'REQUEST_INVALID',
+    message: `the query parameter cursor: ${message}`,
+    hint,
+    cause: error,
+  });
 }
 
 /** The problem document of an error. */

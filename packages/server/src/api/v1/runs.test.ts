@@ -166,6 +166,16 @@ describe('a run on the server', () => {
   it('is the same run for the same run key, and for the same idempotency key', async () => {
     const runId = await start({ runKey: 'order-17' });
     expect(await start({ runKey: 'order-17' })).toBe(runId);
+    const unnamed = { plan: 'refund', planRunInputs: { amount: 5 }, runKey: 'order-17' };
+    expect((await server.ask('POST', '/api/v1/runs', { as: client, body: unnamed })).body.id).toBe(runId);
+    for (const endUser of ['dora', { externalId: 'dora' }]) {
+      const taken = await server.ask('POST', '/api/v1/runs', { as: client, body: { ...unnamed, endUser } });
+      expect(taken).toMatchObject({ status: 409, body: { code: 'RUN_KEY_CONFLICT' } });
+      expect(JSON.stringify(taken.body)).not.toMatch(new RegExp(`${runId}|carl`));
+      expect(taken.headers.get('location')).toBe(null);
+    }
+    const lost = await server.ask('POST', '/api/v1/runs', { as: client, body: { ...unnamed, plan: 'lost' } });
+    expect(lost).toMatchObject({ status: 409, body: { code: 'RUN_KEY_CONFLICT' } });
     const headers = { 'idempotency-key': 'request-1' };
     const body = { plan: 'refund', planRunInputs: { amount: 1 } };
     const first = await server.ask('POST', '/api/v1/runs', { as: client, body, headers });
