@@ -64,7 +64,7 @@ export type { Audience, Clarification, ClarificationCategory } from './core/clar
 export type { ClarificationHandler, OnError, OnResolution } from './clarify/clarification-handler.ts';
 export { TerminalClarificationHandler } from './clarify/terminal-handler.ts';
 export type { Resolver } from './run/answers.ts';
-export { EndUser } from './core/end-user.ts';
+export { EndUser, type EndUserField } from './core/end-user.ts';
 export type { EndUserInit } from './run/end-users.ts';
 
 // Tools

@@ -46,6 +46,9 @@ describe('EndUser', () => {
     const saved = EndUser({ externalId: 'u', name: 'Ada L.', additionalData: { old: null, new: 'y' } });
     expect(mergeEndUser(stored, saved)).toEqual({ ...saved, additionalData: { team: 'ops', old: null, new: 'y' } });
     expect(mergeEndUser(undefined, saved)).toBe(saved);
+    const both = { ...stored, email: 'ada@example.org', additionalData: { team: 'ops', old: null, new: 'y' } };
+    expect(mergeEndUser(stored, EndUser({ ...saved, email: 'ada@example.org' }), ['email'])).toEqual(both);
+    expect(mergeEndUser(undefined, saved, ['email'])).toBe(saved);
   });
 });
 

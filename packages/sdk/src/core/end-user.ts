@@ -39,10 +39,24 @@ export function EndUser(init: { readonly externalId: string } & Partial<EndUser>
   });
 }
 
-/** What a save stores: the new fields, with `additionalData` merged key by key over what was there. */
-export function mergeEndUser(stored: EndUser | undefined, saved: EndUser): EndUser {
+/** A field of an end user that a save replaces as a whole. */
+export type EndUserField = 'name' | 'email' | 'phoneNumber';
+
+/** All fields that a save replaces as a whole. */
+export const endUserFields: readonly EndUserField[] = ['name', 'email', 'phoneNumber'];
+
+/**
+ * What a save stores: the new fields, or `only` these of them, with `additionalData` merged key by key over what was there.
+ */
+export function mergeEndUser(
+  stored: EndUser | undefined,
+  saved: EndUser,
+  only: readonly EndUserField[] = endUserFields,
+): EndUser {
   if (!stored) return saved;
-  return EndUser({ ...saved, additionalData: { ...stored.additionalData, ...saved.additionalData } });
+  const changed = Object.fromEntries(only.map((field) => [field, saved[field]]));
+  const additionalData = { ...stored.additionalData, ...saved.additionalData };
+  return EndUser({ ...stored, ...changed, additionalData });
 }
 
 /** The wire form of Portia 0.9. */

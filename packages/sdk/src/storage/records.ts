@@ -1,4 +1,4 @@
-import { defaultEndUserId, EndUser, mergeEndUser } from '../core/end-user.ts';
+import { defaultEndUserId, EndUser, type EndUserField, mergeEndUser } from '../core/end-user.ts';
 import { PortiaError } from '../core/errors.ts';
 import { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import { toJson } from '../core/json.ts';
@@ -30,8 +30,12 @@ export function frozenOutput(output: LocalDataValue): LocalDataValue {
 }
 
 /** What is stored of an end user after a save. */
-export function mergedEndUser(stored: EndUser | undefined, saved: EndUser): EndUser {
-  return mergeEndUser(stored, EndUser(saved));
+export function mergedEndUser(
+  stored: EndUser | undefined,
+  saved: EndUser,
+  only: readonly EndUserField[] | undefined,
+): EndUser {
+  return mergeEndUser(stored, EndUser(saved), only);
 }
 
 /** A frozen copy of a status as it is given back. */

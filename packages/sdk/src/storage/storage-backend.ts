@@ -1,4 +1,4 @@
-import type { EndUser } from '../core/end-user.ts';
+import type { EndUser, EndUserField } from '../core/end-user.ts';
 import type { Commit, RunError } from '../core/event.ts';
 import type { ClarificationUUID, PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
@@ -217,8 +217,11 @@ export interface OutputStore {
 
 /** End users. */
 export interface EndUserStore {
-  /** Merges `additionalData` key by key and replaces the rest; gives what is stored afterwards. Atomic. */
-  saveEndUser(user: EndUser): Awaitable<EndUser>;
+  /**
+   * Merges `additionalData` key by key and replaces the rest, or `only` these fields of it; gives what is stored
+   * afterwards. Atomic. Where nothing is stored yet, all of it is.
+   */
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): Awaitable<EndUser>;
   getEndUser(externalId: string): Awaitable<EndUser | undefined>;
 }
 

@@ -1,4 +1,4 @@
-import type { EndUser } from '../core/end-user.ts';
+import type { EndUser, EndUserField } from '../core/end-user.ts';
 import type { RunEvent } from '../core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../core/ids.ts';
 import type { LocalDataValue } from '../core/output.ts';
@@ -180,10 +180,13 @@ export class Storage {
     return storage.getEndUser(externalId);
   }
 
-  /** Merges `additionalData` key by key and replaces the rest; gives what is stored afterwards. */
-  async saveEndUser(user: EndUser): Promise<EndUser> {
+  /**
+   * Merges `additionalData` key by key and replaces the rest, or `only` these fields of it, so that others may save other
+   * fields at once; gives what is stored afterwards.
+   */
+  async saveEndUser(user: EndUser, only?: readonly EndUserField[]): Promise<EndUser> {
     const { storage } = await this.#open();
-    return storage.saveEndUser(user);
+    return storage.saveEndUser(user, only);
   }
 }
 

@@ -29,8 +29,10 @@ describe.each([
 ] as const)('texts that name things, on %s', (_store, where) => {
   let server: TestServer;
   let as: string;
+  let place: ReturnType<typeof where>;
   beforeAll(async () => {
-    server = await testServer(refunds(), { work: false, ...where() });
+    place = where();
+    server = await testServer(refunds(), { work: false, ...place });
     as = await server.key('admin');
   }, 60_000);
   afterAll(() => server.close());
@@ -93,6 +95,20 @@ describe.each([
       status: 400,
       body: { detail: `end_user: ${half}` },
     });
+  });
+
+  it('fields that are saved at once all stay', async () => {
+    // Another process on the same store: nothing of this one's memory helps.
+    const other = await testServer(refunds(), { work: false, ...place });
+    for (let round = 0; round < 20; round += 1) {
+      const path = `/api/v${round % 2 ? '1/end-users' : '0/end-user'}/race-${round}`;
+      const fields = { name: 'N', email: 'e@x.org', [round % 2 ? 'phoneNumber' : 'phone_number']: '1' };
+      const data = { [round % 2 ? 'additionalData' : 'additional_data']: { k: 'v' } };
+      const bodies = [...Object.entries({ ...fields, ...data })].map(([name, value]) => ({ [name]: value }));
+      await Promise.all(bodies.map((body, n) => (n % 2 ? other : server).ask('PUT', path, { as, body })));
+      expect((await server.ask('GET', path, { as })).body).toMatchObject({ ...fields, ...data });
+    }
+    await other.close();
   });
 
   it('signs of other planes name what they like, and contents may hold NUL', async () => {

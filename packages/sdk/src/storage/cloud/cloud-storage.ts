@@ -1,4 +1,4 @@
-import type { EndUser } from '../../core/end-user.ts';
+import type { EndUser, EndUserField } from '../../core/end-user.ts';
 import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID, type PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -197,8 +197,8 @@ export class CloudStorage implements StorageBackend {
     return this.#do('list-outputs', { id });
   }
 
-  saveEndUser(user: EndUser): Promise<EndUser> {
-    return this.#do('save-end-user', { user });
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): Promise<EndUser> {
+    return this.#do('save-end-user', { user, only });
   }
 
   getEndUser(externalId: string): Promise<EndUser | undefined> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EndUser } from '../../core/end-user.ts';
+import { EndUser, endUserFields } from '../../core/end-user.ts';
 import { type Commit, fromCommit } from '../../core/event.ts';
 import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -211,7 +211,9 @@ export const operations: ReadonlyMap<string, Operation> = new Map([
   ['list-outputs', operation(z.object({ id: text }), (storage, { id }) => storage.listOutputs(id as PlanRunUUID))],
   [
     'save-end-user',
-    operation(z.object({ user: object }), (storage, { user }) => storage.saveEndUser(EndUser(user as never))),
+    operation(z.object({ user: object, only: z.array(z.enum(endUserFields)).optional() }), (storage, { user, only }) =>
+      storage.saveEndUser(EndUser(user as never), only),
+    ),
   ],
   ['get-end-user', operation(z.object({ id: text }), (storage, { id }) => storage.getEndUser(id))],
   ['list-end-users', operation(z.object({ limit, cursor }), (storage, page) => storage.listEndUsers(page))],

@@ -1,4 +1,4 @@
-import type { EndUser } from '../../core/end-user.ts';
+import type { EndUser, EndUserField } from '../../core/end-user.ts';
 import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -160,8 +160,8 @@ class DiskStorage implements StorageBackend {
     );
   }
 
-  saveEndUser(user: EndUser): EndUser {
-    return this.#endUsers.saveEndUser(user);
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): EndUser {
+    return this.#endUsers.saveEndUser(user, only);
   }
 
   getEndUser(externalId: string): EndUser | undefined {

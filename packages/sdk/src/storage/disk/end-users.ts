@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EndUser, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
+import { EndUser, type EndUserField, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
 import { hashText } from '../../core/hash.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { mergedEndUser } from '../records.ts';
@@ -15,6 +15,8 @@ const mostKnown = 1000;
 interface Saved {
   readonly user: JsonObject;
   readonly file?: string;
+  /** The fields that it replaces; all unless given. */
+  readonly only?: readonly EndUserField[];
 }
 
 /** What a log says, as far as it was read: `length` bytes of it. */
@@ -42,11 +44,11 @@ export class DiskEndUsers implements EndUserStore {
     files.makeFolder(this.#folder);
   }
 
-  saveEndUser(given: EndUser): EndUser {
+  saveEndUser(given: EndUser, only?: readonly EndUserField[]): EndUser {
     const user = EndUser(given);
     const { externalId } = user;
     this.#takeOver(externalId, this.#fold(externalId));
-    this.#append(externalId, { user: endUserToWire(user) });
+    this.#append(externalId, { user: endUserToWire(user), ...(only && { only }) });
     for (;;) {
       const { length, user: merged = user } = this.#fold(externalId);
       this.#files.replace(this.#filePath(externalId), fileText(merged));
@@ -164,7 +166,7 @@ function take(folded: Folded, saved: Saved): void {
     if (folded.files.has(saved.file)) return;
     folded.files.add(saved.file);
   }
-  folded.user = mergedEndUser(folded.user, endUserFromWire(saved.user));
+  folded.user = mergedEndUser(folded.user, endUserFromWire(saved.user), saved.only);
   folded.files.add(hashText(fileText(folded.user)));
 }
 

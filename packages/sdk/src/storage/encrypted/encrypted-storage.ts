@@ -1,4 +1,4 @@
-import { EndUser } from '../../core/end-user.ts';
+import { EndUser, type EndUserField } from '../../core/end-user.ts';
 import { PortiaError } from '../../core/errors.ts';
 import type { Commit } from '../../core/event.ts';
 import { PlanRunUUID, type PlanUUID } from '../../core/ids.ts';
@@ -246,8 +246,9 @@ class EncryptedStorage implements ErasingStorage {
     return this.#inner.listOutputs(id);
   }
 
-  async saveEndUser(user: EndUser): Promise<EndUser> {
-    return this.#contents.openEndUser(await this.#inner.saveEndUser(await this.#contents.sealEndUser(EndUser(user))));
+  async saveEndUser(user: EndUser, only?: readonly EndUserField[]): Promise<EndUser> {
+    const sealed = await this.#contents.sealEndUser(EndUser(user));
+    return this.#contents.openEndUser(await this.#inner.saveEndUser(sealed, only));
   }
 
   async getEndUser(externalId: string): Promise<EndUser | undefined> {

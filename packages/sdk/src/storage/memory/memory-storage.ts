@@ -1,4 +1,4 @@
-import type { EndUser } from '../../core/end-user.ts';
+import type { EndUser, EndUserField } from '../../core/end-user.ts';
 import type { Commit } from '../../core/event.ts';
 import type { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -330,8 +330,8 @@ class InMemory implements MemoryStorage {
     return pageOfList([...this.#endUsers.values()], { ...page, order: 'oldest' }, (user) => user);
   }
 
-  saveEndUser(user: EndUser): EndUser {
-    const merged = mergedEndUser(this.#endUsers.get(user.externalId), user);
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): EndUser {
+    const merged = mergedEndUser(this.#endUsers.get(user.externalId), user, only);
     this.#endUsers.set(merged.externalId, merged);
     return merged;
   }

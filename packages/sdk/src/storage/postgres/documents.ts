@@ -1,4 +1,4 @@
-import { type EndUser, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
+import { type EndUser, type EndUserField, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
 import { PlanRunUUID, PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -108,13 +108,13 @@ export class PostgresDocuments implements PlanStore, OutputStore, EndUserStore {
     );
   }
 
-  saveEndUser(user: EndUser): Promise<EndUser> {
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): Promise<EndUser> {
     const { schema } = this.database;
     const digest = digestOf(user.externalId);
     return this.database.transaction(async (ask) => {
       // The lock also holds back whoever saves the same end user for the first time; there is no row to lock then.
       await ask('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`${schema}:end-user:${digest}`]);
-      const merged = mergedEndUser(await this.#endUser(ask, digest), user);
+      const merged = mergedEndUser(await this.#endUser(ask, digest), user, only);
       await ask(
         `INSERT INTO ${schema}.end_user (digest, external_id, body) VALUES ($1, $2, $3)
          ON CONFLICT (digest) DO UPDATE SET body = excluded.body`,

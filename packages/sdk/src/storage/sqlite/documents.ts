@@ -1,4 +1,4 @@
-import { type EndUser, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
+import { type EndUser, type EndUserField, endUserFromWire, endUserToWire } from '../../core/end-user.ts';
 import { PlanRunUUID, type PlanUUID } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { LocalDataValue } from '../../core/output.ts';
@@ -101,9 +101,9 @@ export class SqliteDocuments implements PlanStore, OutputStore, EndUserStore {
     );
   }
 
-  saveEndUser(user: EndUser): EndUser {
+  saveEndUser(user: EndUser, only?: readonly EndUserField[]): EndUser {
     return this.connection.transaction(() => {
-      const merged = mergedEndUser(this.getEndUser(user.externalId), user);
+      const merged = mergedEndUser(this.getEndUser(user.externalId), user, only);
       this.connection.run(
         `INSERT INTO end_user (external_id, body) VALUES (?, ?) ON CONFLICT (external_id) DO UPDATE SET body = excluded.body`,
         [storedText(merged.externalId), JSON.stringify(endUserToWire(merged))],

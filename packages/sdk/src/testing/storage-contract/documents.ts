@@ -1,4 +1,4 @@
-import { EndUser } from '../../core/end-user.ts';
+import { EndUser, type EndUserField } from '../../core/end-user.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import { LocalDataValue } from '../../core/output.ts';
 import { copyOf, spoil, storedRun } from './samples.ts';
@@ -111,6 +111,24 @@ function endUserTests(open: Open, { describe, it, expect }: TestFunctions): void
         expect(saved).toEqual(wanted);
         expect(await storage.getEndUser('ada')).toEqual(wanted);
         expect((await storage.getEndUser('bob')) ?? null).toBe(null);
+      }));
+
+    it('replaces only the fields that are named, where some are, also when many save at once', () =>
+      open(async ({ storage }) => {
+        const externalId = 'ada';
+        const saves: readonly [Partial<EndUser>, readonly EndUserField[]][] = [
+          [{ name: 'Ada' }, ['name']],
+          [{ email: 'ada@example.org' }, ['email']],
+          [{ phoneNumber: '1' }, ['phoneNumber']],
+          [{ additionalData: { team: 'ops' } }, []],
+        ];
+        await Promise.all(
+          saves.map(async ([fields, only]) => storage.saveEndUser(EndUser({ externalId, ...fields }), only)),
+        );
+        const wanted = EndUser({ externalId, ...Object.assign({}, ...saves.map(([fields]) => fields)) });
+        expect(await storage.getEndUser(externalId)).toEqual(wanted);
+        const renamed = await storage.saveEndUser(EndUser({ externalId, name: 'Ada L.', email: 'old' }), ['name']);
+        expect(renamed).toEqual({ ...wanted, name: 'Ada L.' });
       }));
 
     it('loses no update when many save at once', () =>

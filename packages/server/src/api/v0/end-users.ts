@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { EndUser, type JsonObject } from 'portia-ts';
 import type { AppContext, Env } from '../../http/context.ts';
+import { fieldsIn } from '../v1/end-users.ts';
 import { jsonBody, router, wrong } from './requests.ts';
 
 /** End users. Whoever is not known yet is somebody of whom nothing is known: nobody is ever missing. */
@@ -18,7 +19,10 @@ export function endUsers(): Hono<Env> {
     const changed = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     const before = await stored(context, externalId);
     const user = EndUser({ ...before, additionalData: {}, ...changed, externalId });
-    return context.json(endUserJson(await context.get('tenant').portia.storage.saveEndUser(user)), 200);
+    return context.json(
+      endUserJson(await context.get('tenant').portia.storage.saveEndUser(user, fieldsIn(given))),
+      200,
+    );
   });
   return app;
 }

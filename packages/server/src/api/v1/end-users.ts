@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { EndUser, PortiaError } from 'portia-ts';
+import { EndUser, type EndUserField, PortiaError } from 'portia-ts';
 import { demand } from '../../auth/principal.ts';
 import type { ControlStore } from '../../control/control-store.ts';
 import type { Env } from '../../http/context.ts';
@@ -97,7 +97,8 @@ export function endUsers(control: ControlStore | undefined): OpenAPIHono<Env> {
     const { endUserId: externalId } = context.req.valid('param');
     const given = context.req.valid('json');
     const before = await portia.storage.getEndUser(externalId);
-    const saved = await portia.storage.saveEndUser(EndUser({ ...before, ...given, externalId } as EndUser));
+    const user = EndUser({ ...before, additionalData: {}, ...given, externalId } as EndUser);
+    const saved = await portia.storage.saveEndUser(user, fieldsIn(given));
     return context.json(endUserJson(saved), 200);
   });
   app.openapi(erase, async (context) => {
@@ -139,6 +140,12 @@ function tokens(app: OpenAPIHono<Env>, control: ControlStore): void {
     const { endUserId } = context.req.valid('param');
     return context.json({ revoked: await control.revokeTokensOf(context.get('tenant').organisation, endUserId) }, 200);
   });
+}
+
+/** What of these fields was given: others may save other ones at once. */
+export function fieldsIn(given: object): readonly EndUserField[] {
+  const fields: readonly EndUserField[] = ['name', 'email', 'phoneNumber'];
+  return fields.filter((field) => (given as Partial<EndUser>)[field] !== undefined);
 }
 
 function endUserJson(user: EndUser): EndUserJson {
