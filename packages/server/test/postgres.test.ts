@@ -9,6 +9,7 @@ import { startPostgres, type TestPostgres } from '../../sdk/test/lib/postgres.ts
 import { ControlStore } from '../src/control/control-store.ts';
 import { postgresSql } from '../src/control/postgres-sql.ts';
 import { SqlSecrets } from '../src/control/sql-secrets.ts';
+import { type DueWebhook, WebhookStore } from '../src/webhooks/webhook-store.ts';
 import { type Ask, asker, until } from './lib/asking.ts';
 import { installInto } from './lib/installed.ts';
 import { writeShop } from './lib/shop.ts';
@@ -115,6 +116,37 @@ it('the control store keeps house in PostgreSQL as in SQLite', async () => {
   expect(await again.sql.all(`SELECT body FROM control.idempotency WHERE organisation = 'house'`)).toEqual([
     { body: null },
   ]);
+
+  const outbox = new WebhookStore(again.sql, undefined);
+  const url = 'https://example.org/';
+  const { webhook } = await outbox.add({ organisation: 'house', url, events: ['run-failed'] });
+  for (let n = 0; n < 5; n += 1) await outbox.enqueue(webhook, `place ${n}`, () => '{"data":"carl"}');
+  const [due] = await outbox.due();
+  expect(due?.id).toBe(webhook.id);
+  // Of two that take at once, none gets what the other has.
+  const taken = (await Promise.all([1, 2, 3].map(() => outbox.take(due as DueWebhook, 2)))).flat();
+  expect(new Set(taken.map(({ id }) => id)).size).toBe(taken.length);
+  const rest = await outbox.take(due as DueWebhook, 5);
+  const ids = [...taken, ...rest].map(({ id }) => id);
+  expect(new Set(ids).size).toBe(5);
+  expect(await outbox.due()).toEqual([]);
+  const [givenUp = '', arrived = '', ...others] = ids;
+  await outbox.failed(givenUp, undefined);
+  await outbox.delivered(arrived);
+  for (const id of others) await outbox.failed(id, Date.now() + day);
+  const deliveries = () => again.sql.all('SELECT id, body FROM control.deliveries ORDER BY body');
+  expect((await deliveries()).map(({ body }) => body).slice(0, 2)).toEqual(['', '']);
+  await again.sql.all('UPDATE control.deliveries SET created_at = ?, delivered_at = delivered_at - ?', [
+    Date.now() - 8 * day,
+    8 * day,
+  ]);
+  await outbox.setPlace('house', 'prun-1', { seq: 3, at: Date.now() - 8 * day });
+  await outbox.setPlace('house', 'prun-2', { seq: 3, at: Date.now() });
+  await outbox.setPlace('house', 'prun-2', { seq: 4, at: Date.now() });
+  await again.forgetWhatIsOver(() => false);
+  expect((await deliveries()).map(({ id }) => String(id)).sort()).toEqual([...others].sort());
+  expect(await outbox.place('house', 'prun-1')).toBeUndefined();
+  expect(await outbox.place('house', 'prun-2')).toMatchObject({ seq: 4 });
 
   const [before, after] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
   const secrets = new SqlSecrets(again.sql, before);

@@ -36,6 +36,8 @@ export interface ApiKeyInit {
 export const keepAnswersMs: number = 24 * 3_600_000;
 /** How long a token that has expired is still known, in milliseconds. */
 const keepTokensMs = 30 * 24 * 3_600_000;
+/** How long it is known of a message of a webhook that it was sent, or given up, in milliseconds. */
+const keepMessagesMs = 7 * 24 * 3_600_000;
 /** Rows of one statement: others get their turn in between. */
 const mostAtOnce = 500;
 
@@ -206,7 +208,10 @@ export class ControlStore {
     return { rotated, current: rows.length - rotated, left: 0 };
   }
 
-  /** Removes answers kept for a day, and tokens that expired a month ago, some at a time until none is left. */
+  /**
+   * Removes answers kept for a day, tokens that expired a month ago, and what is a week old of webhooks, some at a time
+   * until none is left.
+   */
   async forgetWhatIsOver(stop: () => boolean): Promise<void> {
     const over: readonly (readonly [statement: string, before: number])[] = [
       [
@@ -219,6 +224,22 @@ export class ControlStore {
         `DELETE FROM control.api_keys WHERE id IN (SELECT id FROM control.api_keys
           WHERE end_user IS NOT NULL AND expires_at < ? LIMIT ${mostAtOnce}) RETURNING id`,
         Date.now() - keepTokensMs,
+      ],
+      [
+        `DELETE FROM control.deliveries WHERE id IN (SELECT id FROM control.deliveries
+          WHERE next_at IS NULL AND coalesce(delivered_at, created_at) < ? LIMIT ${mostAtOnce}) RETURNING id`,
+        Date.now() - keepMessagesMs,
+      ],
+      // Put there while their webhook was removed: nobody takes them.
+      [
+        `DELETE FROM control.deliveries WHERE id IN (SELECT id FROM control.deliveries
+          WHERE created_at < ? AND webhook_id NOT IN (SELECT id FROM control.webhooks) LIMIT ${mostAtOnce}) RETURNING id`,
+        Date.now() - keepMessagesMs,
+      ],
+      [
+        `DELETE FROM control.webhook_places WHERE (organisation, run) IN
+         (SELECT organisation, run FROM control.webhook_places WHERE at < ? LIMIT ${mostAtOnce}) RETURNING run`,
+        Date.now() - keepMessagesMs,
       ],
     ];
     for (const [statement, before] of over)

@@ -46,6 +46,7 @@ const tables = [
     delivered_at BIGINT
   )`,
   `CREATE INDEX IF NOT EXISTS deliveries_due ON control.deliveries (next_at)`,
+  `CREATE INDEX IF NOT EXISTS deliveries_of ON control.deliveries (webhook_id, next_at)`,
   `CREATE INDEX IF NOT EXISTS idempotency_age ON control.idempotency (created_at)`,
   `CREATE TABLE IF NOT EXISTS control.secrets (
     organisation TEXT NOT NULL,
@@ -57,6 +58,14 @@ const tables = [
     organisation TEXT PRIMARY KEY,
     at BIGINT NOT NULL
   )`,
+  `CREATE TABLE IF NOT EXISTS control.webhook_places (
+    organisation TEXT NOT NULL,
+    run TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (organisation, run)
+  )`,
+  `CREATE INDEX IF NOT EXISTS webhook_places_at ON control.webhook_places (at)`,
   `CREATE TABLE IF NOT EXISTS control.tool_questions (
     organisation TEXT NOT NULL,
     place TEXT NOT NULL,

@@ -6,15 +6,20 @@ import { isIP, type LookupFunction } from 'node:net';
 import { readTrace, type TraceContext } from 'portia-ts';
 import { isPublicAddress } from 'portia-ts/tools';
 import type { ServerLog } from '../server-log.ts';
-import type { Delivery, WebhookStore } from './webhook-store.ts';
+import type { Delivery, DueWebhook, WebhookStore } from './webhook-store.ts';
 
 /** Milliseconds until the next attempt, by how many there were. Three days in all; then it is given up. */
 const waits = [5_000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000, 40 * 3_600_000];
 /** For all of one attempt: whoever answers a byte at a time must not hold up what is for others. */
 const usualTimeoutMs = 10_000;
 const pollMs = 1_000;
+/** Messages on their way at once: to one webhook, to one that did not take its last one, and in all. */
+const most = { webhook: 8, failing: 1, inAll: 256 } as const;
 
-/** Sends what is in the outbox, each message until it arrives: at least once, with the same id. */
+/**
+ * Sends what is in the outbox, each message until it arrives: at least once, with the same id. Nobody waits for a webhook
+ * that does not answer but its own messages.
+ */
 export class WebhookSender {
   readonly #store: WebhookStore;
   readonly #log: ServerLog;
@@ -23,7 +28,12 @@ export class WebhookSender {
   readonly #timer: NodeJS.Timeout;
   #working = false;
   #rang = false;
+  #isClosing = false;
   #work: Promise<void> = Promise.resolve();
+  readonly #sending = new Set<Promise<void>>();
+  /** How many are on their way to a webhook. */
+  readonly #underWay = new Map<string, number>();
+  readonly #failing = new Set<string>();
 
   constructor(
     store: WebhookStore,
@@ -42,35 +52,76 @@ export class WebhookSender {
     this.#rang = true;
     if (this.#working) return;
     this.#working = true;
-    this.#work = this.#sendAll().finally(() => {
+    this.#work = this.#takeAll().finally(() => {
       this.#working = false;
+      // It may have rung just as the last look ended.
+      if (this.#rang && !this.#isClosing) this.ring();
     });
   }
 
+  /** Waits for what is on its way; the rest is sent another time. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#isClosing = true;
     await this.#work;
+    await Promise.all(this.#sending);
   }
 
-  async #sendAll(): Promise<void> {
+  async #takeAll(): Promise<void> {
     try {
       while (this.#rang) {
         this.#rang = false;
-        const due = await this.#store.take(20);
-        await Promise.all(due.map((one) => this.#send(one)));
-        if (due.length > 0) this.#rang = true;
+        const due = await this.#store.due();
+        // Those of which little is on its way come first.
+        for (const webhook of [...due].sort((a, b) => this.#countOf(a.id) - this.#countOf(b.id))) {
+          const room = this.#roomFor(webhook.id);
+          if (room > 0) await this.#take(webhook, room);
+        }
       }
     } catch (err) {
       this.#log.warn({ err }, 'webhooks could not be sent; they are tried again');
     }
   }
 
-  async #send(delivery: Delivery): Promise<void> {
+  #countOf(webhook: string): number {
+    return this.#underWay.get(webhook) ?? 0;
+  }
+
+  #roomFor(webhook: string): number {
+    const own = this.#failing.has(webhook) ? most.failing : most.webhook;
+    return Math.min(own - this.#countOf(webhook), most.inAll - this.#sending.size);
+  }
+
+  async #take(webhook: DueWebhook, limit: number): Promise<void> {
+    try {
+      for (const delivery of await this.#store.take(webhook, limit)) this.#begin(webhook.id, delivery);
+    } catch (err) {
+      this.#log.warn({ webhook: webhook.id, err }, 'messages of a webhook could not be taken; they are tried again');
+    }
+  }
+
+  #begin(webhook: string, delivery: Delivery): void {
+    this.#underWay.set(webhook, this.#countOf(webhook) + 1);
+    const sending = this.#send(webhook, delivery)
+      .catch((err: unknown) => this.#log.warn({ err }, 'it could not be stored how a message of a webhook fared'))
+      .finally(() => {
+        this.#sending.delete(sending);
+        const left = this.#countOf(webhook) - 1;
+        if (left > 0) this.#underWay.set(webhook, left);
+        else this.#underWay.delete(webhook);
+        if (!this.#isClosing) this.ring();
+      });
+    this.#sending.add(sending);
+  }
+
+  async #send(webhook: string, delivery: Delivery): Promise<void> {
     const { id, attempts } = delivery;
     try {
       await post(delivery, this.#allowPrivate, this.#timeoutMs);
+      this.#failing.delete(webhook);
       await this.#store.delivered(id);
     } catch (error) {
+      this.#failing.add(webhook);
       const wait = waits[attempts - 1];
       await this.#store.failed(id, wait === undefined ? undefined : Date.now() + wait);
       this.#log.warn({ webhookMessage: id, attempts, error: (error as Error).message }, 'a webhook was not taken');

@@ -27,11 +27,23 @@ export interface Delivery {
   readonly attempts: number;
 }
 
+/** A webhook for which something is due. */
+export interface DueWebhook {
+  readonly id: string;
+  readonly url: string;
+  /** As it is stored. */
+  readonly secret: string;
+}
+
+/** Up to which event a run is in the outbox, and when that was seen. */
+export interface Place {
+  readonly seq: number;
+  /** Epoch milliseconds, of this server's clock. */
+  readonly at: number;
+}
+
 /** How long a delivery belongs to the process that has taken it, in milliseconds. */
 const leaseMs = 60_000;
-
-/** How long it is known that a message arrived, in milliseconds. */
-const keepMs = 7 * 24 * 3_600_000;
 
 /** Webhooks and their outbox, in the control store. Signing secrets are sealed when the server has a secret key. */
 export class WebhookStore {
@@ -106,30 +118,33 @@ export class WebhookStore {
     );
   }
 
-  /** Takes what is due; nobody else gets it until the lease is over. */
-  async take(limit: number): Promise<readonly Delivery[]> {
+  /** The webhooks that something is due for. */
+  async due(): Promise<readonly DueWebhook[]> {
+    const rows = await this.#sql.all(
+      `SELECT id, url, secret FROM control.webhooks AS webhook WHERE EXISTS
+       (SELECT 1 FROM control.deliveries AS delivery WHERE delivery.webhook_id = webhook.id AND delivery.next_at <= ?)`,
+      [Date.now()],
+    );
+    return rows.map((row) => ({ id: String(row['id']), url: String(row['url']), secret: String(row['secret']) }));
+  }
+
+  /** Takes what is due for a webhook; nobody else gets it until the lease is over. */
+  async take({ id, url, secret: sealed }: DueWebhook, limit: number): Promise<readonly Delivery[]> {
+    const secret = this.#secrets.open(sealed);
     const now = Date.now();
     const taken = await this.#sql.all(
       `UPDATE control.deliveries SET next_at = ?, attempts = attempts + 1 WHERE next_at <= ? AND id IN
-       (SELECT id FROM control.deliveries WHERE next_at <= ? ORDER BY next_at LIMIT ${limit})
-       RETURNING id, webhook_id, body, attempts`,
-      [now + leaseMs, now, now],
+       (SELECT id FROM control.deliveries WHERE webhook_id = ? AND next_at <= ? ORDER BY next_at LIMIT ${limit})
+       RETURNING id, body, attempts`,
+      [now + leaseMs, now, id, now],
     );
-    const deliveries: Delivery[] = [];
-    for (const row of taken) {
-      const [webhook] = await this.#sql.all('SELECT url, secret FROM control.webhooks WHERE id = ?', [
-        String(row['webhook_id']),
-      ]);
-      if (!webhook) continue;
-      deliveries.push({
-        id: String(row['id']),
-        body: String(row['body']),
-        attempts: Number(row['attempts']),
-        url: String(webhook['url']),
-        secret: this.#secrets.open(String(webhook['secret'])),
-      });
-    }
-    return deliveries;
+    return taken.map((row) => ({
+      id: String(row['id']),
+      body: String(row['body']),
+      attempts: Number(row['attempts']),
+      url,
+      secret,
+    }));
   }
 
   /** It arrived. Its id stays known, so that it is not put into the outbox again. */
@@ -141,9 +156,11 @@ export class WebhookStore {
     ]);
   }
 
-  /** It did not; it is tried again at `nextAt`, or never. */
+  /** It did not; it is tried again at `nextAt`, or never. Then, too, only its id stays known. */
   async failed(id: string, nextAt: number | undefined): Promise<void> {
-    await this.#sql.all('UPDATE control.deliveries SET next_at = ? WHERE id = ?', [nextAt ?? null, id]);
+    await (nextAt === undefined
+      ? this.#sql.all('UPDATE control.deliveries SET next_at = NULL, body = ? WHERE id = ?', ['', id])
+      : this.#sql.all('UPDATE control.deliveries SET next_at = ? WHERE id = ?', [nextAt, id]));
   }
 
   /** Until when all changes of an organisation's runs are in the outbox. */
@@ -152,8 +169,24 @@ export class WebhookStore {
     return row && Number(row['at']);
   }
 
+  /** Where the last look at a run ended; `undefined`: it was not looked at, or not lately. */
+  async place(organisation: string, run: string): Promise<Place | undefined> {
+    const [row] = await this.#sql.all('SELECT seq, at FROM control.webhook_places WHERE organisation = ? AND run = ?', [
+      organisation,
+      run,
+    ]);
+    return row && { seq: Number(row['seq']), at: Number(row['at']) };
+  }
+
+  async setPlace(organisation: string, run: string, { seq, at }: Place): Promise<void> {
+    await this.#sql.all(
+      `INSERT INTO control.webhook_places (organisation, run, seq, at) VALUES (?, ?, ?, ?)
+       ON CONFLICT (organisation, run) DO UPDATE SET seq = excluded.seq, at = excluded.at`,
+      [organisation, run, seq, at],
+    );
+  }
+
   async setMark(organisation: string, at: number): Promise<void> {
-    await this.#sql.all('DELETE FROM control.deliveries WHERE delivered_at < ?', [at - keepMs]);
     await this.#sql.all(
       `INSERT INTO control.webhook_marks (organisation, at) VALUES (?, ?)
        ON CONFLICT (organisation) DO UPDATE SET at = excluded.at`,

@@ -1,18 +1,24 @@
-import { type PlanRunUUID, type RunEvent, type RunSummary, traceContextFor } from 'portia-ts';
+import { type PlanRunUUID, PortiaError, type RunEvent, type RunSummary, traceContextFor } from 'portia-ts';
 import type { ServerLog } from '../server-log.ts';
 import { noCommits, type Tenant } from '../tenants.ts';
-import type { WebhookEvent, WebhookStore } from './webhook-store.ts';
+import type { Place, Webhook, WebhookEvent, WebhookStore } from './webhook-store.ts';
 
 /** Milliseconds in which changes of a run are gathered, so that a burst of commits is one look. */
 const gatherMs = 50;
-/** Milliseconds between two marks, and how far before a mark a look at the store begins: clocks differ. */
+/** Milliseconds between two marks, and how far before a mark a look at the store begins: clocks of drivers differ. */
 const markMs = 5_000;
-const slackMs = 60_000;
+const slackMs = 3_600_000;
 const worthALook: ReadonlySet<string> = new Set(['NEED_CLARIFICATION', 'COMPLETE', 'FAILED']);
+
+/** Runs that cannot be read, now or later: the others are told of. */
+const unreadable: ReadonlySet<string> = new Set(['CONTENT_ERASED', 'STORAGE_CORRUPT']);
 
 /**
  * Puts what happens to an organisation's runs into the outbox. Whatever happened while no process watched is found at the
  * next start: runs that were changed since the mark are looked at again, and what is in the outbox already stays once.
+ *
+ * What is new in a run is known by its place in the journal, from the first look on: the times of events are those of the
+ * clock of whoever drives the run, and may come late.
  */
 export class WebhookWatch {
   readonly #tenant: Tenant;
@@ -59,12 +65,14 @@ export class WebhookWatch {
     const at = Date.now();
     const ids = [...this.#changed];
     this.#changed.clear();
-    try {
-      for (const id of ids) await this.#enqueue(id);
-    } catch (error) {
-      for (const id of ids) this.#changed.add(id);
-      throw error;
+    let failed: unknown;
+    for (const id of ids) {
+      await this.#lookAt(id, true).catch((error: unknown) => {
+        this.#changed.add(id);
+        failed = error;
+      });
     }
+    if (failed !== undefined) throw failed;
     if (this.#caughtUp) await this.#store.setMark(organisation, at);
   }
 
@@ -74,7 +82,7 @@ export class WebhookWatch {
     let cursor: string | undefined;
     while (mark !== undefined) {
       const page = await storage.listRuns({ limit: 1_000, cursor });
-      for (const { header } of page.items.filter((run) => isNew(run, mark))) await this.#enqueue(header.id);
+      for (const { header } of page.items.filter((run) => isNew(run, mark))) await this.#lookAt(header.id, false);
       cursor = page.cursor;
       if (cursor === undefined) break;
     }
@@ -82,28 +90,72 @@ export class WebhookWatch {
     await this.#store.setMark(organisation, mark ?? Date.now());
   }
 
-  async #enqueue(id: PlanRunUUID): Promise<void> {
-    const { organisation, portia, storage } = this.#tenant;
+  /** `wasJustTaken`: this process has just heard of its last commit. */
+  async #lookAt(id: PlanRunUUID, wasJustTaken: boolean): Promise<void> {
+    const { organisation, storage } = this.#tenant;
     const webhooks = await this.#store.list(organisation);
     if (webhooks.length === 0) return;
-    // Where it stands, without its journal: that is read only when there may be something to tell.
-    const stored = await storage.loadRun(id, noCommits);
-    if (!stored || !worthALook.has(stored.status.state)) return;
-    const since = (await this.#store.mark(organisation)) ?? 0;
-    for (const event of await portia.storage.getEvents(id)) {
-      const type = typeOf(event);
-      if (type === undefined || event.at < since - slackMs) continue;
-      for (const webhook of webhooks) {
-        if (!webhook.events.includes(type) || event.at < webhook.createdAt) continue;
-        const { endUserId, labels = {}, runKey = null } = stored.header;
-        const trace = traceContextFor(stored.header, `webhook.${event.seq}`);
-        const data = { organisation, planRunId: id, endUserId, labels, runKey, ...trace, ...particulars(event) };
-        await this.#store.enqueue(webhook, `${organisation}/${id}/${event.seq}`, (message) =>
-          JSON.stringify({ id: message, type, timestamp: new Date(event.at).toISOString(), data }),
-        );
-      }
+    try {
+      // Where it stands, without its journal: that is read only when there may be something to tell.
+      const stored = await storage.loadRun(id, noCommits);
+      if (stored) await this.#tell(stored, webhooks, wasJustTaken);
+    } catch (error) {
+      if (!PortiaError.isInstance(error) || !unreadable.has(error.code)) throw error;
+      this.#warn(error);
     }
+  }
+
+  async #tell({ header, status }: RunSummary, webhooks: readonly Webhook[], wasJustTaken: boolean): Promise<void> {
+    const { organisation, portia } = this.#tenant;
+    const at = Date.now();
+    const mayTell = worthALook.has(status.state);
+    const place = await this.#store.place(organisation, header.id);
+    if (place !== undefined && !mayTell) return;
+    const events = await portia.storage.getEvents(header.id, place?.seq);
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const isOld = await this.#oldness(place, wasJustTaken ? last.at : undefined);
+    const isNews = (event: RunEvent): boolean =>
+      typeOf(event) !== undefined && webhooks.some((webhook) => !isOld(event, webhook));
+    const news = events.filter(isNews);
+    if (!mayTell) {
+      await this.#store.setPlace(organisation, header.id, { seq: (news[0]?.seq ?? last.seq + 1) - 1, at });
+      return;
+    }
+    for (const event of news) {
+      for (const webhook of webhooks) if (!isOld(event, webhook)) await this.#enqueue(header, event, webhook);
+    }
+    await this.#store.setPlace(organisation, header.id, { seq: last.seq, at });
     this.#rang();
+  }
+
+  /**
+   * Which events after the last look are from before a webhook. All that came after a look later than it are not; of the
+   * others, time has to tell. If the last one has come just now, `justNow`, its time says how much the driver's clock is
+   * behind, or how late it was. Of a run that is looked at for the first time, all from before the mark are old.
+   */
+  async #oldness(
+    place: Place | undefined,
+    justNow: number | undefined,
+  ): Promise<(event: RunEvent, webhook: Webhook) => boolean> {
+    const mark = place ? 0 : ((await this.#store.mark(this.#tenant.organisation)) ?? 0);
+    const behind = justNow === undefined ? 0 : Math.max(0, Date.now() - justNow);
+    return ({ at }, { createdAt }) => {
+      if (place && place.at >= createdAt) return false;
+      return at + behind < Math.max(mark - slackMs, createdAt);
+    };
+  }
+
+  async #enqueue(header: RunSummary['header'], event: RunEvent, webhook: Webhook): Promise<void> {
+    const type = typeOf(event);
+    if (type === undefined || !webhook.events.includes(type)) return;
+    const { organisation } = this.#tenant;
+    const { id, endUserId, labels = {}, runKey = null } = header;
+    const trace = traceContextFor(header, `webhook.${event.seq}`);
+    const data = { organisation, planRunId: id, endUserId, labels, runKey, ...trace, ...particulars(event) };
+    await this.#store.enqueue(webhook, `${organisation}/${id}/${event.seq}`, (message) =>
+      JSON.stringify({ id: message, type, timestamp: new Date(event.at).toISOString(), data }),
+    );
   }
 
   #warn(err: unknown): void {
