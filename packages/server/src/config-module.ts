@@ -43,8 +43,9 @@ async function importTypeScript(file: string): Promise<ConfigModule> {
 export async function failureIn(what: string, error: unknown, file: string): Promise<PortiaError> {
   const message = error instanceof Error ? error.message : String(error);
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  // Of a module that cannot be parsed, Node keeps the place to itself; asked to check the file, it tells.
-  const place = placeIn(stack) ?? (error instanceof SyntaxError ? placeIn(await checked(file)) : undefined);
+  // Of JavaScript that cannot be parsed, Node keeps the place to itself; asked to check the file, it tells.
+  const isUnparsed = error instanceof SyntaxError && !file.endsWith('.ts');
+  const place = placeIn(stack) ?? (isUnparsed ? placeIn(await checked(file)) : undefined);
   return new PortiaError({
     code: 'CONFIG_INVALID',
     message: `${what}: ${message}${place === undefined || message.includes(place) ? '' : ` (${place})`}`,

@@ -78,7 +78,7 @@ function checked(config: unknown, file: string): ServerConfig {
       hint: `it may set ${known.join(', ')}`,
     });
   }
-  const { tools, executionHooks } = config as { readonly tools?: unknown; readonly executionHooks?: unknown };
+  const { tools, plans, executionHooks } = config as Readonly<Record<string, unknown>>;
   if (tools !== undefined && !(tools instanceof ToolRegistry) && !isIterable(tools)) {
     throw new PortiaError({
       code: 'CONFIG_INVALID',
@@ -86,6 +86,7 @@ function checked(config: unknown, file: string): ServerConfig {
       hint: 'write tools: [myTool, otherTool]',
     });
   }
+  for (const [what, list] of Object.entries({ tools, plans })) checkItems(list, `${file} sets ${what}`);
   // A hook in the wrong place would never be asked, and what it was to stop would happen.
   if (executionHooks !== undefined && (typeof executionHooks !== 'object' || executionHooks === null)) {
     throw new PortiaError({
@@ -95,6 +96,19 @@ function checked(config: unknown, file: string): ServerConfig {
     });
   }
   return config;
+}
+
+/** What is forgotten most easily: to await a tool, or to build a plan. */
+function checkItems(list: unknown, what: string): void {
+  if (typeof list !== 'object' || list === null || (isIterable(list) && !Array.isArray(list))) return;
+  for (const [name, item] of list instanceof ToolRegistry ? [] : Object.entries(list)) {
+    if (typeof item?.id === 'string') continue;
+    throw new PortiaError({
+      code: 'CONFIG_INVALID',
+      message: `${what} with something that has no id at ${JSON.stringify(name)}`,
+      hint: 'await what is made asynchronously, and end a plan with .build()',
+    });
+  }
 }
 
 function isIterable(value: unknown): boolean {

@@ -238,6 +238,8 @@ describe('portia-ts serve', () => {
   });
 
   const notParsed = 'export default {\n  tools: [\n  plans: {} };\n';
+  const notBuilt =
+    "import { PlanBuilderV2 } from 'portia-ts';\nexport default { plans: { refund: new PlanBuilderV2('q') } };\n";
   const throws = "export default () => {\n  throw new Error('boom');\n};\n";
   it.each([
     ['is no JavaScript', 'a.mjs', notParsed, /a\.mjs cannot be loaded: .*Unexpected token.*a\.mjs:3/],
@@ -251,6 +253,13 @@ describe('portia-ts serve', () => {
       "import 'not-there-at-all';\n",
       /d\.mjs cannot be loaded: .*not-there-at-all/,
     ],
+    [
+      'has a tool that is not awaited',
+      'f.mjs',
+      'export default { tools: [Promise.resolve()] };\n',
+      /f\.mjs sets tools with .* at "0"/,
+    ],
+    ['has a plan that is not built', 'g.mjs', notBuilt, /g\.mjs sets plans with something that has no id at "refund"/],
     ['has tools in an object', 'e.mjs', 'export default { tools: {} };\n', /e\.mjs sets tools to something/],
   ])('says what is wrong, and where, with a config that %s', async (_what, name, text, message) => {
     writeFileSync(join(folder, name), text);
