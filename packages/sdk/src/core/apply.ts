@@ -3,7 +3,7 @@ import { raiseBudget, type RunBudget } from './budget.ts';
 import { clarificationFromWire, placed, resolved } from './clarification.ts';
 import type { CallOutcome, EventOf, RunEvent, RunEventBody, StoredOutput, VisitId } from './event.ts';
 import type { PlanRunUUID } from './ids.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 import { AgentMemoryValue, isMarker, LocalDataValue, type Output } from './output.ts';
 import type { Program } from './program.ts';
 import {
@@ -98,11 +98,16 @@ export function apply(state: RunState, event: RunEventBody, at: number): void {
       return;
     case 'plan-accept':
       state.planId = event.planId;
+      for (const [name, value] of Object.entries(event.inputs ?? {})) addInput(state, name, value);
       if (event.planning) state.planning = event.planning;
       return;
     case 'run-retry':
       return applyRetry(state, event.budget as RunBudget | undefined);
   }
+}
+
+function addInput(state: RunState, name: string, value: JsonValue): void {
+  state.header = { ...state.header, inputs: { ...state.header.inputs, [name]: LocalDataValue(value) } };
 }
 
 /** Whether an event says nothing about work being done: it may come when nobody is at work, after a crash. */

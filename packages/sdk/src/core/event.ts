@@ -160,6 +160,8 @@ export type RunEventBody =
       readonly type: 'plan-accept';
       readonly planId: PlanUUID;
       readonly changes: JsonValue;
+      /** The defaults of inputs that the run was made without. */
+      readonly inputs?: JsonObject;
       /** Of a run that had no plan before: what planning took of its budget. */
       readonly planning?: Readonly<ModelUsageTotals>;
     }

@@ -149,7 +149,7 @@ export function noModelUsage(): ModelUsageTotals {
  * events over {@link initialState} gives the same.
  */
 export interface RunState {
-  readonly header: RunHeader;
+  header: RunHeader;
   readonly program: Program;
   /** The plan it began with, or the later version that was accepted for it. */
   planId: PlanUUID;

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
 import { PortiaError, ToolHardError } from '../core/errors.ts';
 import { Plan } from '../core/plan.ts';
 import type { StepV2 } from '../core/plan-v2-steps.ts';
-import { PlanV2 } from '../core/plan-v2.ts';
+import type { JsonValue } from '../core/json.ts';
+import { type PlanInputV2, PlanV2 } from '../core/plan-v2.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
@@ -678,5 +680,42 @@ describe('branches of a parallel block', () => {
     expect(await most({}, 3)).toBe(3);
     expect(await most({}, 1)).toBe(1);
     expect(await most({ concurrency: 10 }, 3)).toBe(10);
+  });
+
+  it('goes on with a version that has other inputs when they have defaults', async () => {
+    const version = (planInputs: readonly PlanInputV2[], name: string): PlanV2<unknown, unknown, unknown> =>
+      new PlanV2({
+        label: 'inputs',
+        planInputs,
+        steps: [
+          { kind: 'user-input', name: 'q', message: 'who?' },
+          {
+            kind: 'function',
+            name,
+            args: { z: Input(planInputs[0]?.name ?? '') },
+            function: ({ z }) => z as JsonValue,
+          },
+        ],
+      });
+    const old = version([{ name: 'a', defaultValue: 1 }], 'old');
+    const began = new Portia({ config: new Config({ storage }), plans: [old] });
+    const asked = await began.runPlan(old);
+    await began.resolveClarification({
+      planRun: asked,
+      clarification: asked.getOutstandingClarifications()[0],
+      response: 'Ada',
+    });
+    const goOn = (plan: PlanV2<unknown, unknown, unknown>) =>
+      new Portia({ config: new Config({ storage }), plans: [plan] }).resume({
+        planRunId: asked.id,
+        acceptPlanChange: true,
+      });
+    await expect(goOn(version([{ name: 'z', schema: z.number() }], 'new'))).rejects.toMatchObject({
+      code: 'PLAN_CHANGED',
+      message: expect.stringContaining('was not given the input z'),
+    });
+    const done = await goOn(version([{ name: 'z', defaultValue: 5 }], 'new'));
+    expect([done.state, done.outputs.finalOutput?.value]).toEqual(['COMPLETE', 5]);
+    expect((await began.storage.getPlanRun(done.id)).toJSON()).toEqual(done.toJSON());
   });
 });

@@ -1,6 +1,6 @@
 import { PortiaError } from '../core/errors.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
-import { toJson } from '../core/json.ts';
+import { type JsonObject, type JsonValue, toJson } from '../core/json.ts';
 import type { RunState } from '../core/run-state.ts';
 import { legacyOf } from '../plan/builder-programs.ts';
 import { compile } from '../plan/compile.ts';
@@ -48,18 +48,35 @@ async function resumeWithSuccessor(
   if (!successor) throw changed;
   const plan = legacyOf(successor.plan);
   checkReach(id, await reachOf(stored, plans), successor, changed);
+  const inputs = newInputs(stored, successor, changed);
   await plans.put(plan, runtime.clock.now());
   return drive(
     runtime,
     knownPlan(plan),
     id,
     async (run) => {
-      run.driver.emit({ type: 'plan-accept', planId: plan.id, changes: toJson(successor.changes) });
+      run.driver.emit({ type: 'plan-accept', planId: plan.id, changes: toJson(successor.changes), ...inputs });
       await run.driver.commit();
       await advance(run);
     },
     { signal, again: advance },
   );
+}
+
+/** The defaults of inputs that the later version has and the run was not given. @throws PortiaError where there is none. */
+function newInputs({ header }: StoredRun, { plan }: Successor, changed: PortiaError): { readonly inputs?: JsonObject } {
+  const added = plan.planInputs.filter(({ name }) => !Object.hasOwn(header.inputs, name));
+  if (added.length === 0) return {};
+  const missing = added.filter(({ defaultValue }) => defaultValue === undefined).map(({ name }) => name);
+  if (missing.length === 0)
+    return { inputs: Object.fromEntries(added.map(({ name, defaultValue }) => [name, defaultValue as JsonValue])) };
+  throw new PortiaError({
+    code: 'PLAN_CHANGED',
+    message: `run ${header.id} was not given the input ${missing.join(', ')} of the version that is registered now: ${changed.message}`,
+    hint: 'give it a default, or register the old version beside the new one: new Portia({ plans: [before, now] })',
+    planRunId: header.id,
+    details: changed.details,
+  });
 }
 
 /** The last step of the plan that the record shows as visited, waiting ones included; -1 for none. */

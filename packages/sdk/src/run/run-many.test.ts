@@ -32,6 +32,20 @@ describe('a batch', () => {
   const items = (count: number): { runKey: string; planRunInputs: { $n: number } }[] =>
     Array.from({ length: count }, (_, n) => ({ runKey: `item ${n}`, planRunInputs: { $n: n } }));
 
+  it.each([0, Number.NaN, -1])('at most %d at once is refused, and nothing is run', async (concurrency) => {
+    const portia = clientOf({ tools: [double], models: { execution } });
+    expect(await codeOf(portia.runMany(batchPlan, items(3), { concurrency }))).toBe('CONFIG_INVALID');
+    expect((await portia.storage.listRuns({})).items).toEqual([]);
+  });
+
+  it('refuses items without a key of their own: they would run again each time', async () => {
+    const portia = clientOf({ tools: [double], models: { execution } });
+    const wrong = [{ planRunInputs: { $n: 1 } }, { runKey: 5 }, { runKey: '' }] as never[];
+    const counts = await portia.runMany(batchPlan, [...wrong, ...items(1)], {});
+    expect([counts.refused, counts.complete, counts.total]).toEqual([3, 1, 4]);
+    expect((await portia.storage.listRuns({})).items).toHaveLength(1);
+  });
+
   it('of 500 items runs each once, so many at a time, and counts them', async () => {
     let atOnce = 0;
     let most = 0;

@@ -56,6 +56,13 @@ export async function runMany(
   options: RunManyOptions,
 ): Promise<BatchCounts> {
   const { concurrency = 10, signal, labels, budget, onItem } = options;
+  if (!(concurrency >= 1)) {
+    throw new PortiaError({
+      code: 'CONFIG_INVALID',
+      message: `concurrency of runMany is ${concurrency}`,
+      hint: 'give how many runs at once, from 1',
+    });
+  }
   const counts: BatchCounts = { complete: 0, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 0 };
   const inFlight = new Set<Promise<void>>();
   let broken: { readonly by: unknown } | undefined;
@@ -89,6 +96,7 @@ async function runOne(
 ): Promise<void> {
   let outcome: BatchOutcome;
   try {
+    checkKey(item);
     outcome = { run: await runItem(item, { signal }) };
   } catch (error) {
     // What concerns the store or the client concerns every item: the batch stops, and can be given again.
@@ -98,6 +106,16 @@ async function runOne(
   }
   counts['run' in outcome ? kindOf(outcome.run) : kindOfRefusal(outcome.error)] += 1;
   onItem?.(item, outcome);
+}
+
+/** Without a key of its own an item would get another run each time the batch is given. */
+function checkKey({ runKey }: BatchItem): void {
+  if (typeof runKey === 'string' && runKey !== '') return;
+  throw new PortiaError({
+    code: 'INPUT_INVALID',
+    message: `an item of the batch has ${runKey === undefined ? 'no runKey' : `the runKey ${JSON.stringify(runKey)}`}`,
+    hint: 'give each item a text that is its own',
+  });
 }
 
 function kindOf(run: PlanRun): 'complete' | 'failed' | 'waiting' | 'unfinished' {
