@@ -88,7 +88,7 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
     }
     for (const [index, step] of steps.entries()) checkStep(step, index);
     this.label = label;
-    this.steps = Object.freeze(steps.map((step) => settleStep(step, templates)));
+    this.steps = Object.freeze(steps.map((step, index) => settled(step, index, templates)));
     this.planInputs = Object.freeze(planInputs.map(settleInput));
     this.summarize = summarize;
     this.finalOutputSchema = finalOutputSchema;
@@ -193,6 +193,18 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
 
   toString(): string {
     return `PlanV2(id=${this.id}, label=${JSON.stringify(this.label)}, steps=${this.steps.length})`;
+  }
+}
+
+/** @throws PlanBuilderError for values that hold themselves: there is no end of reading them. */
+function settled(step: StepV2, index: number, templates: boolean): StepV2 {
+  try {
+    return settleStep(step, templates);
+  } catch (error) {
+    if (!(error instanceof RangeError && error.message.includes('call stack'))) throw error;
+    throw new PlanBuilderError(`step ${index} holds a value that holds itself, or is nested too deep`, {
+      hint: 'give values that JSON can hold',
+    });
   }
 }
 

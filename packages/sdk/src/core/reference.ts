@@ -1,4 +1,4 @@
-import { PortiaError } from './errors.ts';
+import { PlanBuilderError, PortiaError } from './errors.ts';
 import { isPlainObject, type JsonValue, toJson } from './json.ts';
 import { textOf } from './output.ts';
 
@@ -115,6 +115,7 @@ export function StepOutput<
   name: Name,
   options: { readonly path?: Path; readonly full?: Full; readonly optional?: Optional } = {},
 ): StepReference<Name, Path, Full, Optional> {
+  checkFields('StepOutput', options, ['path', 'full', 'optional']);
   return new StepReferenceData(name, options) as unknown as StepReference<Name, Path, Full, Optional>;
 }
 
@@ -123,7 +124,20 @@ export function Input<const Name extends string, const Path extends string = ''>
   name: Name,
   options: { readonly path?: Path } = {},
 ): InputReference<Name, Path> {
+  checkFields('Input', options, ['path']);
   return new InputReferenceData(name, options.path ?? '') as unknown as InputReference<Name, Path>;
+}
+
+/** @throws PlanBuilderError for options that TypeScript does not let through. */
+function checkFields(of: string, options: { readonly path?: unknown }, known: readonly string[]): void {
+  const given = isPlainObject(options) ? Object.keys(options) : [JSON.stringify(options)];
+  const wrong = given.find((name) => !known.includes(name));
+  if (wrong !== undefined)
+    throw new PlanBuilderError(`${of} takes no ${wrong}`, { hint: `its options are ${known.join(', ')}` });
+  if (options.path !== undefined && typeof options.path !== 'string')
+    throw new PlanBuilderError(`the path of ${of} is ${JSON.stringify(options.path)}`, {
+      hint: "give keys and list indexes as a text, such as 'items.0.name'",
+    });
 }
 
 /** What may stand in a {@link text}: references, other texts, and values that are known when the plan is built. */

@@ -25,6 +25,27 @@ function errorOf(build: () => unknown): PlanBuilderError {
   throw new Error('nothing was thrown');
 }
 
+describe('what is no option at all', () => {
+  const cycle: Record<string, unknown> = {};
+  cycle['again'] = cycle;
+  // biome-ignore lint/suspicious/noExplicitAny: as JavaScript sees them
+  const [output, input] = [StepOutput, Input] as any[];
+  it.each([
+    ['a step without options', () => builder().userVerify(), 'user-verify was given nothing'],
+    ['a step with a number', () => builder().functionStep(7), 'function was given 7'],
+    ['a final output', () => builder().functionStep({ function: one }).finalOutput(), 'finalOutput was given nothing'],
+    ['an input', () => builder().input(null), 'input was given null'],
+    ['a sub-plan', () => builder().addSubPlan(), 'addSubPlan was given nothing'],
+    ['a reference with null', () => output('a', null), 'StepOutput takes no null'],
+    ['a reference with a path that is no text', () => output('a', { path: 0 }), 'the path of StepOutput is 0'],
+    ['a reference with an option there is not', () => output('a', { ful: true }), 'StepOutput takes no ful'],
+    ['an input reference with one', () => input('a', { full: true }), 'Input takes no full'],
+    ['a value that holds itself', () => builder().functionStep({ args: cycle, function: one }).build(), 'holds itself'],
+  ])('%s', (_what, build, said) => {
+    expect(errorOf(build).message).toContain(said);
+  });
+});
+
 describe('blocks', () => {
   it('a loop has exactly one of while, doWhile and over', () => {
     expect(errorOf(() => builder().loop({ stepName: 'l', while: one, over: [1] })).message).toBe(

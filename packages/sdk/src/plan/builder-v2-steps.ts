@@ -71,6 +71,14 @@ interface SubPlan {
   readonly inputs: readonly PlanInputV2[];
 }
 
+/** @throws PlanBuilderError for options that are none, which TypeScript does not let through. */
+export function checkOptions(what: string, options: unknown): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  throw new PlanBuilderError(`${what} was given ${options === undefined ? 'nothing' : JSON.stringify(options)}`, {
+    hint: 'give an object with its options',
+  });
+}
+
 /**
  * A plan inside another whose inputs are `existing`.
  * @throws PlanBuilderError for values of inputs the plan does not have, and for inputs whose names exist already.

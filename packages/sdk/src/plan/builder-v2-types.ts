@@ -185,6 +185,18 @@ export type ItemOf<List> = List extends string
     : JsonValue extends List
       ? JsonValue
       : NotAList<List>;
+/** What may be a time to sleep for; of a value whose type is not known, the run finds out. */
+export type Numeric<Value> = JsonValue extends Value ? unknown : [Value] extends [number] ? unknown : NotANumber<Value>;
+/** Only numbers are times. */
+export interface NotANumber<Value> {
+  readonly '~notANumber': Value;
+}
+/** What may be chosen from. */
+export type Listed<Value> = JsonValue extends Value
+  ? unknown
+  : [Value] extends [readonly unknown[]]
+    ? unknown
+    : NotAList<Value>;
 /** Only lists can be gone over. */
 export interface NotAList<Value> {
   readonly '~notAList': Value;

@@ -104,6 +104,10 @@ describe('references', () => {
     base.loop({ over: StepOutput('prise') });
     // @ts-expect-error no step is called prise
     base.sleep({ ms: StepOutput('prise') });
+    // @ts-expect-error a text is no time
+    base.sleep({ ms: Input('country') });
+    // @ts-expect-error nothing to choose from
+    base.userInput({ message: 'which?', options: Input('country') });
     // @ts-expect-error no step is called prise
     base.exit({ message: text`${StepOutput('prise')}` });
     // @ts-expect-error no step is called prise

@@ -20,7 +20,7 @@ import type { Schema } from '../core/schema.ts';
 import type { AnyTool, ToolRunContext } from '../core/tool.ts';
 import type { AfterIf, AfterParallel, BeforeOf, Next, NextBranch, NextClause, StatesIn } from './builder-v2-blocks.ts';
 import type { AfterLoop, InLoop, LoopOption, LoopOptions } from './builder-v2-loops.ts';
-import { checkModel, checkDefault, loopStep, subPlanOf } from './builder-v2-steps.ts';
+import { checkDefault, checkModel, checkOptions, loopStep, subPlanOf } from './builder-v2-steps.ts';
 import type {
   Accepted,
   Answered,
@@ -31,11 +31,13 @@ import type {
   IfFrame,
   InputsOf,
   ItemOf,
+  Listed,
   Made,
   Mergeable,
   NewInput,
   NewName,
   NoArgs,
+  Numeric,
   OutputOf,
   ParallelFrame,
   Settings,
@@ -104,6 +106,7 @@ export class PlanBuilderV2<
     Frame,
     Own
   > {
+    checkOptions('input', options);
     const input = options as unknown as PlanInputV2;
     if (this.#inputs.some(({ name }) => name === input.name)) {
       throw new PlanBuilderError(`the plan has an input ${JSON.stringify(input.name)} already`, {
@@ -245,7 +248,9 @@ export class PlanBuilderV2<
     options: {
       readonly stepName?: NewName<Name, Steps, Frame> | undefined;
       readonly message: Message & Checked<Message, Steps, Inputs>;
-      readonly options?: (Options & Checked<Options, Steps, Inputs>) | undefined;
+      readonly options?:
+        | (Options & Checked<Options, Steps, Inputs> & Listed<Resolved<Options, Steps, Inputs>>)
+        | undefined;
       readonly schema?: S | undefined;
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
@@ -389,6 +394,7 @@ export class PlanBuilderV2<
       | (Values & Checked<Values, Steps, Inputs> & Fits<Values, Steps, Inputs, Partial<InputsOf<P>>>)
       | undefined;
   }): Next<Steps, Inputs & Omit<InputsOf<P>, keyof Values>, Exits, Final, Frame, Own, Name, OutputOf<P>> {
+    checkOptions('addSubPlan', options);
     const { plan, inputValues, inputs } = subPlanOf(options as never, this.#inputs);
     this.#step('sub-plan', { stepName: options.stepName, plan, inputValues }, {});
     this.#inputs.push(...inputs);
@@ -411,7 +417,7 @@ export class PlanBuilderV2<
   sleep<const Ms extends number | Reference>(options: {
     readonly stepName?: string | undefined;
     /** Milliseconds, or a reference to them. */
-    readonly ms: Ms & Checked<Ms, Steps, Inputs>;
+    readonly ms: Ms & Checked<Ms, Steps, Inputs> & Numeric<Resolved<Ms, Steps, Inputs>>;
   }): this {
     return this.#step('sleep', options, {});
   }
@@ -432,6 +438,7 @@ export class PlanBuilderV2<
     readonly outputSchema?: S | undefined;
     readonly summarize?: boolean | undefined;
   }): PlanBuilderV2<Steps, Inputs, Last, Exits, Made<S, never>, Frame, Own> {
+    checkOptions('finalOutput', options);
     this.#final = options;
     return this as never;
   }
@@ -460,6 +467,7 @@ export class PlanBuilderV2<
 
   /** Adds a step made of the options as they were given; what is wrong with them is found before it is added. */
   #step(kind: StepV2['kind'], options: object, defaults: object): never {
+    checkOptions(`a step of kind ${kind}`, options);
     const { stepName, ...rest } = options as { readonly stepName?: unknown };
     const given = Object.entries(rest).filter(([, value]) => value !== undefined);
     checkModel(this.#name(stepName), rest);

@@ -58,11 +58,11 @@ export async function performUserInput(visit: VisitRun, work: Of<'user-input'>):
   if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
   const options = work.options === undefined ? undefined : await resolve(visit.at, work.options);
-  if (options !== undefined && (!Array.isArray(options) || options.length === 0))
-    throw wrongValue(visit, `offers ${shown(options)} to choose from`, 'a list of at least one option');
+  if (options !== undefined && !Array.isArray(options))
+    throw wrongValue(visit, `offers ${shown(options)} to choose from`, 'a list');
   const fields = { userGuidance, argumentName: visit.instruction.output, source: 'User input step' };
   const question =
-    options !== undefined
+    options !== undefined && options.length > 0
       ? MultipleChoiceClarification({ ...fields, options: options as readonly JsonValue[] })
       : InputClarification(fields);
   return ask(visit, key, question, work, 'endUser');
