@@ -20,7 +20,7 @@ import type { ServerConfig, ServerConfigOf } from './server-config.ts';
 import type { ServerDoors } from './sign-ins.ts';
 import { libraryLogger, type ServerLog } from './server-log.ts';
 
-/** After the last commit that any run can have: with it, `loadRun` tells where a run stands, and reads no journal. */
+/** After the last commit that any run can have: with it, `loadRun` tells where a run stands, and reads its last commit. */
 export const noCommits = 2_147_483_647;
 
 /** An organisation at work: a store of its own, a client of its own, and a worker. Nothing leads from one to another. */

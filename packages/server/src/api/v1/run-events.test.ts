@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Input, PlanBuilderV2, tool } from 'portia-ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
@@ -127,6 +131,35 @@ describe('a run is followed', () => {
     expect(events.map(([whole]) => whole).join('')).toBe(told);
     const [, , data = ''] = events.find(([, type]) => type === 'tool-call-end') ?? [];
     expect(JSON.stringify(JSON.parse(data))).toContain(text.repeat(times));
+  });
+
+  it('by nobody who comes when its end user was erased, though others are in the middle of it', async () => {
+    const plan = new PlanBuilderV2('Write much')
+      .invokeToolStep({ stepName: 'write', tool: 'write', args: { times: 40_000 } })
+      .build();
+    const config = { encryptRuns: true, secretKey: randomBytes(32).toString('base64') };
+    const folder = mkdtempSync(join(tmpdir(), 'portia-followed-'));
+    const sealing = await testServer({ tools: [write], plans: { plan }, config }, { folder });
+    try {
+      const as = await sealing.key('admin');
+      const { body: run } = await sealing.ask('POST', '/api/v1/runs', { as, body: { plan: 'plan', endUser: 'ada' } });
+      const path = `/api/v1/runs/${run.id}`;
+      await until(async () => (await sealing.ask('GET', path, { as })).body.state === 'COMPLETE', 'the end');
+      const headers = { authorization: `Api-Key ${as}` };
+      const reader = (
+        await sealing.send(new Request(`http://server.test${path}/events`, { headers }))
+      ).body?.getReader();
+      for (let n = 0; n < 8; n += 1) expect((await reader?.read())?.done).toBe(false);
+      expect((await sealing.ask('DELETE', '/api/v1/end-users/ada', { as })).status).toBe(200);
+      expect(await sealing.ask('GET', `${path}/events`, { as })).toMatchObject({
+        status: 410,
+        body: { code: 'CONTENT_ERASED' },
+      });
+      await reader?.cancel();
+    } finally {
+      await sealing.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('by many at once, each at its own pace, also one that comes when others are in the middle', async () => {

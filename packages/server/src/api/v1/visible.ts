@@ -52,6 +52,7 @@ export async function visibleStanding(context: AppContext, given: string, after:
   const id = PlanRunUUID.fromString(given);
   const { portia, storage } = context.get('tenant');
   const principal = context.get('principal');
+  // Its last commit is opened: what was erased is refused here, whoever else has it still.
   const stored = await storage.loadRun(id, noCommits);
   if (!stored) throw notThere(id);
   const { endUserId } = stored.header;
