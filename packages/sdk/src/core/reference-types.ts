@@ -1,12 +1,14 @@
 import type { JsonValue } from './json.ts';
 import type { InputReference, Reference, StepReference, Text } from './reference.ts';
 
-/** The part of `T` at a dotted path; `never` where there is none. */
-export type At<T, Path extends string> = Path extends ''
-  ? T
-  : Path extends `${infer Key}.${infer Rest}`
-    ? At<Member<T, Key>, Rest>
-    : Member<T, Path>;
+/** The part of `T` at a dotted path; `never` where there is none. Of a path that is known only later it may be anything. */
+export type At<T, Path extends string> = string extends Path
+  ? JsonValue
+  : Path extends ''
+    ? T
+    : Path extends `${infer Key}.${infer Rest}`
+      ? At<Member<T, Key>, Rest>
+      : Member<T, Path>;
 
 type Member<T, Key extends string> = T extends undefined
   ? undefined

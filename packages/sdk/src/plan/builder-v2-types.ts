@@ -177,6 +177,13 @@ type Differences<Value, Wanted> = { readonly [Key in Needed<Wanted>]: unknown } 
 /** What a tool, given by id or itself, is called with. */
 export type ToolCall<T, Given, Steps, Inputs> = T extends AnyTool ? Fits<Given, Steps, Inputs, ToolArgs<T>> : unknown;
 
+/** A tool that needs arguments is given some. */
+export type ArgsGiven<T> = T extends AnyTool
+  ? Record<never, never> extends ToolArgs<T>
+    ? unknown
+    : { readonly args: unknown }
+  : unknown;
+
 /** The items of a list; a single string counts as a list of one. */
 export type ItemOf<List> = List extends string
   ? string

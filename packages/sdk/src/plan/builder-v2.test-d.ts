@@ -104,6 +104,13 @@ describe('references', () => {
     base.loop({ over: StepOutput('prise') });
     // @ts-expect-error no step is called prise
     base.sleep({ ms: StepOutput('prise') });
+    // @ts-expect-error a tool that needs arguments
+    base.invokeToolStep({ tool: createRefund });
+    const path: string = 'amount';
+    base.functionStep({
+      args: { later: StepOutput('price', { path }) },
+      function: ({ later }) => expectTypeOf(later).toEqualTypeOf<JsonValue>(),
+    });
     // @ts-expect-error a text is no time
     base.sleep({ ms: Input('country') });
     // @ts-expect-error nothing to choose from

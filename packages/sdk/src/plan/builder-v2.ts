@@ -24,6 +24,7 @@ import { checkDefault, checkModel, checkOptions, loopStep, subPlanOf } from './b
 import type {
   Accepted,
   Answered,
+  ArgsGiven,
   CodeOptions,
   ConditionFor,
   Expiry,
@@ -146,7 +147,8 @@ export class PlanBuilderV2<
       readonly tool: T;
       readonly args?: (Given & Checked<Given, Steps, Inputs> & ToolCall<T, Given, Steps, Inputs>) | undefined;
       readonly outputSchema?: S | undefined;
-    } & Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
+    } & ArgsGiven<T> &
+      Settings<Message, Steps, Inputs, Resolved<NoInfer<Given>, Steps, Inputs>>,
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, ToolOutput<T>>> {
     return this.#step('invoke-tool', options, { args: {} });
   }
