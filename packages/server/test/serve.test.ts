@@ -56,6 +56,7 @@ async function freePort(): Promise<number> {
 
 interface Served {
   readonly ask: Ask;
+  readonly url: string;
   readonly server: Running;
 }
 
@@ -65,7 +66,8 @@ async function serve(...args: string[]): Promise<Served> {
   let out = '';
   server.child.stdout?.on('data', (chunk: string) => (out += chunk));
   await server.written(/"storage"/);
-  return { server, ask: asker(/"url": "([^"]+)"/.exec(out)?.[1] ?? '') };
+  const url = /"url": "([^"]+)"/.exec(out)?.[1] ?? '';
+  return { server, url, ask: asker(url) };
 }
 
 describe('portia.handler', () => {
@@ -113,7 +115,7 @@ describe('portia-ts serve', () => {
     };
     const client = await key();
     const operator = await key('operator');
-    const { ask, server } = await serve();
+    const { ask, server, url } = await serve();
     const ready = await ask('GET', '/ready');
     expect(ready.body).toEqual({ status: 'ready' });
     // Longer than the five seconds after which clients of Portia 0.9 close a connection: they try nothing twice.
@@ -149,11 +151,18 @@ describe('portia-ts serve', () => {
       as: client,
       body: { plan: 'refund', planRunInputs: { order: 8 } },
     });
-    const followed = ask('GET', `/api/v1/runs/${waiting.body.id}/events`, { as: client });
-    await until(async () => (await ask('GET', '/api/v1/clarifications', { as: operator })).body.items[0], 'it waits');
+    const headers = { authorization: `Bearer ${client}` };
+    const following = await fetch(`${url}/api/v1/runs/${waiting.body.id}/events`, { headers });
+    let told = '';
+    const followed = (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of following.body ?? []) told += decoder.decode(chunk as Uint8Array, { stream: true });
+    })();
+    await until(async () => told.includes('clarification-raised'), 'the question is told');
     server.child.kill('SIGTERM');
     expect(await server.ended).toMatchObject({ code: 0, stderr: '' });
-    expect((await followed).body).toContain('clarification-raised');
+    await followed;
+    expect(told.endsWith('\n\n')).toBe(true);
   });
 
   it('ends 50 runs that were in flight when it was killed, and repeats nothing in silence', async () => {

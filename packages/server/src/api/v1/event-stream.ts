@@ -86,19 +86,20 @@ class EventStream {
     }
   }
 
+  /** What is written next: a small event whole, so that none of them is cut off when a stream ends. */
   #nextPiece(): string | undefined {
-    const [first] = this.#left;
-    if (first === undefined) return undefined;
-    let end = this.#written + pieceLength;
-    // Two halves of one character stay together.
-    if ((first.charCodeAt(end - 1) & 0xfc00) === 0xd800) end += 1;
-    const piece = first.slice(this.#written, end);
-    this.#written = end;
-    if (end >= first.length) {
+    let piece = '';
+    for (let [first] = this.#left; first !== undefined && piece.length < pieceLength; [first] = this.#left) {
+      let end = this.#written + pieceLength - piece.length;
+      // Two halves of one character stay together.
+      if ((first.charCodeAt(end - 1) & 0xfc00) === 0xd800) end += 1;
+      piece += first.slice(this.#written, end);
+      this.#written = end;
+      if (end < first.length) continue;
       this.#left.shift();
       this.#written = 0;
     }
-    return piece;
+    return piece === '' ? undefined : piece;
   }
 
   #giveSign(): void {
