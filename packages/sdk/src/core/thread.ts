@@ -1,6 +1,6 @@
 import type { JsonValue } from './json.ts';
 import type { Output } from './output.ts';
-import type { Program } from './program.ts';
+import type { LoopInstruction, Program } from './program.ts';
 import type { Untold } from './untold.ts';
 
 /** A block that a thread is inside of; part of the stored run. */
@@ -179,9 +179,8 @@ export function valueSeen({ instructions }: Program, thread: Thread, from: numbe
   const { begun, last } = owner.rounds;
   const loops = owner.frames.filter(({ kind }) => kind === 'loop');
   const around = loops.findLastIndex(({ step: start }) => {
-    const loop = instructions[start];
-    const end = loop?.op === 'loop' ? loop.end : -1;
+    const { end } = instructions[start] as LoopInstruction;
     return [from, step].every((one) => one > start && one < end);
   });
-  return around >= 0 && (last.get(step) ?? 0) <= Number(begun[around]) ? undefined : output;
+  return around >= 0 && Number(last.get(step)) <= Number(begun[around]) ? undefined : output;
 }
