@@ -3,9 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from '../../sdk/src/cli/command-line.ts';
-import type { Sheet } from '../../sdk/src/cli/command.ts';
-import { plainPaint } from '../../sdk/src/cli/view/paint.ts';
+import { cli } from '../../sdk/test/lib/command-line.ts';
 import { sqliteStorage } from '../../sdk/src/storage/sqlite/index.ts';
 import {
   now,
@@ -35,18 +33,6 @@ afterEach(() => {
   vi.unstubAllEnvs();
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function cli(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const said = { out: '', err: '' };
-  const sheet = (name: 'out' | 'err'): Sheet => ({
-    isLive: false,
-    width: 120,
-    paint: plainPaint,
-    write: (text) => void (said[name] += text),
-  });
-  const code = await runCommandLine(args, { out: sheet('out'), err: sheet('err'), canAsk: false });
-  return { code, ...said };
-}
 
 async function done(...args: string[]): Promise<string> {
   const { code, out, err } = await cli(...args);

@@ -6,9 +6,7 @@ import type { JsonObject } from '../core/json.ts';
 import { object, text, toolCall } from '../testing/script.ts';
 import { type ScriptedModelServer, scriptedModelServer } from '../testing/scripted-model-server.ts';
 import { version } from '../version.ts';
-import { runCommandLine } from './command-line.ts';
-import type { Sheet } from './command.ts';
-import { plainPaint } from './view/paint.ts';
+import { cli } from '../../test/lib/command-line.ts';
 
 const home = process.cwd();
 let cwd: string;
@@ -28,20 +26,6 @@ afterEach(async () => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-/** Runs a command in this process. */
-async function cli(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const said = { out: '', err: '' };
-  const sheet = (name: 'out' | 'err'): Sheet => ({
-    isLive: false,
-    width: 120,
-    paint: plainPaint,
-    write(written) {
-      said[name] += written;
-    },
-  });
-  const code = await runCommandLine(args, { out: sheet('out'), err: sheet('err'), canAsk: false });
-  return { code, ...said };
-}
 const json = JSON.parse;
 
 const draft = (...steps: JsonObject[]): JsonObject => ({

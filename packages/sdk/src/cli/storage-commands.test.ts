@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { now, sampleClaim, sampleHeader, samplePlan, stepCommit } from '../testing/storage-contract/samples.ts';
 import { sqliteStorage } from '../storage/sqlite/index.ts';
-import { runCommandLine } from './command-line.ts';
-import type { Sheet } from './command.ts';
-import { plainPaint } from './view/paint.ts';
+import { cli as anywhere, type Said } from '../../test/lib/command-line.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -18,17 +16,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function cli(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const said = { out: '', err: '' };
-  const sheet = (name: 'out' | 'err'): Sheet => ({
-    isLive: false,
-    width: 120,
-    paint: plainPaint,
-    write: (text) => void (said[name] += text),
-  });
-  const code = await runCommandLine([...args, '--no-env'], { out: sheet('out'), err: sheet('err'), canAsk: false });
-  return { code, ...said };
-}
+const cli = (...args: string[]): Promise<Said> => anywhere(...args, '--no-env');
 
 /** A store with a finished and a waiting run of long ago. */
 async function filled(): Promise<string> {

@@ -16,8 +16,8 @@ export interface Skipped {
 
 /**
  * Everything in a store as lines of JSON without line breaks: plans, end users, runs with journal, commands and large
- * outputs, between a first line and a last one that says how many there were. In an order of its own, so that two stores that hold the same give the same lines. What cannot be read is
- * told to `skip`; without it that is an error.
+ * outputs, between a first line and a last one that says how many there were. In an order of its own, so that two stores
+ * that hold the same give the same lines. What cannot be read is told to `skip`; without it that is an error.
  * @throws PortiaError `CONFIG_INVALID` for an encrypted store that was opened without its key: what is sealed could be
  * taken by no other store.
  */
