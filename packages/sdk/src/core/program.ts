@@ -1,3 +1,4 @@
+import type { JsonObject } from './json.ts';
 import type { Step } from './plan.ts';
 import type { Args, Condition, FirstOf, StepV2, Template } from './plan-v2-steps.ts';
 import type { Schema } from './schema.ts';
@@ -138,7 +139,7 @@ export interface SubPlanInstruction extends ScopedInstruction {
   readonly op: 'sub-plan';
   /** What its inputs are bound to; what is bound to nothing that is there has its default. */
   readonly inputs: Args;
-  readonly defaults: Args;
+  readonly defaults: JsonObject;
   /** Inputs whose values are made to fit a schema here, and have not been before. */
   readonly checks: readonly { readonly name: string; readonly schema?: Schema | undefined }[];
   readonly end: number;

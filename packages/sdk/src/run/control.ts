@@ -176,8 +176,7 @@ async function enterSubPlan(
     const value = bound[name];
     if (value !== undefined && schema) bound[name] = await fittingInput(name, schema, value);
   }
-  const inputs = { ...(await resolveArgs(visit.at, defaults)), ...bound };
-  return { result: true, frame: { push: { kind: 'sub-plan', step: index, inputs } } };
+  return { result: true, frame: { push: { kind: 'sub-plan', step: index, inputs: { ...defaults, ...bound } } } };
 }
 
 /** What a sub-plan gives: what its last step made, in the schema of its final output; or the message of its exit. */
