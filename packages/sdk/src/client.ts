@@ -172,7 +172,7 @@ export class Portia {
    * Runs a plan until it is finished or waits for a person, and gives the run, failed or not. Throws only for what
    * never became a run.
    * @throws PortiaError `PLAN_NOT_FOUND`, `PLAN_CHANGED`, `PLAN_INVALID`, `INPUT_MISSING`, `INPUT_INVALID`,
-   * `RUN_KEY_CONFLICT`; `RUN_BUSY` when the run key belongs to a run that is being driven.
+   * `RUN_KEY_CONFLICT` when the run key belongs to a run of another plan or end user; `RUN_BUSY` when the run key belongs to a run that is being driven.
    */
   async runPlan<Out>(plan: PlanV2<unknown, unknown, Out>, options?: RunOptions<never>): Promise<PlanRun<Out>>;
   async runPlan<Out extends Schema = Schema>(

@@ -18,7 +18,7 @@ export const portiaErrorCodes = {
   RUN_CANCELLED: 'The run was cancelled.',
   RUN_FILE_CHANGED: 'Somebody else changed the file of a run in a way that cannot be taken over.',
   RUN_STATE_INVALID: 'The run is not in a state that allows this.',
-  RUN_KEY_CONFLICT: 'The run key belongs to a run of another plan.',
+  RUN_KEY_CONFLICT: 'The run key belongs to a run of another plan, or of another end user.',
   DRIVER_LOST: 'Another driver has taken over this run; what this one writes is refused.',
   STEP_FAILED: 'A step failed for a reason without a code of its own.',
   HOOK_FAILED: 'A hook threw an error.',

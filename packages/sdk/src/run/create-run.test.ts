@@ -42,6 +42,27 @@ describe('a run key', () => {
     }
   });
 
+  it('belongs to one end user, also in a query', async () => {
+    const portia = clientOf({ tools: [one] });
+    const first = await portia.start(plan, { runKey: 'order-17', endUser: 'carl' });
+    const query = await portia.startQuery('How?', { runKey: 'order-18', endUser: 'carl' });
+    for (const endUser of ['dora', { externalId: 'dora' }]) {
+      const asked = [
+        portia.start(plan, { runKey: 'order-17', endUser }),
+        portia.runPlan(plan, { runKey: 'order-17', endUser }),
+        portia.startQuery('How?', { runKey: 'order-18', endUser }),
+      ];
+      for (const again of await Promise.allSettled(asked)) {
+        expect(again).toMatchObject({ status: 'rejected', reason: { code: 'RUN_KEY_CONFLICT' } });
+        expect(String((again as PromiseRejectedResult).reason)).not.toMatch(/carl|prun-/);
+      }
+    }
+    for (const endUser of ['carl', { externalId: 'carl' }, undefined]) {
+      expect(await portia.start(plan, { runKey: 'order-17', endUser })).toEqual(first);
+      expect(await portia.startQuery('How?', { runKey: 'order-18', endUser })).toEqual(query);
+    }
+  });
+
   it('and labels stand in the execution context, and runs are found by them', async () => {
     const portia = clientOf({ tools: [one] });
     const run = await portia.runPlan(plan, { runKey: 'k', labels: { batch: 'nightly', region: 'EU' } });

@@ -27,7 +27,7 @@ export interface RunOptions<Out extends Schema = Schema> {
   readonly planRunInputs?: PlanRunInputs | undefined;
   /** On whose behalf. */
   readonly endUser?: string | EndUserInit | undefined;
-  /** Your own name for the run, unique in the store: giving it twice gives the same run. */
+  /** Your own name for the run, unique in the store: given twice, for one plan and end user, it gives the same run. */
   readonly runKey?: string | undefined;
   /** What runs can be listed by. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -56,7 +56,7 @@ export async function createRun(
   const { header } = await beginning(runtime, plan, options);
   const made = await runtime.storage.createRun(header);
   if (made.created) return initialState(made.header, compile(plan));
-  checkSamePlan(made.header, plan);
+  checkSameRun(made.header, plan, options);
   return readState(runtime, plans, made.header.id);
 }
 
@@ -74,7 +74,7 @@ export async function startRun(
   const made = await createAndTake(runtime, plan, header);
   if (made.taken)
     return driveTaken(runtime, knownPlan(plan), made.taken, work, { outputSchema, signal, endUser, again: work });
-  checkSamePlan(made.header, plan);
+  checkSameRun(made.header, plan, options);
   const state = await readState(runtime, plans, made.header.id);
   return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });
 }
@@ -147,13 +147,25 @@ export async function beginning(
   return { header, endUser };
 }
 
-/** @throws PortiaError `RUN_KEY_CONFLICT` when the run that has the key is of another plan. */
-export function checkSamePlan(header: RunHeader, plan: Plan): void {
-  if (header.planId === plan.id) return;
+/**
+ * A key that is used again gives the same run: not that of another plan, nor that of one person to whoever names another.
+ * @throws PortiaError `RUN_KEY_CONFLICT`.
+ */
+export function checkSameRun(header: RunHeader, plan: Plan, { endUser }: Pick<RunOptions, 'endUser'>): void {
+  const runKey = JSON.stringify(header.runKey);
+  if (header.planId !== plan.id) {
+    throw new PortiaError({
+      code: 'RUN_KEY_CONFLICT',
+      message: `run key ${runKey} belongs to run ${header.id} of plan ${header.planId}`,
+      hint: 'give every run a key of its own, for example with the name of the plan in it',
+      planRunId: header.id,
+    });
+  }
+  const named = typeof endUser === 'string' ? endUser : endUser?.externalId;
+  if (!named || named === header.endUserId) return;
   throw new PortiaError({
     code: 'RUN_KEY_CONFLICT',
-    message: `run key ${JSON.stringify(header.runKey)} belongs to run ${header.id} of plan ${header.planId}`,
-    hint: 'give every run a key of its own, for example with the name of the plan in it',
-    planRunId: header.id,
+    message: `run key ${runKey} belongs to a run of another end user`,
+    hint: 'give every run a key of its own, for example with the id of the end user in it',
   });
 }

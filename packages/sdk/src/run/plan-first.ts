@@ -9,7 +9,7 @@ import { fromPlanRecord, planningOf, schemaFromJson, toPlanRecord } from '../pla
 import { plannedId, unplannedFor } from '../plan/unplanned.ts';
 import { readState } from './answers.ts';
 import { BudgetBreak } from './budget.ts';
-import { beginning, checkSamePlan, type RunOptions } from './create-run.ts';
+import { beginning, checkSameRun, type RunOptions } from './create-run.ts';
 import { byName, inputAsShown, planRunInputs } from './plan-run-inputs.ts';
 import type { PlanShelf } from './plan-shelf.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
@@ -35,7 +35,7 @@ export async function createQueryRun(
   );
   const made = await runtime.storage.createRun({ ...header, inputs });
   if (made.created) return initialState(made.header, compile(plan));
-  checkSamePlan(made.header, plan);
+  checkSameRun(made.header, plan, options);
   return readState(runtime, plans, made.header.id);
 }
 

@@ -160,6 +160,37 @@ describe('a batch', () => {
     expect(await first).toMatchObject({ complete: 1 });
   });
 
+  it('with the same key more than once at once has one run, which counts for each', async () => {
+    const slow = tool({
+      id: 'double',
+      description: 'x',
+      argsSchema: z.object({ n: z.number() }),
+      run: async ({ n }) => {
+        await sleep(5);
+        return 2 * n;
+      },
+    });
+    const portia = clientOf({ tools: [slow], models: { execution } });
+    const runs: string[] = [];
+    const twice = items(3).flatMap((item) => [item, item, item]);
+    const counts = await portia.runMany(batchPlan, twice, {
+      onItem: ({ runKey }, outcome) =>
+        void runs.push(`${runKey}: ${'run' in outcome ? outcome.run.id : outcome.error}`),
+    });
+    expect(counts).toEqual({ complete: 9, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 9 });
+    expect(new Set(runs).size).toBe(3);
+    expect((await portia.storage.listRuns()).items).toHaveLength(3);
+  });
+
+  it('stops at an item whose like has met a failing store', async () => {
+    const storage = crashingStorage(memoryStorage(), { write: 3, when: 'before' });
+    const portia = clientOf({ tools: [double], storage, models: { execution } });
+    const [item] = items(1);
+    const heard: unknown[] = [];
+    const twice = portia.runMany(batchPlan, [item, item] as never, { onItem: (_item, outcome) => heard.push(outcome) });
+    expect([await codeOf(twice), heard]).toEqual(['STORAGE_FAILED', []]);
+  });
+
   it('stops when the store fails, without a stray rejection', async () => {
     const stray: unknown[] = [];
     const listener = (reason: unknown): void => void stray.push(reason);

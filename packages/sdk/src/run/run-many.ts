@@ -40,7 +40,7 @@ export interface BatchCounts {
   waiting: number;
   /** Stopped half-way, or driven by another process. */
   unfinished: number;
-  /** Never became a run: inputs that do not fit, a key that belongs to another plan. */
+  /** Never became a run: inputs that do not fit, a key that belongs to another plan or end user. */
   refused: number;
   /** All items seen. */
   total: number;
@@ -65,6 +65,8 @@ export async function runMany(
   }
   const counts: BatchCounts = { complete: 0, failed: 0, waiting: 0, unfinished: 0, refused: 0, total: 0 };
   const inFlight = new Set<Promise<void>>();
+  // The last item of a key: one that comes with the same key is next, and finds its run.
+  const latest = new Map<string, Promise<void>>();
   let broken: { readonly by: unknown } | undefined;
   for await (const item of items) {
     if (signal?.aborted || broken) break;
@@ -74,12 +76,18 @@ export async function runMany(
       ...(labels && { labels: { ...labels, ...item.labels } }),
       ...(budget && { budget: { ...budget, ...item.budget } }),
     };
-    const running = runOne(full, runItem, signal, counts, onItem)
+    const run = (): Promise<void> => runOne(full, runItem, signal, counts, onItem);
+    const ahead = latest.get(full.runKey);
+    const running = (ahead ? ahead.then(() => (broken ? undefined : run())) : run())
       .catch((error: unknown) => {
         broken ??= { by: error };
       })
-      .finally(() => inFlight.delete(running));
+      .finally(() => {
+        inFlight.delete(running);
+        if (latest.get(full.runKey) === running) latest.delete(full.runKey);
+      });
     inFlight.add(running);
+    latest.set(full.runKey, running);
     if (inFlight.size >= concurrency) await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
