@@ -30,7 +30,7 @@ export interface ToolRunContext {
   model(name?: string | readonly string[]): Model;
   /** Shows progress to whoever watches the run; never stored. */
   progress(progress: JsonValue): void;
-  /** Changes the end user's `additionalData`; saved after the call, and never the reason that a call fails. */
+  /** Changes these keys of the end user's `additionalData`, and no others; saved after the call, and never the reason that a call fails. */
   updateEndUser(additionalData: Readonly<Record<string, string | null>>): void;
 }
 

@@ -199,7 +199,7 @@ async function saveChanges(
 ): Promise<void> {
   if (Object.keys(changes).length === 0) return;
   try {
-    await storage.saveEndUser(EndUser({ ...endUser, additionalData: changes }));
+    await storage.saveEndUser(EndUser({ ...endUser, additionalData: changes }), []);
   } catch (error) {
     logger.warn('the end user could not be saved after a tool call', { planRunId, error: ensureError(error).message });
   }

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { clientOf, codeOf, planOf, questionOf } from '../../test/lib/engine.ts';
 import { InputClarification } from '../core/clarification.ts';
+import { EndUser } from '../core/end-user.ts';
+import { PlanRunUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { PlanRun } from '../core/plan-run.ts';
+import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import { sqliteStorage } from '../storage/sqlite/index.ts';
 import { text } from '../testing/script.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { tool } from '../tool/tool.ts';
@@ -84,6 +89,58 @@ describe('a plan', () => {
 });
 
 describe('the end user of a run', () => {
+  it.each([
+    ['memory', () => memoryStorage()],
+    ['sqlite', () => sqliteStorage(':memory:')],
+  ])('keeps what others change of them while a tool is at work: %s', async (_name, open) => {
+    const storage = await open();
+    const writer = tool({
+      id: 'writer',
+      description: 'x',
+      async run(_args, context) {
+        context.updateEndUser({ seen: 'yes' });
+        await storage.saveEndUser(EndUser({ externalId: 'ada', name: 'Ada L.', additionalData: { team: 'dev' } }));
+      },
+    });
+    const portia = clientOf({ tools: [writer], storage, model: scriptedModel(() => text('s')) });
+    const endUser = { externalId: 'ada', name: 'Ada', additionalData: { team: 'ops' } };
+    const kept = { name: 'Ada L.', additionalData: { team: 'dev', seen: 'yes' } };
+    await portia.runPlan(planOf({ toolId: 'writer', output: '$a' }), { endUser });
+    expect(await storage.getEndUser('ada')).toMatchObject(kept);
+    await storage.saveEndUser(EndUser(endUser));
+    await portia.callTool('writer', {}, { planRunId: PlanRunUUID.random(), endUser: EndUser(endUser) });
+    expect(await storage.getEndUser('ada')).toMatchObject(kept);
+    await portia.close();
+  });
+
+  it('has what each of two tools at once has set', async () => {
+    const storage = memoryStorage();
+    let arrived = 0;
+    const writer = tool({
+      id: 'writer',
+      description: 'x',
+      argsSchema: z.object({ key: z.string() }),
+      async run({ key }, context) {
+        arrived += 1;
+        await expect.poll(() => arrived).toBe(2);
+        context.updateEndUser({ [key]: 'new' });
+      },
+    });
+    const both = new PlanBuilderV2('both')
+      .parallel()
+      .branch()
+      .invokeToolStep({ tool: writer, args: { key: 'a' } })
+      .branch()
+      .invokeToolStep({ tool: writer, args: { key: 'b' } })
+      .endParallel()
+      .build();
+    const run = await clientOf({ storage }).runPlan(both, {
+      endUser: { externalId: 'ada', additionalData: { a: 'old', b: 'old' } },
+    });
+    expect(run.state).toBe('COMPLETE');
+    expect(await storage.getEndUser('ada')).toMatchObject({ additionalData: { a: 'new', b: 'new' } });
+  });
+
   it('is the default one, one by id, or one given whole, who is saved', async () => {
     const portia = clientOf({ tools: [one] });
     const ids = async (endUser?: unknown): Promise<string> =>

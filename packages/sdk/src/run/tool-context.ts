@@ -120,8 +120,11 @@ export class CallContext implements ToolRunContext {
   async saveEndUser(): Promise<void> {
     if (!this.#changes) return;
     const { run } = this.#visit;
+    const { externalId } = run.endUser;
     try {
-      run.endUser = await run.runtime.storage.saveEndUser(this.endUser);
+      // Only what the tool set: all else may have been changed elsewhere meanwhile.
+      const changes = makeEndUser({ externalId, additionalData: this.#changes });
+      run.endUser = await run.runtime.storage.saveEndUser(changes, []);
     } catch (error) {
       run.runtime.logger.warn('the end user could not be saved after a tool call', {
         planRunId: this.planRunId,

@@ -11,6 +11,7 @@ import { silentLogger } from '../observe/logger.ts';
 import { callOutside, readyOutside } from '../run/call-outside.ts';
 import { ToolLimits } from '../run/limits.ts';
 import { systemClock } from '../run/system-clock.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
 import { argsJsonSchemaOf, checkTool, modelToolName } from './tool.ts';
 
 /** A call that is to be allowed, or not. */
@@ -127,6 +128,8 @@ function inputSchemaOf(tool: AnyTool): AiSdkInputSchema {
   return made;
 }
 
+type Saved = Parameters<StorageBackend['saveEndUser']>;
+
 class Host {
   readonly #options: ToAiSdkOptions;
   readonly #planRunId = PlanRunUUID.random();
@@ -153,7 +156,10 @@ class Host {
     await this.#allow(tool, args, toolCallId);
     const ready = await readyOutside(tool, outside);
     if (!ready.ready) throw notReady(tool, ready.clarifications ?? [], ready.reason);
-    const runtime = { storage: { saveEndUser: (saved: EndUser) => this.#keep(saved) }, toolLimits: this.#toolLimits };
+    const runtime = {
+      storage: { saveEndUser: (...saved: Saved) => this.#keep(...saved) },
+      toolLimits: this.#toolLimits,
+    };
     try {
       const result = await callOutside({ ...runtime, logger: silentLogger, clock: systemClock }, tool, args, outside);
       if (result.kind === 'value') return result.value;
@@ -178,8 +184,8 @@ class Host {
     });
   }
 
-  #keep(saved: EndUser): EndUser {
-    this.#endUser = mergeEndUser(this.#endUser, saved);
+  #keep(...saved: Saved): EndUser {
+    this.#endUser = mergeEndUser(this.#endUser, ...saved);
     return this.#endUser;
   }
 }
