@@ -197,7 +197,8 @@ function checkField(
   );
 }
 
-function shown(value: unknown): string {
+/** What a value that is wrong is, in words: safe for any value, also for one that has no text. */
+export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
   if (typeof value === 'function') return 'a function';

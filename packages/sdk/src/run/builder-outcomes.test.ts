@@ -92,6 +92,40 @@ describe('a function that is to say yes or no, and says neither', () => {
     expect((await client().runPlan(loop)).error?.code).toBe('OUTPUT_INVALID');
   });
 
+  it.each([
+    ['an object', Object.create(null)],
+    ['an object', { toString: () => JSON.parse('{') as string }],
+    ['an object', new Proxy({}, { get: (_target, key) => (key === 'then' ? undefined : JSON.parse('{')) })],
+    ['a list', [Object.create(null)]],
+    ['a function', () => true],
+    ['Symbol(yes)', Symbol('yes')],
+  ])('as a condition is told so, whatever it gives: %s', async (what, said) => {
+    const condition = () => said as never;
+    const branch = new PlanBuilderV2('truth').if({ condition }).exit({ message: 'too dear' }).endIf().build();
+    const loop = new PlanBuilderV2('round and round').loop({ while: condition }).endLoop().build();
+    for (const plan of [branch, loop]) {
+      expect((await client().runPlan(plan)).error).toMatchObject({
+        code: 'OUTPUT_INVALID',
+        message: `the condition of step_0 gave ${what}, which is neither true nor false`,
+      });
+    }
+  });
+
+  it('and breaks off with something strange fails the run', async () => {
+    const strange = () => Promise.reject(Object.create(null));
+    const branch = new PlanBuilderV2('truth').if({ condition: strange }).exit({ message: 'taken' }).endIf().build();
+    const asking = new PlanBuilderV2('truth')
+      .functionStep({ function: () => 1, approval: { message: 'Pay?', when: strange } })
+      .build();
+    for (const plan of [branch, asking]) {
+      const { error } = await client().runPlan(plan);
+      expect([error?.code, error?.message]).toEqual([
+        'STEP_FAILED',
+        expect.stringContaining('not an Error was thrown'),
+      ]);
+    }
+  });
+
   it('of a hook that changes what was approved has the call not made, unless the change is approved, too', async () => {
     const paid: unknown[] = [];
     const pay = tool<{ amount: number }, string>({

@@ -1,6 +1,7 @@
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunEventBody } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
+import { shown } from '../core/plan-v2-fields.ts';
 import type { Condition } from '../core/plan-v2-steps.ts';
 import type {
   ControlInstruction,
@@ -275,7 +276,7 @@ async function truthOf(
   if (typeof said === 'boolean') return said;
   throw new PortiaError({
     code: 'OUTPUT_INVALID',
-    message: `the condition of ${key} gave ${typeof said === 'string' ? JSON.stringify(said) : String(said)}, which is neither true nor false`,
+    message: `the condition of ${key} gave ${shown(said)}, which is neither true nor false`,
     hint: 'give a boolean, such as amount > 0 or name !== undefined',
   });
 }

@@ -1,5 +1,5 @@
 import { InputClarification } from '../../core/clarification.ts';
-import { PortiaError } from '../../core/errors.ts';
+import { ensureError, PortiaError } from '../../core/errors.ts';
 import { isPlainObject, type JsonObject } from '../../core/json.ts';
 import type { ModelAnswer, ModelTool, ModelToolCall } from '../../core/model.ts';
 import { textOf } from '../../core/output.ts';
@@ -175,6 +175,6 @@ function askPerson(visit: VisitRun, call: ModelToolCall): string | Waiting {
 export function asStepError(visit: VisitRun, thrown: unknown): Extract<CallResult, { ok: false }> {
   if (PortiaError.isInstance(thrown))
     return { ok: false, soft: false, error: visit.error(thrown.code, thrown.message) };
-  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : ensureError(thrown).message;
   return { ok: false, soft: false, error: visit.error('STEP_FAILED', message) };
 }
