@@ -66,7 +66,7 @@ function fieldProblems(at: Place, field: string, value: unknown): readonly strin
   return referenceProblems(at, value, false);
 }
 
-/** The arguments of a while that have an initial value may refer into its body. */
+/** The arguments of a while that have an initial value may refer into its body: it stands in before the first round only. */
 function initialProblems(at: Place, args: Args, initial: Args): readonly string[] {
   const problems = Object.keys(initial)
     .filter((key) => !Object.hasOwn(args, key))
@@ -75,16 +75,15 @@ function initialProblems(at: Place, args: Args, initial: Args): readonly string[
         `${named(at)} gives ${JSON.stringify(key)} an initial value, but its args have no ${JSON.stringify(key)}: add it to args`,
     );
   for (const [key, value] of Object.entries(args))
-    problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key), Object.hasOwn(initial, key)));
+    problems.push(...referenceProblems(at, value, Object.hasOwn(initial, key)));
   return problems;
 }
 
-/** `standsIn`: something else is there where the value is missing. */
-function referenceProblems(at: Place, value: unknown, intoBody: boolean, standsIn = false): readonly string[] {
+function referenceProblems(at: Place, value: unknown, intoBody: boolean): readonly string[] {
   return referencesIn(value).flatMap((reference) =>
     reference.reference === 'input'
       ? inputProblems(at, reference)
-      : stepProblems(at, reference.name, reference, intoBody, standsIn),
+      : stepProblems(at, reference.name, reference, intoBody),
   );
 }
 
@@ -103,7 +102,6 @@ function stepProblems(
   name: string | number,
   reference: StepReference | undefined,
   intoBody: boolean,
-  standsIn = false,
 ): readonly string[] {
   const { steps } = at.plan;
   const found = typeof name === 'string' ? at.indexes.get(name) : name < 0 ? steps.length + name : name;
@@ -119,7 +117,7 @@ function stepProblems(
     return [`${refers}, which is ${kindInWords(target)} and has no output; ${knownSteps(at)}`];
   }
   if (!reference) return [];
-  const why = reference.full || reference.optional ? undefined : whyMissing(at, found, standsIn);
+  const why = reference.full || reference.optional ? undefined : whyMissing(at, found);
   if (why) {
     return [
       `${refers}, which may not have run: it is ${why}. Mark the reference as { optional: true }, or merge the branches: endIf({ stepName, value: FirstOf(…) })`,
@@ -129,8 +127,7 @@ function stepProblems(
 }
 
 /** Where a step stands that need not have run when another one does. */
-function whyMissing({ plan, index }: Place, target: number, standsIn: boolean): string | undefined {
-  if (standsIn) return undefined;
+function whyMissing({ plan, index }: Place, target: number): string | undefined {
   for (let block: Block | undefined = plan.blocks.innermost[target]; block; block = block.parent) {
     if (block.start <= index && index <= block.end) return undefined;
     const { kind, start, end } = block;

@@ -527,6 +527,29 @@ describe('references', () => {
     );
   });
 
+  it('from the condition of a loop into a branch of its body are refused, whatever the loop begins with', () => {
+    const looped = (options: object) =>
+      start()
+        .if({ condition: 'x' })
+        .functionStep({ stepName: 'before', function: one })
+        .endIf()
+        .loop({ stepName: 'l', ...options })
+        .if({ condition: 'x' })
+        .functionStep({ stepName: 'n', function: one })
+        .endIf()
+        .endLoop();
+    const perhaps = { n: StepOutput('n') };
+    const [inBody, outside] = ['step 6', 'step 2'].map(
+      (at) => `which may not have run: it is in a branch of the if opened at ${at}.`,
+    );
+    expect(problemOf(() => looped({ doWhile: one, args: perhaps }).build())).toContain(inBody);
+    expect(problemOf(() => looped({ while: one, args: perhaps, initial: { n: 0 } }).build())).toContain(inBody);
+    const before = { n: StepOutput('before') };
+    expect(problemOf(() => looped({ while: one, args: before, initial: { n: 0 } }).build())).toContain(outside);
+    const marked = { n: StepOutput('n', { optional: true }) };
+    expect(looped({ while: one, args: marked, initial: { n: 0 } }).build().steps).toHaveLength(10);
+  });
+
   it('name the steps nearest to them when there are many', () => {
     const many = builder();
     for (let index = 0; index < 50; index += 1) many.llmStep({ stepName: `s${index}`, task: 'x' });

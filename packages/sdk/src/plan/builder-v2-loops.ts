@@ -1,6 +1,6 @@
 import type { Args, OnFailure, Template } from '../core/plan-v2-steps.ts';
 import type { JsonValue } from '../core/json.ts';
-import type { Checked, MayBeMissing, Problems, Resolved } from '../core/reference-types.ts';
+import type { Checked, Problems, Resolved } from '../core/reference-types.ts';
 import type { PlanBuilderV2 } from './builder-v2.ts';
 import type { NotOpen } from './builder-v2-blocks.ts';
 import type {
@@ -139,9 +139,11 @@ export type EarlyKeys<Keys, Given, Initial> = LoopKind<Keys> extends 'do-while' 
 /** What a loop's condition is given. */
 export type LoopArgs<Given, Initial, Steps, Inputs> = {
   -readonly [Key in keyof Given]: Key extends keyof Initial
-    ? Widened<Resolved<Initial[Key], Steps, Inputs>>
+    ? Widened<Resolved<Initial[Key], Steps, Inputs>> | Absent<Given[Key]>
     : NotYetMade<Resolved<Given[Key], Steps, Inputs>>;
 };
+// The initial value stands in before the first round only.
+type Absent<Value> = Value extends { readonly reference: 'step'; readonly optional: true } ? undefined : never;
 // What the body makes is not known where a do-while begins.
 type NotYetMade<Value> = 0 extends 1 & Value ? JsonValue : Value;
 /** What the condition of a loop takes from its body, to be checked where the loop ends. */
@@ -159,9 +161,7 @@ export interface WrongInitial<Begins, Makes> {
 export type EarlyProblems<E, Steps, Inputs> =
   E extends Early<infer Given, infer Sentence, infer Initial>
     ?
-        | Problems<Omit<Given, keyof Initial> | Sentence, Steps, Inputs>
-        // Where nothing was made, the initial value stands in.
-        | Exclude<Problems<Pick<Given, keyof Initial & keyof Given>, Steps, Inputs>, MayBeMissing<unknown, unknown>>
+        | Problems<Given | Sentence, Steps, Inputs>
         | {
             [Key in keyof Given & keyof Initial]: [Exclude<Resolved<Given[Key], Steps, Inputs>, undefined>] extends [
               Widened<Initial[Key]>,

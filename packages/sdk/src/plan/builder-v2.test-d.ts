@@ -462,6 +462,27 @@ describe('loops', () => {
       .llmStep({ task: 'x' });
     // @ts-expect-error the body has no step called count
     missing.endLoop().build();
+    const branched = base
+      .loop({ while: ({ n }) => n < 3, args: { n: StepOutput('count') }, initial: { n: 0 } })
+      .if({ condition: 'x' })
+      .functionStep({ stepName: 'count', function: () => 1 })
+      .endIf();
+    // @ts-expect-error after a round in which the branch was not taken there is no count
+    branched.endLoop().build();
+    base
+      .loop({
+        while: ({ n }) => {
+          expectTypeOf(n).toEqualTypeOf<number | undefined>();
+          return n === undefined || n < 3;
+        },
+        args: { n: StepOutput('count', { optional: true }) },
+        initial: { n: 0 },
+      })
+      .if({ condition: 'x' })
+      .functionStep({ stepName: 'count', function: () => 1 })
+      .endIf()
+      .endLoop()
+      .build();
   });
 
   it('with a condition at the end see what the body made', () => {

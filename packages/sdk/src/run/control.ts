@@ -11,7 +11,7 @@ import type {
   IfInstruction,
   LoopInstruction,
 } from '../core/program.ts';
-import { isReference, StepOutput } from '../core/reference.ts';
+import { isReference } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { exitTarget, type Frame, lastValueOf, type Thread, valueSeen, visitName } from '../core/thread.ts';
 import { judgeSentence } from './agents/condition.ts';
@@ -252,7 +252,7 @@ async function judge(
   initial?: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   const values = initial
-    ? { ...(await resolveArgs(visit.at, withOptional(args, initial))), ...(await resolveArgs(visit.at, initial)) }
+    ? { ...(await resolveArgs(visit.at, without(args, initial))), ...(await resolveArgs(visit.at, initial)) }
     : await resolveArgs(visit.at, args);
   if (typeof condition === 'function') return truthOf(visit.instruction.key, condition, values);
   return judgeSentence(visit, await resolveText(visit.at, condition), values);
@@ -281,21 +281,10 @@ async function truthOf(
   });
 }
 
-/** Before the first iteration, what only the body makes is not there yet: `initial` stands in for it. */
-function withOptional(
+/** The arguments that have no initial value. */
+function without(
   args: Readonly<Record<string, unknown>>,
   initial: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const others = Object.entries(args).filter(([key]) => !Object.hasOwn(initial, key));
-  return Object.fromEntries(
-    others.map(([key, value]) => [key, isReference(value) && value.reference === 'step' ? optional(value) : value]),
-  );
-}
-
-function optional(reference: {
-  readonly name: string | number;
-  readonly path: string;
-  readonly full: boolean;
-}): unknown {
-  return StepOutput(reference.name, { path: reference.path, full: reference.full, optional: true });
+  return Object.fromEntries(Object.entries(args).filter(([key]) => !Object.hasOwn(initial, key)));
 }

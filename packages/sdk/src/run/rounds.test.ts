@@ -82,6 +82,26 @@ it('`initial` stands in for an argument, whatever it is made of', async () => {
   expect(await outcome(plan)).toBe(3);
 });
 
+it('`initial` stands in before the first round only, and what is marked optional may be missing after one', async () => {
+  const seen: unknown[] = [];
+  const looped = (limit: 'there' | 'gone') =>
+    new PlanBuilderV2('perhaps')
+      .functionStep({ stepName: 'limits', function: (): Record<string, number> => ({ there: 3 }), readOnly: true })
+      .loop({
+        while: ({ n }) => seen.push(n) < 3,
+        args: { n: StepOutput('n', { optional: true }), limit: StepOutput('limits', { path: limit }) },
+        initial: { n: 0 },
+      })
+      .if({ condition: () => seen.length === 2 })
+      .functionStep({ stepName: 'n', function: () => 7, readOnly: true })
+      .endIf()
+      .endLoop()
+      .build();
+  expect(await outcome(looped('there'))).toBe(7);
+  expect(seen).toEqual([0, undefined, 7]);
+  expect(await outcome(looped('gone'))).toMatchObject({ code: 'REFERENCE_MISSING' });
+});
+
 describe('a sub-plan', () => {
   it('gives what its final output’s schema makes of its last value', async () => {
     const made = (value: unknown) =>
