@@ -219,6 +219,11 @@ function byName(inputs: readonly PlanInputV2[]): ReadonlyMap<string, PlanInputV2
   for (const input of inputs) {
     if (typeof input.name !== 'string' || input.name === '')
       throw new PlanBuilderError('a plan input has no name', { hint: 'give it a name' });
+    if (input.name === '__proto__') {
+      throw new PlanBuilderError('a plan input cannot be named "__proto__"', {
+        hint: 'values are given by name, and JavaScript keeps this name for itself: give the input another one',
+      });
+    }
     if (found.has(input.name)) {
       throw new PlanBuilderError(`two plan inputs are named ${JSON.stringify(input.name)}`, {
         hint: 'give one of them another name',

@@ -111,7 +111,7 @@ export function subPlanOf(
   const inputValues: Record<string, unknown> = {};
   const inputs: PlanInputV2[] = [];
   for (const input of plan.planInputs) {
-    const value = given[input.name];
+    const value = Object.hasOwn(given, input.name) ? given[input.name] : undefined;
     if (value !== undefined && isBound(value)) {
       inputValues[input.name] = value;
       continue;

@@ -184,3 +184,33 @@ describe('a question with a schema, answered by a client that has driven nothing
     expect((await answer({ n: 5 })).state).toBe('READY_TO_RESUME');
   });
 });
+
+it.each(['constructor', 'toString', 'hasOwnProperty', 'then', '__proto__'])(
+  'a step may be named %s, as may an argument',
+  async (name) => {
+    const plan = new PlanBuilderV2('names')
+      .functionStep({ stepName: name, function: () => 1, readOnly: true })
+      .functionStep({ args: { [name]: StepOutput(name) }, function: (args) => Object.entries(args), readOnly: true })
+      .build();
+    expect(await outcome(plan)).toEqual([[name, 1]]);
+  },
+);
+
+it.each(['constructor', 'toString', 'hasOwnProperty', 'then'])(
+  'an input may be named %s, of a sub-plan, too',
+  async (name) => {
+    const inner = new PlanBuilderV2('inner')
+      .input({ name, defaultValue: 'default' })
+      .functionStep({ args: { given: Input(name) }, function: ({ given }) => given, readOnly: true })
+      .build();
+    expect(await outcome(inner)).toBe('default');
+    const outer = (inputValues: Readonly<Record<string, unknown>>) =>
+      new PlanBuilderV2('outer')
+        .functionStep({ stepName: 'bound', function: () => 'bound', readOnly: true })
+        .addSubPlan({ plan: inner, inputValues: inputValues as never })
+        .build();
+    expect(await outcome(outer({}))).toBe('default');
+    expect(await outcome(outer({ [name]: 'given' }))).toBe('given');
+    expect(await outcome(outer({ [name]: StepOutput('bound') }))).toBe('bound');
+  },
+);
