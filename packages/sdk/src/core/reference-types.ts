@@ -28,7 +28,7 @@ type Member<T, Key extends string> = T extends undefined
         ? JsonValue
         : never;
 
-/** What a reference to a step gives. A name that is known only when the program runs, or an index, gives any JSON. */
+/** What a reference to a step gives. A name that is known only when the program runs, a default name, or an index gives any JSON. */
 type StepValue<Steps, Name, Path extends string, Full, Optional> = Name extends keyof Steps
   ? Full extends true
     ? At<Exclude<Steps[Name], undefined>, Path>[]
@@ -42,9 +42,12 @@ type StepValue<Steps, Name, Path extends string, Full, Optional> = Name extends 
 // That it may be missing is told where the reference stands.
 type Made<Value> = 0 extends 1 & Value ? Value : unknown extends Value ? Value : Exclude<Value, undefined>;
 
+/** What a step without a name is called. Which steps those are is left to `build()`, as with an index. */
+type DefaultName = `step_${bigint}`;
+
 // A wrong name is an error where it stands; what is done with the value is not to be a second one.
 // biome-ignore lint/suspicious/noExplicitAny: see above
-type Unseen<Name> = Name extends number ? JsonValue : string extends Name ? JsonValue : any;
+type Unseen<Name> = Name extends number | DefaultName ? JsonValue : string extends Name ? JsonValue : any;
 
 /** A value as a step sees it when its references are filled in. */
 export type Resolved<Value, Steps, Inputs> =
@@ -111,7 +114,7 @@ type StepProblem<Steps, Name, Path extends string, Marked> = Name extends keyof 
     : CanBeMissing<Steps[Name]> extends true
       ? MayBeMissing<Name, 'mark it { optional: true }, or merge with FirstOf'>
       : PathProblem<Steps[Name], Path>
-  : Name extends number
+  : Name extends number | DefaultName
     ? never
     : string extends Name
       ? never

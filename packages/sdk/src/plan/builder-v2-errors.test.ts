@@ -278,6 +278,14 @@ describe('references', () => {
     ).toContain('refers to step -1, which is itself');
   });
 
+  it('by default name are checked as by any other', () => {
+    const unnamed = () => builder().functionStep({ function: one }).llmStep({ stepName: 'b', task: 'x' });
+    const plan = unnamed().llmStep({ task: text`${StepOutput('step_0')}` });
+    expect(plan.build().steps).toHaveLength(3);
+    const wrong = unnamed().llmStep({ task: text`${StepOutput('step_1')}` });
+    expect(problemOf(() => wrong.build())).toContain('refers to step "step_1", which is not in the plan');
+  });
+
   it('into another branch are refused, inside the block and only there', () => {
     const parallel = () => start().parallel().branch().llmStep({ stepName: 'a', task: 'x' }).branch();
     const across = parallel()
@@ -822,6 +830,9 @@ describe('options', () => {
       /^the default of input "n" does not fit its schema: /,
     );
     expect(errorOf(() => builder().input({}).build()).message).toBe('a plan input has no name');
+    const reserved = errorOf(() => builder().input({ name: '__proto__' }).build());
+    expect(reserved.message).toBe('a plan input cannot be named "__proto__"');
+    expect(reserved.hint).toContain('another one');
     expect(errorOf(() => builder().input({ name: 'n', schema: {} }).build()).message).toBe(
       'schema of input "n" is not a schema',
     );

@@ -63,6 +63,7 @@ describe('references', () => {
         perhaps: StepOutput('price', { path: 'amount', optional: true }),
         deep: { list: [StepOutput('summary'), 1], inner: { country: Input('country') } },
         byIndex: StepOutput(0),
+        byDefaultName: StepOutput('step_0'),
         fromEnd: StepOutput(-1, { full: true }),
       },
       function: (args) => {
@@ -74,6 +75,7 @@ describe('references', () => {
         expectTypeOf(args.deep.list).toEqualTypeOf<[string, 1]>();
         expectTypeOf(args.deep.inner.country).toEqualTypeOf<string>();
         expectTypeOf(args.byIndex).toEqualTypeOf<JsonValue>();
+        expectTypeOf(args.byDefaultName).toEqualTypeOf<JsonValue>();
         expectTypeOf(args.fromEnd).toEqualTypeOf<JsonValue[]>();
       },
     });
@@ -129,6 +131,24 @@ describe('references', () => {
     base.functionStep({ function: () => 1, approval: { message: text`${StepOutput('prise')}` } });
     // @ts-expect-error no step is called prise
     base.addStep({ args: { a: StepOutput('prise') }, run: () => 1 });
+  });
+
+  it('to steps without a stepName are by index or default name, and left to build()', () => {
+    const unnamed = new PlanBuilderV2()
+      .functionStep({ function: () => 1 })
+      .functionStep({ stepName: 'step_1', function: () => 2 });
+    unnamed.llmStep({ task: text`${StepOutput('step_0')} ${StepOutput('step_0', { path: 'a.b' })}` });
+    unnamed.functionStep({
+      args: { own: StepOutput('step_1'), other: StepOutput('step_0', { full: true }) },
+      function: ({ own, other }) => {
+        expectTypeOf(own).toEqualTypeOf<number>();
+        expectTypeOf(other).toEqualTypeOf<JsonValue[]>();
+      },
+    });
+    // @ts-expect-error no step is called so, nor would be without a name
+    unnamed.llmStep({ task: text`${StepOutput('step_x')}` });
+    // @ts-expect-error an input has no default name
+    unnamed.llmStep({ task: text`${Input('step_0')}` });
   });
 
   it('to later steps do not compile', () => {
@@ -313,6 +333,11 @@ describe('names', () => {
   it('cannot be used twice', () => {
     // @ts-expect-error price is taken
     base.llmStep({ stepName: 'price', task: 'x' });
+    // @ts-expect-error price is taken
+    base.sleep({ stepName: 'price', ms: 1 });
+    // @ts-expect-error price is taken
+    base.exit({ stepName: 'price' });
+    base.sleep({ stepName: 'pause', ms: Input('limit') }).exit({ stepName: 'end', message: 'x', error: true });
     // @ts-expect-error country is taken
     base.input({ name: 'country' });
     base
@@ -320,7 +345,7 @@ describe('names', () => {
       .llmStep({ stepName: 'inner', task: 'x' })
       .else()
       // @ts-expect-error inner is taken in the other branch
-      .llmStep({ stepName: 'inner', task: 'x' });
+      .exit({ stepName: 'inner' });
     base
       .parallel()
       .branch()

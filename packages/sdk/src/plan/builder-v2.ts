@@ -416,8 +416,8 @@ export class PlanBuilderV2<
   }
 
   /** Lets time pass. */
-  sleep<const Ms extends number | Reference>(options: {
-    readonly stepName?: string | undefined;
+  sleep<const Name extends string = never, const Ms extends number | Reference = number>(options: {
+    readonly stepName?: NewName<Name, Steps, Frame> | undefined;
     /** Milliseconds, or a reference to them. */
     readonly ms: Ms & Checked<Ms, Steps, Inputs> & Numeric<Resolved<Ms, Steps, Inputs>>;
   }): this {
@@ -425,9 +425,9 @@ export class PlanBuilderV2<
   }
 
   /** Ends the run: complete with the message as its final output, or failed when `error` is true. */
-  exit<Message extends Template = string, const IsError extends boolean = false>(
+  exit<const Name extends string = never, Message extends Template = string, const IsError extends boolean = false>(
     options: {
-      readonly stepName?: string | undefined;
+      readonly stepName?: NewName<Name, Steps, Frame> | undefined;
       readonly message?: (Message & Checked<Message, Steps, Inputs>) | undefined;
       readonly error?: IsError | undefined;
     } = {},
