@@ -1,8 +1,16 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, freezeJson, isPlainObject, type JsonValue, sameJson, toJson } from './json.ts';
 
 const json = (): fc.Arbitrary<JsonValue> => fc.jsonValue() as fc.Arbitrary<JsonValue>;
+
+class Sealed {
+  readonly #secret = 1;
+  get secret(): number {
+    return this.#secret;
+  }
+}
 
 function problem(value: unknown): { code?: string; message?: string; hint?: string } {
   try {
@@ -48,6 +56,19 @@ describe('toJson', () => {
     expect(toJson(Object.assign(new Error('no'), { toJSON: () => 'told' }))).toBe('told');
   });
 
+  it('gives numbers, texts and truth values that stand in an object as what they are', () => {
+    expect(toJson([Object(3), Object('ab'), Object(false)])).toEqual([3, 'ab', false]);
+  });
+
+  it('takes the empty object of another realm for what it is', () => {
+    expect(toJson([runInNewContext('({})'), Object.create(null)])).toEqual([{}, {}]);
+  });
+
+  it('says what to give instead of what can be gone through', () => {
+    expect(problem([1].values()).hint).toBe('give a list: [...items]');
+    expect(problem(new Sealed()).hint).toContain('toJSON');
+  });
+
   it('keeps a key called __proto__ a key', () => {
     const made = toJson(JSON.parse('{"__proto__": {"admin": true}}')) as Record<string, unknown>;
     expect(Object.getPrototypeOf(made)).toBe(Object.prototype);
@@ -70,6 +91,14 @@ describe('toJson', () => {
       [new ArrayBuffer(2), 'a ArrayBuffer'],
       [Promise.resolve(1), 'a Promise'],
       [new TypeError('x'), 'a TypeError'],
+      [new Date('never'), 'an invalid Date'],
+      [/a/, 'a RegExp'],
+      [new WeakMap(), 'a WeakMap'],
+      [new URLSearchParams('a=1'), 'a URLSearchParams'],
+      [[1].values(), 'a Array Iterator'],
+      [{ rows: (function* () {})() }, 'result.rows is a Generator'],
+      [new Sealed(), 'an instance of Sealed without fields'],
+      [Object(Number.NaN), 'NaN'],
     ] as const) {
       expect(problem(value)).toMatchObject({ code: 'OUTPUT_NOT_JSON', hint: expect.any(String) });
       expect(problem(value).message).toContain(found);

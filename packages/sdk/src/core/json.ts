@@ -15,11 +15,11 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 
 /**
  * A frozen JSON copy of `value`: `undefined` becomes `null` (and is left out of objects), `toJSON` is honoured
- * (dates become ISO strings).
+ * (dates become ISO strings), and instances of classes become their fields.
  *
  * @throws PortiaError `OUTPUT_NOT_JSON`, naming the path of the first thing JSON cannot hold: functions, symbols,
- * bigints, NaN and infinities, Map, Set, bytes, promises (an `await` that was forgotten), errors, cycles, and what is
- * nested deeper than 500 levels.
+ * bigints, NaN and infinities, invalid dates, Map, Set, bytes, promises (an `await` that was forgotten), errors,
+ * iterators and all else that has no fields to see, cycles, and what is nested deeper than 500 levels.
  */
 export function toJson(value: unknown, what = 'value'): JsonValue {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
@@ -69,11 +69,15 @@ function convertObject(value: object, path: string, above: Ancestors | undefined
       Array.from(value as readonly unknown[], (item, index) => convert(item, `${path}[${index}]`, here)),
     );
   }
-  refuseLossy(value, path);
+  const isPlain = isPlainObject(value);
+  if (!isPlain) refuseLossy(value, path);
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') return convert(toJSON.call(value), path, here);
+  if (!isPlain && isBoxed(value)) return convert(value.valueOf(), path, here);
   const copy: Record<string, JsonValue> = {};
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value);
+  if (!isPlain && keys.length === 0) refuseUnseen(value, path);
+  for (const key of keys) {
     const item = (value as Record<string, unknown>)[key];
     if (item === undefined) continue;
     const converted = convert(item, `${path}.${key}`, here);
@@ -83,7 +87,7 @@ function convertObject(value: object, path: string, above: Ancestors | undefined
   return Object.freeze(copy);
 }
 
-/** Objects that would silently become `{}`, or a list of numbers. */
+/** Objects that would silently become `{}`, null, or a list of numbers. */
 function refuseLossy(value: object, path: string): void {
   if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw notJson(path, `a ${value.constructor.name}`, 'give an array, an object or a base64 string');
@@ -91,6 +95,24 @@ function refuseLossy(value: object, path: string): void {
   if (value instanceof Promise) throw notJson(path, 'a Promise', 'await it first');
   if (value instanceof Error && !('toJSON' in value))
     throw notJson(path, `a ${value.name}`, 'throw it, or give its message');
+  if (value instanceof Date && Number.isNaN(value.getTime()))
+    throw notJson(path, 'an invalid Date', 'give a valid date, a text or null');
+}
+
+/** A number, text or truth value that stands in an object: JSON writes it as what it is. */
+function isBoxed(value: object): boolean {
+  return value instanceof Number || value instanceof String || value instanceof Boolean;
+}
+
+/** What an object without fields holds, such as a RegExp or an iterator, would silently be lost. */
+function refuseUnseen(value: object, path: string): void {
+  const prototype: object = Object.getPrototypeOf(value);
+  // The `{}` of another realm is plain, too.
+  if (Object.getPrototypeOf(prototype) === null) return;
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  const found = tag === 'Object' ? `an instance of ${value.constructor.name} without fields` : `a ${tag}`;
+  const hint = Symbol.iterator in value ? 'give a list: [...items]' : 'give plain data, or a toJSON() that does';
+  throw notJson(path, found, hint);
 }
 
 function notJson(path: string, found: string, hint: string): PortiaError {

@@ -68,7 +68,8 @@ function settleValue(visit: VisitRun, tool: AnyTool, callId: string, value: unkn
 
 function unfit(visit: VisitRun, callId: string, error: unknown): Settled {
   if (!PortiaError.isInstance(error)) throw error;
-  return ended(visit, error.code, `${error.message}; the call itself was made`, callId);
+  const message = `step ${visit.instruction.key}: ${error.message}; the call itself was made`;
+  return ended(visit, error.code, message, callId);
 }
 
 function succeeded(value: JsonValue): Settled {

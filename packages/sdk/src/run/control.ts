@@ -15,7 +15,7 @@ import { isReference } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { exitTarget, type Frame, lastValueOf, type Thread, valueSeen, visitName } from '../core/thread.ts';
 import { judgeSentence } from './agents/condition.ts';
-import { checked, fit } from './agents/step-result.ts';
+import { checked, fit, wordsFor } from './agents/step-result.ts';
 import { visitField } from './driver.ts';
 import { fittingInput } from './plan-run-inputs.ts';
 import { resolve, resolveArgs, resolveText } from './references.ts';
@@ -189,7 +189,9 @@ async function leaveSubPlan(visit: VisitRun, thread: Thread, { schema }: EndSubP
   const isShaped = schema && lastStep !== undefined && program.instructions[lastStep]?.op !== 'exit';
   if (last && isShaped) {
     const value = await fullValue(visit.run.runtime.storage, visit.driver.state, last);
-    return { output: { value: (await fit(schema, value))?.value ?? (await checked(schema, value)) }, frame };
+    const what = wordsFor(visit);
+    const fitting = await fit(schema, value, what);
+    return { output: fitting ?? { value: await checked(schema, value, what) }, frame };
   }
   if (!last) return { output: { value: null }, frame };
   return 'value' in last

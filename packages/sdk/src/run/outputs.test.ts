@@ -6,7 +6,9 @@ import { Config } from '../config/config.ts';
 import { PortiaError, ToolHardError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { isInMemory } from '../core/output.ts';
+import type { PlanRun } from '../core/plan-run.ts';
 import type { AnyTool } from '../core/tool.ts';
+import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { fakeClock } from '../testing/fake-clock.ts';
 import { fails, hangs, invalidJson, object, status, text, toolCall, truncated } from '../testing/script.ts';
@@ -54,6 +56,38 @@ describe('an output', () => {
       step: 0,
       message: expect.stringContaining('giver.rows[0].at is a Map'),
     });
+  });
+
+  it.each([
+    ['a RegExp', () => /a/],
+    ['a Generator', () => (function* () {})()],
+    ['an invalid Date', () => new Date('never')],
+  ])('that would lose what is in %s fails the step by name, and says where it is', async (found, make) => {
+    const given = new PlanBuilderV2('give')
+      .functionStep({ stepName: 'first', function: () => 1, readOnly: true })
+      .functionStep({ stepName: 'report', function: () => ({ rows: [make()] }), readOnly: true })
+      .build();
+    const { error } = await clientOf().runPlan(given);
+    expect(error).toMatchObject({
+      code: 'OUTPUT_NOT_JSON',
+      step: 1,
+      message: expect.stringContaining('step report: '),
+    });
+    expect(error?.message).toContain(`.rows[0] is ${found}, which JSON cannot hold`);
+  });
+
+  it('that a schema makes of an answer is named by its step, and made once', async () => {
+    const model = scriptedModel(() => text('{"at":"2026"}'));
+    const asked = (made: (at: string) => unknown): Promise<PlanRun<unknown>> => {
+      const outputSchema = z.object({ at: z.string().transform(made) });
+      const given = new PlanBuilderV2('give').llmStep({ stepName: 'ask', task: 'When?', outputSchema }).build();
+      return clientOf({ model }).runPlan(given as never);
+    };
+    expect((await asked((at) => new Map([[at, 1]]))).error).toMatchObject({
+      code: 'OUTPUT_NOT_JSON',
+      message: expect.stringContaining('the value of step ask.at is a Map'),
+    });
+    expect((await asked((at) => at.length)).outputs.finalOutput).toMatchObject({ value: { at: 4 } });
   });
 
   it('is seen by later steps as it was stored, not as the tool left it', async () => {

@@ -31,7 +31,7 @@ export async function makeFinalOutput(run: DrivenRun): Promise<StoredOutput | Ru
   const schema = exited ? undefined : run.outputSchema;
   try {
     if (!schema) return await withSummary(run, value, last);
-    const fitting = await fit(schema, value);
+    const fitting = await fit(schema, value, 'its value');
     return fitting ? await withSummary(run, fitting.value, last) : await structured(run, schema);
   } catch (error) {
     if (!PortiaError.isInstance(error) || run.driver.ending) throw error;
@@ -76,7 +76,7 @@ function structured(run: DrivenRun, schema: Schema): Promise<StoredOutput> {
     schema: resultSchema(jsonSchemaOf(schema, 'the final output', 'output')),
     read: async (answer) => {
       const { result, summary } = parseStructuredFinalSummary(answer);
-      return { value: await checked(schema, result), summary };
+      return { value: await checked(schema, result, 'its value'), summary };
     },
   });
 }

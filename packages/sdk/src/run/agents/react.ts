@@ -17,7 +17,7 @@ import { refuseCutCalls } from './cut-calls.ts';
 import { fillPlaceholders } from './prompts/placeholders.ts';
 import { answerBlock, type PromptValue, toolBlock } from './prompts/prompt-data.ts';
 import { afterError, askPersonTool, finalResult, reactPrompt } from './prompts/react.ts';
-import { checked, fit } from './step-result.ts';
+import { checked, fit, wordsFor } from './step-result.ts';
 
 /** What a ReAct step is given. */
 export interface ReActRequest {
@@ -69,7 +69,7 @@ export async function runReActAgent(visit: VisitRun, request: ReActRequest): Pro
     const wanted = answer.toolCalls ?? [];
     const isCut = refuseCutCalls(talk, answer);
     if (wanted.length === 0 || isCut) {
-      const result = isCut ? undefined : await takeText(answer, outputSchema);
+      const result = isCut ? undefined : await takeText(visit, answer, outputSchema);
       if (result !== undefined) return { ok: true, value: result };
       idle += 1;
       if (idle > 1) return { ok: false, error: noResult(visit, answer) };
@@ -112,7 +112,7 @@ async function takeTurn(turn: TurnRequest, wanted: readonly ModelToolCall[], bef
   for (const [place, call] of wanted.entries()) {
     // Also where it was not offered: to a step that an earlier release began, it was.
     const isResult = call.name === finalResult && !turn.byName.has(finalResult);
-    const taken = isResult ? await takeResult(call, request.outputSchema) : undefined;
+    const taken = isResult ? await takeResult(visit, call, request.outputSchema) : undefined;
     if (taken && 'value' in taken) {
       result = taken.value;
       continue;
@@ -210,29 +210,34 @@ function resultTool(schema: Schema): ModelTool {
 }
 
 async function takeResult(
+  visit: VisitRun,
   call: ModelToolCall,
   schema: Schema | undefined,
 ): Promise<{ readonly value: JsonValue } | { readonly problem: string }> {
   const given = isPlainObject(call.args) ? (call.args['result'] as JsonValue | undefined) : call.args;
   if (given === undefined) return { problem: 'give the result as { "result": … }' };
   if (!schema) return { value: given };
-  const fitting = await fit(schema, given);
+  const fitting = await fit(schema, given, wordsFor(visit));
   if (fitting) return fitting;
   try {
-    return { value: await checked(schema, given) };
+    return { value: await checked(schema, given, wordsFor(visit)) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
 }
 
 /** A model that answers in words has given its result, unless it must have a form that the words do not have. */
-async function takeText(answer: ModelAnswer, schema: Schema | undefined): Promise<JsonValue | undefined> {
+async function takeText(
+  visit: VisitRun,
+  answer: ModelAnswer,
+  schema: Schema | undefined,
+): Promise<JsonValue | undefined> {
   const text = answer.text.trim();
   // Half an answer is no result.
   if (text === '' || whyNot(answer) !== '') return undefined;
   if (!schema) return text;
   const json = jsonOf(answer);
-  return json === undefined ? undefined : (await fit(schema, json))?.value;
+  return json === undefined ? undefined : (await fit(schema, json, wordsFor(visit)))?.value;
 }
 
 function askPerson(visit: VisitRun, call: ModelToolCall, place: number): string | Waiting {

@@ -48,7 +48,7 @@ async function inSchema(
   raw: JsonValue,
   asked: ResultRequest,
 ): Promise<ShapedResult> {
-  const fitting = await fit(schema, raw);
+  const fitting = await fit(schema, raw, wordsFor(visit));
   return fitting ? withSummary(visit, tool, fitting.value, asked) : structured(visit, tool, schema, raw, asked);
 }
 
@@ -68,14 +68,26 @@ function isLarge(visit: VisitRun, value: JsonValue): boolean {
   return exceedsThreshold(textOf(value), largeOutputThresholdTokens);
 }
 
-/** The value in its schema, when it fits as it is or as the JSON it is the text of. */
-export async function fit(schema: Schema, raw: JsonValue): Promise<{ readonly value: JsonValue } | undefined> {
+/** What an error calls the value of a step. */
+export function wordsFor({ instruction }: VisitRun): string {
+  return `the value of step ${instruction.key}`;
+}
+
+/**
+ * The value in its schema, when it fits as it is or as the JSON it is the text of. `what` is what an error calls it.
+ * @throws PortiaError `OUTPUT_NOT_JSON` when the schema makes of it what JSON cannot hold.
+ */
+export async function fit(
+  schema: Schema,
+  raw: JsonValue,
+  what: string,
+): Promise<{ readonly value: JsonValue } | undefined> {
   const direct = await validate(schema, raw);
-  if (direct.ok) return { value: toJson(direct.value) };
+  if (direct.ok) return { value: toJson(direct.value, what) };
   if (typeof raw !== 'string') return undefined;
   try {
     const parsed = await validate(schema, JSON.parse(raw));
-    return parsed.ok ? { value: toJson(parsed.value) } : undefined;
+    return parsed.ok ? { value: toJson(parsed.value, what) } : undefined;
   } catch {
     return undefined;
   }
@@ -95,15 +107,15 @@ async function structured(
     schema: resultSchema(jsonSchemaOf(schema, `step ${visit.step}`, 'output')),
     read: async (answer) => {
       const { result, summary } = parseStructuredStepSummary(answer);
-      return { value: await checked(schema, result), summary };
+      return { value: await checked(schema, result, wordsFor(visit)), summary };
     },
   });
 }
 
-/** @throws PortiaError `OUTPUT_INVALID` with what does not fit. */
-export async function checked(schema: Schema, value: JsonValue): Promise<JsonValue> {
+/** @throws PortiaError `OUTPUT_INVALID` with what does not fit, `OUTPUT_NOT_JSON` as {@link fit} does. */
+export async function checked(schema: Schema, value: JsonValue, what: string): Promise<JsonValue> {
   const validation = await validate(schema, value);
-  if (validation.ok) return toJson(validation.value);
+  if (validation.ok) return toJson(validation.value, what);
   throw new PortiaError({
     code: 'OUTPUT_INVALID',
     message: `the value does not fit its schema: ${validation.issues.join('; ')}`,

@@ -12,7 +12,7 @@ import { llmToolId } from '../../plan/compile.ts';
 import { runToolAgent } from '../agents/tool-agent.ts';
 import { llmToolPrompt, parseLlmToolAnswer } from '../agents/prompts/llm-tool.ts';
 import { runReActAgent } from '../agents/react.ts';
-import { shapeResult } from '../agents/step-result.ts';
+import { shapeResult, wordsFor } from '../agents/step-result.ts';
 import { describeReference, resolve, resolveText, stepOf } from '../references.ts';
 import type { Performed } from './performed.ts';
 import type { StepInput } from '../step-inputs.ts';
@@ -42,9 +42,9 @@ export async function performLlm(visit: VisitRun, work: Llm): Promise<Performed>
   return {
     kind: 'output',
     raw: result.value,
+    // The tool has brought it into the schema already, which may make another thing of what it made before.
     result: await shapeResult(visit, tool, result.value, {
       task,
-      schema: work.outputSchema,
       model: work.model === undefined ? undefined : visit.run.runtime.models.get(work.model),
     }),
   };
@@ -79,17 +79,17 @@ function llmStepTool(visit: VisitRun, work: Llm, inputs: readonly StepInput[]): 
       return withRepair(
         (asked) => model.generate({ ...asked, schema: { name: 'result', jsonSchema } }),
         messages,
-        (answer) => valueIn(schema, answer),
+        (answer) => valueIn(schema, answer, wordsFor(visit)),
       );
     },
   };
 }
 
 /** The value of an answer, in its schema. @throws PortiaError `MODEL_ANSWER_INVALID` */
-async function valueIn(schema: Schema, answer: ModelAnswer): Promise<JsonValue> {
+async function valueIn(schema: Schema, answer: ModelAnswer, what: string): Promise<JsonValue> {
   const json = jsonOf(answer);
   const validation = await validate(schema, json === undefined ? wordsOf(answer, 'the LLM tool') : json);
-  if (validation.ok) return toJson(validation.value);
+  if (validation.ok) return toJson(validation.value, what);
   throw answerInvalid('the LLM tool', `an answer that does not fit (${validation.issues.join('; ')})${whyNot(answer)}`);
 }
 

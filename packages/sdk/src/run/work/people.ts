@@ -11,7 +11,7 @@ import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { StepOptions } from '../../core/plan-v2-steps.ts';
 import type { WorkStep } from '../../core/program.ts';
 import type { Schema } from '../../core/schema.ts';
-import { checked } from '../agents/step-result.ts';
+import { checked, wordsFor } from '../agents/step-result.ts';
 import { resolve, resolveText } from '../references.ts';
 import type { Performed } from './performed.ts';
 import { stepApprovalKey, type VisitRun } from '../visit-run.ts';
@@ -22,8 +22,8 @@ type Of<Kind extends WorkStep['kind']> = Extract<WorkStep, { kind: Kind }>;
 const done = (value: JsonValue): Performed => ({ kind: 'output', result: { value, summary: null } });
 
 /** An answer as the step's output: what its schema makes of it. */
-async function answered(response: JsonValue, schema: Schema | undefined): Promise<Performed> {
-  return done(schema ? await checked(schema, response) : response);
+async function answered(visit: VisitRun, response: JsonValue, schema: Schema | undefined): Promise<Performed> {
+  return done(schema ? await checked(schema, response, wordsFor(visit)) : response);
 }
 
 /** What a question of this visit is known by. */
@@ -55,7 +55,7 @@ export async function performUserVerify(visit: VisitRun, work: Of<'user-verify'>
 export async function performUserInput(visit: VisitRun, work: Of<'user-input'>): Promise<Performed> {
   const key = keyOf(visit, 'input');
   const [asked] = visit.questions(key);
-  if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
+  if (asked) return asked.clarification.resolved ? answered(visit, asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
   const options = work.options === undefined ? undefined : await resolve(visit.at, work.options);
   if (options !== undefined && !Array.isArray(options))
@@ -72,7 +72,7 @@ export async function performUserInput(visit: VisitRun, work: Of<'user-input'>):
 export async function performWaitFor(visit: VisitRun, work: Of<'wait-for'>): Promise<Performed> {
   const key = keyOf(visit, 'wait-for');
   const [asked] = visit.questions(key);
-  if (asked) return asked.clarification.resolved ? answered(asked.clarification.response, work.schema) : waiting;
+  if (asked) return asked.clarification.resolved ? answered(visit, asked.clarification.response, work.schema) : waiting;
   const userGuidance = await resolveText(visit.at, work.message);
   return ask(
     visit,
