@@ -18,6 +18,7 @@ import { PriceBook } from './model/prices.ts';
 import { logEvent } from './observe/log-events.ts';
 import { consoleLogger, type Logger, silentLogger } from './observe/logger.ts';
 import type { AnyPlanV2 } from './plan/builder-programs.ts';
+import type { Stored } from './plan/builder-v2-types.ts';
 import { llmToolId } from './plan/compile.ts';
 import { type CostEstimate, estimatePlan } from './plan/estimate.ts';
 import { makePlan, type PlanOptions } from './plan/make-plan.ts';
@@ -353,8 +354,8 @@ export class Portia {
   }
 }
 
-/** The type of a run's final value: the schema's, or any JSON. */
-export type ValueOf<Out extends Schema> = Schema extends Out ? JsonValue : Infer<Out>;
+/** The type of a run's final value: what the schema gives, as it is stored, or any JSON. */
+export type ValueOf<Out extends Schema> = Schema extends Out ? JsonValue : Stored<Infer<Out>>;
 
 function runId({ planRunId, planRun }: RunRef): PlanRunUUID {
   const id = planRunId ?? planRun?.id;

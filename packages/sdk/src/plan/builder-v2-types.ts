@@ -27,8 +27,8 @@ export type With<Steps, Name extends string, Value> = [Name] extends [never]
     ? Steps
     : Steps & { readonly [Key in Name]: Value };
 
-/** The type a schema gives, or another where there is none. */
-export type Made<S extends Schema, Otherwise> = [S] extends [never] ? Otherwise : Infer<S>;
+/** The type of what a schema gives, as it is stored, or another where there is none. */
+export type Made<S extends Schema, Otherwise> = [S] extends [never] ? Otherwise : Stored<Infer<S>>;
 /** What a schema accepts. */
 export type Accepted<S> =
   S extends Schema<infer Output, infer Input> ? (unknown extends Input ? Output : Input) : unknown;

@@ -1,5 +1,6 @@
 import { describe, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
+import type { ValueOf } from '../client.ts';
 import { InputClarification } from '../core/clarification.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { PlanV2 } from '../core/plan-v2.ts';
@@ -12,6 +13,8 @@ import type { InputsOf, OutputOf, StepsOf } from './builder-v2-types.ts';
 
 const Price = z.object({ amount: z.number(), currency: z.string(), history: z.array(z.object({ day: z.string() })) });
 type Price = z.infer<typeof Price>;
+
+const codecOfDates = { decode: (written: string) => new Date(written), encode: (date: Date) => date.toISOString() };
 
 const createRefund = tool({
   id: 'create_refund',
@@ -251,6 +254,39 @@ describe('functions', () => {
     expectTypeOf<Steps['empty']>().toEqualTypeOf<never[]>();
     expectTypeOf<Steps['shaped']>().toEqualTypeOf<Price>();
     expectTypeOf<Steps['own']>().toEqualTypeOf<number[]>();
+  });
+
+  it('see what a schema makes as it is stored', () => {
+    const Visit = z.object({
+      at: z.string().transform((written) => new Date(written)),
+      note: z.string().optional(),
+      stays: z.array(z.object({ until: z.codec(z.iso.datetime(), z.date(), codecOfDates) })),
+    });
+    interface Stored {
+      at: string;
+      note?: string | undefined;
+      stays: { until: string }[];
+    }
+    const built = new PlanBuilderV2()
+      .input({ name: 'visit', schema: Visit })
+      .input({ name: 'anything', schema: z.unknown() })
+      .llmStep({ stepName: 'asked', task: 'When?', outputSchema: Visit })
+      .userInput({ stepName: 'told', message: 'When?', schema: Visit })
+      .functionStep({
+        stepName: 'both',
+        args: { asked: StepOutput('asked', { path: 'at' }), told: StepOutput('told'), anything: Input('anything') },
+        function: ({ asked, told, anything }) => {
+          expectTypeOf(asked).toEqualTypeOf<string>();
+          expectTypeOf(told).toEqualTypeOf<Stored>();
+          expectTypeOf(anything).toEqualTypeOf<JsonValue>();
+        },
+      })
+      .finalOutput({ outputSchema: Visit })
+      .build();
+    expectTypeOf<InputsOf<typeof built>['visit']>().toEqualTypeOf<Stored>();
+    expectTypeOf<StepsOf<typeof built>['asked']>().toEqualTypeOf<Stored>();
+    expectTypeOf<OutputOf<typeof built>>().toEqualTypeOf<Stored>();
+    expectTypeOf<ValueOf<typeof Visit>>().toEqualTypeOf<Stored>();
   });
 
   it('that decide about an approval see the arguments', () => {
