@@ -106,6 +106,7 @@ describe('the id of a builder plan', () => {
 });
 
 describe('the JSON of a builder plan', () => {
+  const dollar = { ok: true, $a: 1 };
   const tricky: JsonValue = {
     $step: 'price',
     $$twice: 1,
@@ -139,14 +140,20 @@ describe('the JSON of a builder plan', () => {
         message: text`${StepOutput('price')}?`,
         audience: 'role:boss',
         expiresIn: 5,
-        onExpiry: { default: { $a: 1 } },
+        onExpiry: { default: false },
       },
     })
     .reactAgentStep({ task: 'x', tools: ['a', 'b'], retry: { maxAttempts: 2 } })
     .if({ condition: text`${Input('day')} is late`, args: { price: StepOutput('price') } })
     .userInput({ stepName: 'a', message: 'Which?', options: [1, Input('day')], schema: z.number() })
     .else()
-    .waitFor({ stepName: 'b', message: 'x', schema: z.object({ ok: z.boolean().default(true) }), expiresIn: 9 })
+    .waitFor({
+      stepName: 'b',
+      message: 'x',
+      schema: z.object({ ok: z.boolean().default(true) }),
+      expiresIn: 9,
+      onExpiry: { default: dollar },
+    })
     .endIf({ stepName: 'ab', value: FirstOf('a', 'b') })
     .loop({ stepName: 'item', over: [1, 2], concurrency: 2 })
     .sleep({ ms: StepOutput('item') })
@@ -169,8 +176,9 @@ describe('the JSON of a builder plan', () => {
     expect(read.steps[0]).toMatchObject({ task: text`In ${Input('city')}`, inputs: [tricky] });
     expect(read.steps[1]).toMatchObject({
       args: { tricky, list: [StepOutput('price', { path: 'amount', optional: true }), text`a ${StepOutput(0)} b`] },
-      approval: { message: text`${StepOutput('price')}?`, onExpiry: { default: { $a: 1 } } },
+      approval: { message: text`${StepOutput('price')}?`, onExpiry: { default: false } },
     });
+    expect(read.steps[6]).toMatchObject({ onExpiry: { default: dollar } });
     expect(read.toLegacyPlan().toJSON()).toEqual(data.toLegacyPlan().toJSON());
     expect(data.changesTo(read)).toEqual([]);
   });

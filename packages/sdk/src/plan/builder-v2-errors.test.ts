@@ -4,6 +4,7 @@ import { PlanBuilderError, PortiaError } from '../core/errors.ts';
 import { PlanV2 } from '../core/plan-v2.ts';
 import { FirstOf, type StepV2 } from '../core/plan-v2-steps.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
+import { withJsonSchema } from '../core/schema.ts';
 import { tool } from '../tool/tool.ts';
 import { PlanBuilderV2 } from './builder-v2.ts';
 
@@ -823,6 +824,57 @@ describe('options', () => {
     expect(error.message).toContain(message);
     if (hint === undefined) expect(error.hint).toBeUndefined();
     else expect(error.hint).toContain(hint);
+  });
+
+  const slow = { '~standard': { version: 1, vendor: 'slow', validate: () => Promise.reject(new Error('no')) } };
+  it.each([
+    ['no option', { options: [50, { a: 1 }] }, 70, 'is no answer to its question: 70 is not a supported option'],
+    ['no value of the schema', { schema: z.number() }, 'x', 'does not fit its schema: '],
+    ['an option that the schema refuses', { options: [1, 'x'], schema: z.number() }, 'x', 'does not fit its schema: '],
+    ['empty', {}, null, 'is no answer to its question: an empty answer does not answer the question'],
+    ['empty, of no options', { options: [] }, null, 'is no answer to its question: '],
+  ])('refuse a default answer that is %s', (_what, asked, answer, said) => {
+    const onExpiry = { default: answer };
+    const { message } = errorOf(() =>
+      builder()
+        .userInput({ stepName: 's', message: 'x', ...asked, onExpiry })
+        .build(),
+    );
+    expect(message).toContain(`step "s": onExpiry.default ${said}`);
+  });
+
+  it('refuse other default answers that do not fit, and leave those that cannot be told yet', () => {
+    const onExpiry = { default: 'yes' };
+    const asked = { stepName: 's', message: 'x', onExpiry };
+    expect(errorOf(() => builder().userVerify(asked).build())).toMatchObject({
+      message: 'step "s": onExpiry.default is no answer to its question: response must be a boolean value',
+      hint: 'answer true or false',
+    });
+    expect(
+      errorOf(() =>
+        builder()
+          .waitFor({ ...asked, schema: z.number() })
+          .build(),
+      ).message,
+    ).toContain('step "s": onExpiry.default does not fit its schema: ');
+    const approval = { message: 'x', onExpiry };
+    expect(
+      errorOf(() =>
+        builder()
+          .llmStep({ ...base, approval })
+          .build(),
+      ).message,
+    ).toContain('step "s": approval.onExpiry.default is no answer');
+    const told = builder()
+      .input({ name: 'list' })
+      .userInput({ message: 'x', onExpiry, options: ['yes', 'no'] })
+      .userInput({ message: 'x', onExpiry, options: Input('list') })
+      .userInput({ message: 'x', onExpiry, options: ['no', `${Input('list')}`] })
+      .userInput({ message: 'x', onExpiry, schema: withJsonSchema(slow as never, {}) })
+      .waitFor({ message: 'x', onExpiry: { default: null } })
+      .userVerify({ message: 'x', onExpiry: { default: true } })
+      .userVerify({ message: 'x', onExpiry: 'refuse' });
+    expect(told.build().steps).toHaveLength(7);
   });
 
   it('refuse inputs that make no sense', () => {

@@ -1,10 +1,18 @@
 import { PlanBuilderError, type PortiaError } from '../core/errors.ts';
+import {
+  checkResponse,
+  type Clarification,
+  InputClarification,
+  MultipleChoiceClarification,
+  UserVerificationClarification,
+} from '../core/clarification.ts';
 import { nearest } from '../core/nearest.ts';
-import type { JsonValue } from '../core/json.ts';
-import type { Args, StepV2 } from '../core/plan-v2-steps.ts';
+import { isPlainObject, type JsonValue } from '../core/json.ts';
+import type { Args, StepOptions, StepV2, UserInputStep } from '../core/plan-v2-steps.ts';
+import { asJson } from '../core/plan-v2-values.ts';
 import { type PlanInputV2, PlanV2 } from '../core/plan-v2.ts';
 import { Input, isReference } from '../core/reference.ts';
-import { isSchema, validate } from '../core/schema.ts';
+import { isSchema, type Schema, validate } from '../core/schema.ts';
 import { parseTemplate } from '../core/template.ts';
 import { parseModelName } from '../model/model-name.ts';
 import { modelAgents } from '../model/providers.ts';
@@ -40,14 +48,61 @@ export function loopStep(
 /** Refuses a default value that does not fit the input's schema, as far as that can be told without waiting. */
 export function checkDefault({ name, schema, defaultValue }: PlanInputV2): void {
   if (!isSchema(schema) || defaultValue === undefined) return;
-  const found = validate(schema, defaultValue);
-  if (found instanceof Promise || found.ok) return;
-  throw new PlanBuilderError(
-    `the default of input ${JSON.stringify(name)} does not fit its schema: ${found.issues.join('; ')}`,
-    {
-      hint: 'give a defaultValue that the schema accepts, or none',
-    },
-  );
+  const issues = issuesOf(schema, defaultValue);
+  if (issues === undefined) return;
+  throw new PlanBuilderError(`the default of input ${JSON.stringify(name)} does not fit its schema: ${issues}`, {
+    hint: 'give a defaultValue that the schema accepts, or none',
+  });
+}
+
+/** Why a value does not fit a schema; nothing where it does, or where that cannot be told without waiting. */
+function issuesOf(schema: Schema, value: unknown): string | undefined {
+  const found = validate(schema, value);
+  if (!(found instanceof Promise)) return found.ok ? undefined : found.issues.join('; ');
+  found.catch(() => {}); // nobody waits for it
+  return undefined;
+}
+
+type Asking = Partial<Pick<UserInputStep, 'onExpiry' | 'options' | 'schema'> & StepOptions>;
+
+/** Refuses an answer for when nobody gives one that the question would not take, as far as it can be told now. */
+export function checkExpiry(step: StepV2): void {
+  const { onExpiry, approval, schema } = step as Asking;
+  const where = `step ${JSON.stringify(step.name)}:`;
+  if (isPlainObject(approval?.onExpiry))
+    checkAnswer(approval.onExpiry.default, confirmation(), `${where} approval.onExpiry.default`);
+  if (!isPlainObject(onExpiry)) return;
+  const answer = checkAnswer(onExpiry.default, questionOf(step), `${where} onExpiry.default`);
+  const issues = schema && issuesOf(schema, answer);
+  if (issues === undefined) return;
+  throw new PlanBuilderError(`${where} onExpiry.default does not fit its schema: ${issues}`, {
+    hint: 'give an answer that the schema accepts',
+  });
+}
+
+const confirmation = (): Clarification => UserVerificationClarification({ userGuidance: '' });
+
+/** The question that a step asks, as far as it is known before its references are. */
+function questionOf(step: StepV2): Clarification | undefined {
+  if (step.kind === 'user-verify') return confirmation();
+  if (step.kind !== 'user-input') return undefined;
+  const { name, options = [] } = step;
+  const listed = asJson(options, `step ${JSON.stringify(name)}: options`);
+  if (isBound(options)) return undefined;
+  const fields = { userGuidance: '', argumentName: 'value' };
+  return Array.isArray(listed) && listed.length > 0
+    ? MultipleChoiceClarification({ ...fields, options: listed })
+    : InputClarification(fields);
+}
+
+function checkAnswer(given: unknown, question: Clarification | undefined, where: string): JsonValue {
+  const answer = asJson(given, where);
+  try {
+    return question ? checkResponse(question, answer) : answer;
+  } catch (cause) {
+    const { message, hint } = cause as PortiaError;
+    throw new PlanBuilderError(`${where} is no answer to its question: ${message}`, { hint, cause });
+  }
 }
 
 /** Refuses names of models that cannot be read, or whose provider is not known. */

@@ -76,7 +76,7 @@ export interface Settings<Message, Steps, Inputs, When = never> {
 }
 
 /** An approval before a step does anything. */
-export interface Approval<Message, Steps, Inputs, When> extends Expiry {
+export interface Approval<Message, Steps, Inputs, When> extends Expiry<boolean> {
   readonly message: Message & Checked<Message, Steps, Inputs>;
   /** `operator` unless given. */
   readonly audience?: Audience | undefined;
@@ -84,13 +84,20 @@ export interface Approval<Message, Steps, Inputs, When> extends Expiry {
   readonly when?: ((args: When) => boolean | Promise<boolean>) | undefined;
 }
 
-/** When a question stops waiting, and what happens then. */
-export interface Expiry {
+/** When a question stops waiting, and what happens then. `Answer` is what it takes for one. */
+export interface Expiry<Answer = JsonValue> {
   /** Milliseconds; for ever unless given. */
   readonly expiresIn?: number | undefined;
   /** `fail` unless given. */
-  readonly onExpiry?: ExpiryPolicy | undefined;
+  readonly onExpiry?: Exclude<ExpiryPolicy, object> | { readonly default: Answer } | undefined;
 }
+
+/** What a question takes for an answer: one of its options, and what its schema accepts. */
+export type AnswerTo<Option, S> = [S] extends [never]
+  ? Option
+  : JsonValue extends Option
+    ? Accepted<S>
+    : Option & Accepted<S>;
 
 /** What a step says about its effects. */
 export interface EffectOptions {

@@ -363,6 +363,35 @@ describe('questions', () => {
     expectTypeOf<Steps['sure']>().toEqualTypeOf<true>();
     expectTypeOf<Steps['paid']>().toEqualTypeOf<Price>();
   });
+
+  it('are answered by their default as by a person', () => {
+    const cheap = { amount: 1, currency: 'EUR', history: [] };
+    base
+      .userInput({ message: 'How many?', options: [50, 100], onExpiry: { default: 100 } })
+      .userInput({ message: 'Which?', options: [Input('country'), 'none'], onExpiry: { default: 'none' } })
+      .userInput({ message: 'How old?', schema: z.number().default(1), onExpiry: { default: 18 } })
+      .userInput({ message: 'How many?', options: [50, 100], schema: z.number(), onExpiry: { default: 50 } })
+      .userInput({ message: 'What else?', onExpiry: { default: ['nothing'] } })
+      .userVerify({ message: 'Sure?', expiresIn: 1000, onExpiry: { default: true } })
+      .waitFor({ message: 'Payment', schema: Price, onExpiry: { default: cheap } })
+      .waitFor({ message: 'Payment', onExpiry: { default: null } })
+      .functionStep({ function: () => 1, approval: { message: 'x', onExpiry: { default: false } } })
+      .build();
+    // @ts-expect-error 70 is no option
+    base.userInput({ message: 'How many?', options: [50, 100], onExpiry: { default: 70 } });
+    // @ts-expect-error an age is a number
+    base.userInput({ message: 'How old?', schema: z.number(), onExpiry: { default: 'old' } });
+    // @ts-expect-error 70 is no option, though a number
+    base.userInput({ message: 'How many?', options: [50, 100], schema: z.number(), onExpiry: { default: 70 } });
+    // @ts-expect-error a country is a text
+    base.userInput({ message: 'Which?', options: [Input('country'), 'none'], onExpiry: { default: 1 } });
+    // @ts-expect-error it is a yes or a no
+    base.userVerify({ message: 'Sure?', onExpiry: { default: 'yes' } });
+    // @ts-expect-error a payment is a price
+    base.waitFor({ message: 'Payment', schema: Price, onExpiry: { default: { amount: 1 } } });
+    // @ts-expect-error it is a yes or a no
+    base.functionStep({ function: () => 1, approval: { message: 'x', onExpiry: { default: 'yes' } } });
+  });
 });
 
 describe('names', () => {

@@ -20,10 +20,11 @@ import type { Schema } from '../core/schema.ts';
 import type { AnyTool, ToolRunContext } from '../core/tool.ts';
 import type { AfterIf, AfterParallel, BeforeOf, Next, NextBranch, NextClause, StatesIn } from './builder-v2-blocks.ts';
 import type { AfterLoop, InLoop, LoopOption, LoopOptions } from './builder-v2-loops.ts';
-import { checkDefault, checkModel, checkOptions, loopStep, subPlanOf } from './builder-v2-steps.ts';
+import { checkDefault, checkExpiry, checkModel, checkOptions, loopStep, subPlanOf } from './builder-v2-steps.ts';
 import type {
   Accepted,
   Answered,
+  AnswerTo,
   ArgsGiven,
   CodeOptions,
   ConditionFor,
@@ -235,7 +236,7 @@ export class PlanBuilderV2<
       readonly message: Message & Checked<Message, Steps, Inputs>;
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
-    } & Expiry,
+    } & Expiry<boolean>,
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, true> {
     return this.#step('user-verify', options, {});
   }
@@ -256,7 +257,7 @@ export class PlanBuilderV2<
       readonly schema?: S | undefined;
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
-    } & Expiry,
+    } & Expiry<AnswerTo<Answer<NoInfer<Options>, Steps, Inputs>, NoInfer<S>>>,
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, Answer<Options, Steps, Inputs>>> {
     return this.#step('user-input', options, {});
   }
@@ -410,7 +411,7 @@ export class PlanBuilderV2<
       /** What is waited for, in words. */
       readonly message: Message & Checked<Message, Steps, Inputs>;
       readonly schema?: S | undefined;
-    } & Expiry,
+    } & Expiry<AnswerTo<JsonValue, NoInfer<S>>>,
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, Made<S, JsonValue>> {
     return this.#step('wait-for', options, {});
   }
@@ -483,6 +484,7 @@ export class PlanBuilderV2<
 
   #push(step: StepV2): never {
     checkStep(step, this.#steps.length);
+    checkExpiry(step);
     this.#blocks.add(step);
     this.#steps.push(step);
     return this as never;
