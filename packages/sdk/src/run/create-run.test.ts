@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { clientOf, codeOf, planOf, questionOf } from '../../test/lib/engine.ts';
+import { Portia } from '../client.ts';
+import { Config } from '../config/config.ts';
 import { InputClarification } from '../core/clarification.ts';
 import { EndUser } from '../core/end-user.ts';
 import { PlanRunUUID } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { PlanV2 } from '../core/plan-v2.ts';
 import type { PlanRun } from '../core/plan-run.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
@@ -45,6 +48,25 @@ describe('a run key', () => {
     ]) {
       expect(await codeOf(again)).toBe('RUN_KEY_CONFLICT');
     }
+  });
+
+  it('stays with its run when that goes on by a changed plan', async () => {
+    const storage = memoryStorage();
+    const version = (made: number): PlanV2<unknown, unknown, number> =>
+      new PlanBuilderV2('order')
+        .userVerify({ message: 'Pay?' })
+        .functionStep({ function: () => made, version: `${made}` })
+        .build();
+    const client = (now: PlanV2<unknown, unknown, number>): Portia =>
+      new Portia({ config: new Config({ storage, models: { default: scriptedModel([]) } }), plans: [now] });
+    const first = await client(version(1)).runPlan(version(1), { runKey: 'order-17' });
+    const portia = client(version(2));
+    expect(await codeOf(portia.start(version(2), { runKey: 'order-17' }))).toBe('RUN_KEY_CONFLICT');
+    await portia.resolveClarification({ planRun: first, clarification: questionOf(first), response: true });
+    expect((await portia.resume({ planRun: first, acceptPlanChange: true })).state).toBe('COMPLETE');
+    expect(await portia.start(version(2), { runKey: 'order-17' })).toEqual({ planRunId: first.id });
+    expect(await portia.runPlan(version(2), { runKey: 'order-17' })).toMatchObject({ id: first.id, state: 'COMPLETE' });
+    expect(await codeOf(portia.start(version(3), { runKey: 'order-17' }))).toBe('RUN_KEY_CONFLICT');
   });
 
   it('belongs to one end user, also in a query', async () => {

@@ -17,6 +17,8 @@ import { knownPlan, type PlanShelf } from './plan-shelf.ts';
 import { type PlanRunInputs, planRunInputs } from './plan-run-inputs.ts';
 import { toolsOf } from './readiness.ts';
 import type { Runtime } from './runtime.ts';
+import { planIdOf } from '../storage/plan-now.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
 import { someOf, type ToolRegistry } from '../tool/registry.ts';
 
 /** A plan of either kind. */
@@ -56,7 +58,7 @@ export async function createRun(
   const { header } = await beginning(runtime, plan, options);
   const made = await runtime.storage.createRun(header);
   if (made.created) return initialState(made.header, compile(plan));
-  checkSameRun(made.header, plan, options);
+  await checkSameRun(runtime, made.header, plan, options);
   return readState(runtime, plans, made.header.id);
 }
 
@@ -74,7 +76,7 @@ export async function startRun(
   const made = await createAndTake(runtime, plan, header);
   if (made.taken)
     return driveTaken(runtime, knownPlan(plan), made.taken, work, { outputSchema, signal, endUser, again: work });
-  checkSameRun(made.header, plan, options);
+  await checkSameRun(runtime, made.header, plan, options);
   const state = await readState(runtime, plans, made.header.id);
   return isFinished(state) ? state : drive(runtime, plans, made.header.id, work, { outputSchema, signal, again: work });
 }
@@ -147,13 +149,24 @@ export async function beginning(
   return { header, endUser };
 }
 
+/** Whether a run has gone on by this plan, which was another one when it began. */
+async function goesBy(storage: StorageBackend, id: PlanRunUUID, planId: PlanUUID): Promise<boolean> {
+  const stored = await storage.loadRun(id);
+  return stored !== undefined && planIdOf(stored) === planId;
+}
+
 /**
  * A key that is used again gives the same run: not that of another plan, nor that of one person to whoever names another.
  * @throws PortiaError `RUN_KEY_CONFLICT`.
  */
-export function checkSameRun(header: RunHeader, plan: Plan, { endUser }: Pick<RunOptions, 'endUser'>): void {
+export async function checkSameRun(
+  { storage }: Runtime,
+  header: RunHeader,
+  plan: Plan,
+  { endUser }: Pick<RunOptions, 'endUser'>,
+): Promise<void> {
   const runKey = JSON.stringify(header.runKey);
-  if (header.planId !== plan.id) {
+  if (header.planId !== plan.id && !(await goesBy(storage, header.id, plan.id))) {
     throw new PortiaError({
       code: 'RUN_KEY_CONFLICT',
       message: `run key ${runKey} belongs to run ${header.id} of plan ${header.planId}`,

@@ -35,7 +35,7 @@ export async function createQueryRun(
   );
   const made = await runtime.storage.createRun({ ...header, inputs });
   if (made.created) return initialState(made.header, compile(plan));
-  checkSameRun(made.header, plan, options);
+  await checkSameRun(runtime, made.header, plan, options);
   return readState(runtime, plans, made.header.id);
 }
 
