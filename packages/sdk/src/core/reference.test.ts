@@ -3,16 +3,17 @@ import { describe, expect, it } from 'vitest';
 import type { JsonValue } from './json.ts';
 import {
   at,
+  formOf,
   Input,
   isReference,
-  type Lookup,
   type Reference,
   referencesIn,
-  resolveReferences,
   StepOutput,
   text,
   textOfParts,
 } from './reference.ts';
+
+type Lookup = (reference: Reference) => JsonValue | undefined;
 
 /** Looks values up by name; references are noted. */
 function lookupIn(values: Readonly<Record<string, JsonValue>>, asked: Reference[] = []): Lookup {
@@ -20,6 +21,11 @@ function lookupIn(values: Readonly<Record<string, JsonValue>>, asked: Reference[
     asked.push(reference);
     return values[String(reference.name)];
   };
+}
+
+function filled(value: unknown, lookup: Lookup): JsonValue | undefined {
+  const { references, fill } = formOf(value);
+  return fill(references.map(lookup));
 }
 
 describe('references', () => {
@@ -64,26 +70,26 @@ describe('text', () => {
   });
 });
 
-describe('resolveReferences', () => {
+describe('a form', () => {
   it('fills in references at any depth', () => {
     const value = {
       a: StepOutput('x'),
       b: [{ c: Input('y') }, 1, null],
       d: text`is ${StepOutput('x')}, ${Input('y')}`,
     };
-    expect(resolveReferences(value, lookupIn({ x: { n: 1 }, y: 'z' }))).toEqual({
+    expect(filled(value, lookupIn({ x: { n: 1 }, y: 'z' }))).toEqual({
       a: { n: 1 },
       b: [{ c: 'z' }, 1, null],
       d: 'is {"n":1}, z',
     });
-    expect(resolveReferences(new Date(0), lookupIn({}))).toBe('1970-01-01T00:00:00.000Z');
-    expect(resolveReferences(undefined, lookupIn({}))).toBeUndefined();
+    expect(filled(new Date(0), lookupIn({}))).toBe('1970-01-01T00:00:00.000Z');
+    expect(filled(undefined, lookupIn({}))).toBeUndefined();
   });
 
   it('does so once: what looks like a template is not expanded', () => {
     const trap = "{{ StepOutput('secret') }}";
     const asked: Reference[] = [];
-    const resolved = resolveReferences(
+    const resolved = filled(
       { a: StepOutput('x'), b: text`<${StepOutput('x')}>`, c: trap },
       lookupIn({ x: trap }, asked),
     );
@@ -96,7 +102,7 @@ describe('resolveReferences', () => {
     expect(at({ a: 1 }, 'toString')).toBeUndefined();
     expect(at([1], 'length')).toBeUndefined();
     const value: unknown = JSON.parse('{ "__proto__": { "polluted": true } }');
-    const resolved = resolveReferences(value, lookupIn({}));
+    const resolved = filled(value, lookupIn({}));
     expect(Object.keys(resolved as object)).toEqual(['__proto__']);
     expect((resolved as { polluted?: unknown }).polluted).toBeUndefined();
   });
@@ -107,36 +113,36 @@ describe('resolveReferences', () => {
       all: [{ n: 1 }, {}, { n: 3 }],
       user: { name: 'Ada' },
     });
-    expect(resolveReferences(StepOutput('x', { path: 'list.1.name' }), values)).toBe('b');
-    expect(resolveReferences(StepOutput('all', { full: true, path: 'n' }), values)).toEqual([1, null, 3]);
-    expect(resolveReferences(Input('user', { path: 'name' }), values)).toBe('Ada');
+    expect(filled(StepOutput('x', { path: 'list.1.name' }), values)).toBe('b');
+    expect(filled(StepOutput('all', { full: true, path: 'n' }), values)).toEqual([1, null, 3]);
+    expect(filled(Input('user', { path: 'name' }), values)).toBe('Ada');
     expect(at('text', 'length')).toBeUndefined();
     expect(at({ a: null }, 'a')).toBeNull();
   });
 
   it('names the step or input whose value is missing', () => {
     const none = lookupIn({ x: { a: 1 } });
-    expect(() => resolveReferences({ a: [StepOutput('gone')] }, none)).toThrow(
+    expect(() => filled({ a: [StepOutput('gone')] }, none)).toThrow(
       expect.objectContaining({
         code: 'REFERENCE_MISSING',
         message: 'step "gone" has made no value yet',
         hint: expect.stringContaining('optional'),
       }),
     );
-    expect(() => resolveReferences(StepOutput('x', { path: 'b' }), none)).toThrow('step "x" has made nothing at "b"');
-    expect(() => resolveReferences(text`${Input('gone')}`, none)).toThrow('input "gone" has no value yet');
-    expect(() => resolveReferences(Input('x', { path: 'b' }), none)).toThrow('input "x" has nothing at "b"');
+    expect(() => filled(StepOutput('x', { path: 'b' }), none)).toThrow('step "x" has made nothing at "b"');
+    expect(() => filled(text`${Input('gone')}`, none)).toThrow('input "gone" has no value yet');
+    expect(() => filled(Input('x', { path: 'b' }), none)).toThrow('input "x" has nothing at "b"');
   });
 
   it('leaves out what is optional', () => {
     const gone = StepOutput('gone', { optional: true });
-    expect(resolveReferences({ a: gone, b: 1, c: [gone, 2], d: text`<${gone}>` }, lookupIn({}))).toEqual({
+    expect(filled({ a: gone, b: 1, c: [gone, 2], d: text`<${gone}>` }, lookupIn({}))).toEqual({
       b: 1,
       c: [null, 2],
       d: '<>',
     });
     expect(
-      resolveReferences(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } })),
+      filled(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } })),
     ).toBeUndefined();
   });
 
@@ -144,7 +150,7 @@ describe('resolveReferences', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const json = JSON.parse(JSON.stringify(value)) as JsonValue;
-        expect(resolveReferences(json, lookupIn({}))).toEqual(json);
+        expect(filled(json, lookupIn({}))).toEqual(json);
       }),
     );
   });

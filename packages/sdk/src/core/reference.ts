@@ -178,52 +178,74 @@ export function isReference(value: unknown): value is Reference | Text {
   return typeof value === 'object' && value !== null && brand in value;
 }
 
+/** A part of a plan, read once: what it refers to, and how it reads with that filled in. */
+export interface Form {
+  /** At any depth, in the order they stand. */
+  readonly references: readonly Reference[];
+  /**
+   * The value with every reference in it replaced by what it stands for: once, whatever that looks like. `found` has
+   * what there is, in the order of the references.
+   * @throws PortiaError `REFERENCE_MISSING` naming the step or input that has no value, unless the reference is optional.
+   */
+  readonly fill: Fill;
+}
+
+type Fill = (found: readonly (JsonValue | undefined)[]) => JsonValue | undefined;
+
+/** Reads a value with references at any depth. What it gives is made anew each time it is filled in. */
+export function formOf(value: unknown): Form {
+  const references: Reference[] = [];
+  return { references, fill: readForm(value, references) };
+}
+
 /** All references in a value, at any depth, in the order they stand. */
-export function referencesIn(value: unknown, found: Reference[] = []): readonly Reference[] {
+export function referencesIn(value: unknown): readonly Reference[] {
+  return formOf(value).references;
+}
+
+function readForm(value: unknown, references: Reference[]): Fill {
   if (isReference(value)) {
-    if (value.reference === 'text') for (const part of value.parts) referencesIn(part, found);
-    else found.push(value);
-  } else if (Array.isArray(value)) {
-    for (const item of value) referencesIn(item, found);
-  } else if (isPlainObject(value)) {
-    for (const item of Object.values(value)) referencesIn(item, found);
+    if (value.reference === 'text') return readText(value, references);
+    const place = references.push(value) - 1;
+    return (found) => valueFor(value, found[place]);
   }
-  return found;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => readForm(item, references));
+    return (found) => items.map((fill) => fill(found) ?? null);
+  }
+  if (isPlainObject(value)) return readObject(value, references);
+  if (value === undefined) return () => undefined;
+  let constant: JsonValue | undefined;
+  return () => {
+    constant ??= toJson(value, 'argument');
+    return constant;
+  };
 }
 
-/** Gives the value a reference stands for; `undefined` when there is none. */
-export type Lookup = (reference: Reference) => JsonValue | undefined;
-
-/**
- * The value with every reference in it, at any depth, replaced by what it stands for: once, whatever that looks like.
- * @throws PortiaError `REFERENCE_MISSING` naming the step or input that has no value, unless the reference is optional.
- */
-export function resolveReferences(value: unknown, lookup: Lookup): JsonValue | undefined {
-  if (isReference(value)) {
-    return value.reference === 'text'
-      ? value.parts.map((part) => partText(part, lookup)).join('')
-      : valueFor(value, lookup);
-  }
-  if (Array.isArray(value)) return value.map((item) => resolveReferences(item, lookup) ?? null);
-  if (!isPlainObject(value)) return value === undefined ? undefined : toJson(value, 'argument');
-  const resolved: Record<string, JsonValue> = {};
-  for (const key of Object.keys(value)) {
-    const found = resolveReferences(value[key], lookup);
-    if (found === undefined) continue;
-    // This one name would set the prototype.
-    if (key === '__proto__')
-      Object.defineProperty(resolved, key, { value: found, enumerable: true, writable: true, configurable: true });
-    else resolved[key] = found;
-  }
-  return resolved;
+function readText({ parts }: Text, references: Reference[]): Fill {
+  const fills = parts.map((part) => (typeof part === 'string' ? () => part : readForm(part, references)));
+  return (found) => fills.map((fill) => textOf(fill(found) ?? null)).join('');
 }
 
-function partText(part: string | Reference, lookup: Lookup): string {
-  return typeof part === 'string' ? part : textOf(valueFor(part, lookup) ?? null);
+function readObject(value: Record<string, unknown>, references: Reference[]): Fill {
+  const keys = Object.keys(value);
+  const fills = keys.map((key) => readForm(value[key], references));
+  return (found) => {
+    const filled: Record<string, JsonValue> = {};
+    for (let place = 0; place < keys.length; place += 1) {
+      const key = keys[place] as string;
+      const item = (fills[place] as Fill)(found);
+      if (item === undefined) continue;
+      // This one name would set the prototype.
+      if (key === '__proto__')
+        Object.defineProperty(filled, key, { value: item, enumerable: true, writable: true, configurable: true });
+      else filled[key] = item;
+    }
+    return filled;
+  };
 }
 
-function valueFor(reference: Reference, lookup: Lookup): JsonValue | undefined {
-  const found = lookup(reference);
+function valueFor(reference: Reference, found: JsonValue | undefined): JsonValue | undefined {
   const value = found === undefined ? undefined : follow(found, reference);
   if (value !== undefined || (reference.reference === 'step' && reference.optional)) return value;
   const what =

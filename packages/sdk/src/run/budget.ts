@@ -155,6 +155,7 @@ export class Purse {
 
   /** Milliseconds until the time of a budget may be over; `undefined` when nothing limits it. */
   timeLeft(): number | undefined {
+    if (!this.limited) return undefined;
     const own = this.#own?.timeLeft() ?? Number.POSITIVE_INFINITY;
     const client = this.#client ? this.#client.account.timeLeft() / this.#client.pace : Number.POSITIVE_INFINITY;
     const left = Math.min(own, client);

@@ -58,10 +58,9 @@ export function record(
   { ms, number }: { readonly ms: number; readonly number: number },
 ): CallState {
   const { outcome } = settled;
-  const { step, visit: at } = visit.place;
   // Written out, because it is done for every call.
-  const receipt: EventDraft<'tool-call-end'> = { type: 'tool-call-end', step, call: call.call, outcome };
-  if (at !== undefined) receipt.visit = at;
+  const receipt: EventDraft<'tool-call-end'> = { type: 'tool-call-end', step: visit.step, call: call.call, outcome };
+  if (visit.visit !== 0) receipt.visit = visit.visit;
   if (tool.readOnly) {
     receipt.tool = tool.id;
     if (hasMembers(call.args)) receipt.args = call.args;

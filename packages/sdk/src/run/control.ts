@@ -105,7 +105,7 @@ function firstOf(visit: VisitRun, thread: Thread, value: { readonly firstOf: rea
   if (!value) return { result: true };
   const { program } = visit.driver.state;
   for (const name of value.firstOf) {
-    const step = visit.scope?.steps.get(name);
+    const step = visit.scope.steps.get(name);
     const output = step === undefined ? undefined : valueSeen(program, thread, visit.step, step);
     if (output && 'value' in output) return { output: { value: output.value } };
     if (output) return { output: { memory: output.outputName, summary: output.summary } };
@@ -146,7 +146,7 @@ function checkBound(loop: LoopInstruction, iteration: number, visit: VisitRun): 
 
 /** What a for-each goes through: a list, or one text. @throws PortiaError `REFERENCE_MISSING`, `OUTPUT_INVALID`. */
 export async function itemsOf(visit: VisitRun, loop: LoopInstruction): Promise<readonly JsonValue[]> {
-  const items = await resolve(visit.at, loop.over);
+  const items = await resolve(visit, loop.over);
   if (typeof items === 'string') return [items];
   if (Array.isArray(items)) return items;
   throw new PortiaError({
@@ -172,7 +172,7 @@ async function enterSubPlan(
   instruction: Extract<ControlInstruction, { op: 'sub-plan' }>,
 ): Promise<Move> {
   const { defaults, index } = instruction;
-  const bound = await resolveArgs(visit.at, instruction.inputs);
+  const bound = await resolveArgs(visit, instruction.inputs);
   for (const { name, schema } of instruction.checks) {
     const value = bound[name];
     if (value !== undefined && schema) bound[name] = await fittingInput(name, schema, value);
@@ -206,7 +206,7 @@ async function leave(
   instruction: ExitInstruction,
   mayExit: MayExit,
 ): Promise<ControlEnd> {
-  const message = await resolveText(visit.at, instruction.message);
+  const message = await resolveText(visit, instruction.message);
   // A strand beside this one has ended it meanwhile.
   if (!mayExit(instruction)) return 'next';
   if (instruction.error || instruction.end === undefined) {
@@ -254,10 +254,10 @@ async function judge(
   initial?: Readonly<Record<string, unknown>>,
 ): Promise<boolean> {
   const values = initial
-    ? { ...(await resolveArgs(visit.at, without(args, initial))), ...(await resolveArgs(visit.at, initial)) }
-    : await resolveArgs(visit.at, args);
+    ? { ...(await resolveArgs(visit, without(args, initial))), ...(await resolveArgs(visit, initial)) }
+    : await resolveArgs(visit, args);
   if (typeof condition === 'function') return truthOf(visit.instruction.key, condition, values);
-  return judgeSentence(visit, await resolveText(visit.at, condition), values);
+  return judgeSentence(visit, await resolveText(visit, condition), values);
 }
 
 /** What a condition says. One that says neither is a mistake, and no branch is taken by mistake. */

@@ -187,8 +187,8 @@ export class Driver {
     this.#pending = [];
     const commit = toCommit(this.state.seq + 1, this.#since, bodies);
     const { planId } = this.state;
-    const batch = { commit, bodies, status: this.#changedStatus(), asked: openMark(this.state), planId };
-    return this.#write(batch, release);
+    const asked = openMark(this.state);
+    return this.#write({ commit, bodies, status: this.#changedStatus(asked), asked, planId }, release);
   }
 
   #write(batch: Batch, release: boolean): void | Promise<void> {
@@ -247,10 +247,10 @@ export class Driver {
     });
   }
 
-  #changedStatus(): RunStatus | undefined {
+  #changedStatus(asked: string): RunStatus | undefined {
     const { state } = this;
     const wakeAt = lookTime(state);
-    const asks = openMark(state) === this.#asked ? undefined : openClarificationsOf(state);
+    const asks = asked === this.#asked ? undefined : openClarificationsOf(state);
     const planId = state.planId === this.#planId ? undefined : state.planId;
     if (!asks && !planId && state.state === this.#status.state && wakeAt === this.#status.wakeAt) return undefined;
     const { updatedAt, error } = state;

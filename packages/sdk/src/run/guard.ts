@@ -32,13 +32,7 @@ export interface GuardOptions<T, R> {
 /** Waits for work, but not for ever. */
 export function guard<T, R>(driver: Driver, work: PromiseLike<T>, options: GuardOptions<T, R>): Promise<R> {
   return new Promise((resolve, reject) => {
-    const flight = new Flight<T>(driver, options, (outcome) => {
-      try {
-        resolve(options.read(outcome));
-      } catch (error) {
-        reject(error);
-      }
-    });
+    const flight = new Flight<T, R>(driver, options, resolve, reject);
     work.then(
       (value) => flight.succeed(value),
       (error: unknown) => flight.end({ kind: 'error', error }),
@@ -51,8 +45,16 @@ export function startGrace(driver: Driver): void {
   for (const flight of flights) if (flight.driver === driver) flight.startGrace();
 }
 
+/** What is waited for, whatever it gives. */
+interface InFlight {
+  readonly driver: Driver;
+  place: number;
+  startGrace(): void;
+  checkTime(now: number): void;
+}
+
 /** Without gaps: each knows its place, so that one goes without the others being looked at. */
-const flights: Flight<never>[] = [];
+const flights: InFlight[] = [];
 let ticking: NodeJS.Timeout | undefined;
 
 function tick(): void {
@@ -63,19 +65,26 @@ function tick(): void {
   ticking = undefined;
 }
 
-class Flight<T> {
+class Flight<T, R> implements InFlight {
   readonly driver: Driver;
-  readonly #options: GuardOptions<T, unknown>;
-  readonly #done: (outcome: Guarded<T>) => void;
-  #place: number = flights.length;
+  readonly #options: GuardOptions<T, R>;
+  readonly #resolve: (read: Awaitable<R>) => void;
+  readonly #reject: (error: unknown) => void;
+  place: number = flights.length;
   #open = true;
   #timer: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
 
-  constructor(driver: Driver, options: GuardOptions<T, unknown>, done: (outcome: Guarded<T>) => void) {
+  constructor(
+    driver: Driver,
+    options: GuardOptions<T, R>,
+    resolve: (read: Awaitable<R>) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.driver = driver;
     this.#options = options;
-    this.#done = done;
+    this.#resolve = resolve;
+    this.#reject = reject;
     if (options.timeoutMs < longTimeoutMs) this.#timer = setTimeout(() => this.#timeOut(), options.timeoutMs);
     flights.push(this);
     // The pool's timer keeps the process alive while a run is driven; this one need not.
@@ -94,14 +103,18 @@ class Flight<T> {
     this.#land();
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#grace) clearTimeout(this.#grace);
-    this.#done(outcome);
+    try {
+      this.#resolve(this.#options.read(outcome));
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   #land(): void {
     const last = flights.pop();
     if (last === undefined || last === this) return;
-    flights[this.#place] = last;
-    last.#place = this.#place;
+    flights[this.place] = last;
+    last.place = this.place;
   }
 
   startGrace(): void {

@@ -3,10 +3,9 @@ import { type Clarification, checkResponse } from '../core/clarification.ts';
 import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { sameJson } from '../core/json.ts';
-import type { AnyTool } from '../core/tool.ts';
 import { checkOpen, resolveClarification } from './answers.ts';
 import { expireClarifications } from './expiry.ts';
-import { checkReadiness } from './readiness.ts';
+import { type AskedTool, checkReadiness } from './readiness.ts';
 import { knownPlan } from './plan-shelf.ts';
 import type { DrivenRun } from './runtime.ts';
 import { isDriverTrouble } from './step.ts';
@@ -22,7 +21,7 @@ const patienceMs = 11 * 60_000;
  * Lets the handler of this process ask what is outstanding, and waits for answers it has not given yet. Gives the
  * error of a handler that gave up. What the handler does not handle stays outstanding.
  */
-export async function handleInline(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<RunError | undefined> {
+export async function handleInline(run: DrivenRun, tools: readonly AskedTool[]): Promise<RunError | undefined> {
   const handler = run.runtime.hooks.clarificationHandler;
   if (!handler) return undefined;
   const { driver } = run;

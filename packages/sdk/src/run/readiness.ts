@@ -1,22 +1,39 @@
 import type { RunError } from '../core/event.ts';
-import type { Instruction } from '../core/program.ts';
+import type { Instruction, Program } from '../core/program.ts';
 import type { AnyTool, ReadyResponse } from '../core/tool.ts';
 import { defaultTimeoutMs } from './call-outcome.ts';
 import { guard } from './guard.ts';
+import type { ToolRegistry } from '../tool/registry.ts';
 import type { DrivenRun } from './runtime.ts';
 import { VisitRun } from './visit-run.ts';
 
-/** The tools a program names, by id. @throws PortiaError `TOOL_NOT_FOUND`; the run stays as it is. */
-export function resolveTools(run: DrivenRun): ReadonlyMap<string, AnyTool> {
-  const { tools } = run.runtime;
-  const found = new Map<string, AnyTool>();
-  for (const instruction of run.driver.state.program.instructions) {
-    for (const named of toolsOf(instruction)) {
-      if (typeof named !== 'string') found.set(named.id, named);
-      else if (!found.has(named)) found.set(named, tools.getTool(named));
-    }
+/** A tool that says whether it is ready, where a program names it. */
+export interface AskedTool {
+  readonly instruction: Instruction;
+  readonly tool: AnyTool;
+}
+
+const known = new WeakMap<Program, WeakMap<ToolRegistry, readonly AskedTool[]>>();
+
+/**
+ * The tools of a program that say whether they are ready, in the order of its steps.
+ * @throws PortiaError `TOOL_NOT_FOUND` for one that nobody has; the run stays as it is.
+ */
+export function resolveTools({ runtime: { tools }, driver }: DrivenRun): readonly AskedTool[] {
+  const { program } = driver.state;
+  const byTools = known.get(program) ?? new WeakMap<ToolRegistry, readonly AskedTool[]>();
+  known.set(program, byTools);
+  let asked = byTools.get(tools);
+  if (!asked) {
+    asked = program.instructions.flatMap((instruction) =>
+      toolsOf(instruction)
+        .map((named) => (typeof named === 'string' ? tools.getTool(named) : named))
+        .filter(({ ready }) => ready)
+        .map((tool) => ({ instruction, tool })),
+    );
+    byTools.set(tools, asked);
   }
-  return found;
+  return asked;
 }
 
 /**
@@ -25,21 +42,16 @@ export function resolveTools(run: DrivenRun): ReadonlyMap<string, AnyTool> {
  */
 export async function checkReadiness(
   run: DrivenRun,
-  tools: ReadonlyMap<string, AnyTool>,
+  tools: readonly AskedTool[],
 ): Promise<RunError | undefined> {
-  const { driver } = run;
-  const { instructions } = driver.state.program;
+  const { next } = run.driver.state.root;
   const asked = new Set<string>();
-  for (let index = driver.state.root.next; index < instructions.length; index += 1) {
-    const instruction = instructions[index];
-    for (const named of instruction ? toolsOf(instruction) : []) {
-      const tool = typeof named === 'string' ? tools.get(named) : named;
-      if (!instruction || !tool?.ready || asked.has(tool.id)) continue;
-      asked.add(tool.id);
-      const answer = await askReady(run, tool);
-      const problem = take(new VisitRun(run, instruction, 0), tool, answer);
-      if (problem) return problem;
-    }
+  for (const { instruction, tool } of tools) {
+    if (instruction.index < next || asked.has(tool.id)) continue;
+    asked.add(tool.id);
+    const answer = await askReady(run, tool);
+    const problem = take(new VisitRun(run, instruction, 0), tool, answer);
+    if (problem) return problem;
   }
   return undefined;
 }

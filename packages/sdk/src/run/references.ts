@@ -1,7 +1,7 @@
 import type { JsonValue } from '../core/json.ts';
 import { isInMemory, type Output, textOf } from '../core/output.ts';
 import type { Scope } from '../core/program.ts';
-import { isReference, type Reference, referencesIn, resolveReferences } from '../core/reference.ts';
+import { type Form, formOf, isReference, type Reference } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { type Thread, valueSeen, valuesOf } from '../core/thread.ts';
 import type { Awaitable, StorageBackend } from '../storage/storage-backend.ts';
@@ -17,17 +17,17 @@ export interface Place {
   readonly step: number;
 }
 
-/** The references in a part of a plan, which never changes: looked for once. */
-const known = new WeakMap<object, readonly Reference[]>();
+/** Parts of plans, which never change: read once. */
+const known = new WeakMap<object, Form>();
 
-function referencesOf(value: unknown): readonly Reference[] {
-  if (typeof value !== 'object' || value === null) return [];
-  let found = known.get(value);
-  if (!found) {
-    found = referencesIn(value);
-    known.set(value, found);
+function knownForm(value: unknown): Form {
+  if (typeof value !== 'object' || value === null) return formOf(value);
+  let form = known.get(value);
+  if (!form) {
+    form = formOf(value);
+    known.set(value, form);
   }
-  return found;
+  return form;
 }
 
 /**
@@ -35,16 +35,15 @@ function referencesOf(value: unknown): readonly Reference[] {
  * @throws PortiaError `REFERENCE_MISSING`.
  */
 export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefined> {
-  const found = referencesOf(value).map((reference) => lookUp(at, reference));
-  return found.some((one) => one instanceof Promise)
-    ? Promise.all(found).then((all) => replaced(value, all))
-    : replaced(value, found as readonly (JsonValue | undefined)[]);
-}
-
-/** References are replaced in the order in which they stand, which is that of their values. */
-function replaced(value: unknown, found: readonly (JsonValue | undefined)[]): JsonValue | undefined {
-  let place = 0;
-  return resolveReferences(value, () => found[place++]);
+  const { references, fill } = knownForm(value);
+  const found: Awaitable<JsonValue | undefined>[] = [];
+  let later = false;
+  for (const reference of references) {
+    const one = lookUp(at, reference);
+    later ||= one instanceof Promise;
+    found.push(one);
+  }
+  return later ? Promise.all(found).then(fill) : fill(found as (JsonValue | undefined)[]);
 }
 
 /** The value as text. */

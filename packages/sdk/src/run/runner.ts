@@ -2,7 +2,6 @@ import { ensureError, PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import { ReadOnlyPlan } from '../core/plan.ts';
 import { isBlocked, isFinished, isUntold, nextWake, type RunState, sleepsUntil } from '../core/run-state.ts';
-import type { AnyTool } from '../core/tool.ts';
 import { traceIdOf } from '../core/trace.ts';
 import { allUntold } from '../core/untold.ts';
 import { version } from '../version.ts';
@@ -11,7 +10,7 @@ import { makeFinalOutput } from './agents/final-output.ts';
 import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { planFirst } from './plan-first.ts';
-import { checkReadiness, resolveTools } from './readiness.ts';
+import { type AskedTool, checkReadiness, resolveTools } from './readiness.ts';
 import type { Driver } from './driver.ts';
 import type { DrivenRun } from './runtime.ts';
 import { runView } from './hook-views.ts';
@@ -69,7 +68,7 @@ function hasBegun({ root, visits, ahead, clarifications }: RunState): boolean {
   return clarifications.some(({ key }) => !key.startsWith('ready:'));
 }
 
-async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<void> {
+async function interpret(run: DrivenRun, tools: readonly AskedTool[]): Promise<void> {
   const { driver } = run;
   if (!hasBegun(driver.state)) await beforePlanRun(run);
   // What a process ended and did not live to tell.
@@ -89,7 +88,7 @@ async function interpret(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): P
 }
 
 /** Before anything runs: what is outstanding is answered, and the tools ahead are ready. */
-async function passGate(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
+async function passGate(run: DrivenRun, tools: readonly AskedTool[]): Promise<boolean> {
   const { driver } = run;
   for (;;) {
     if (driver.ending) {
@@ -120,7 +119,7 @@ function canMove(driver: Driver): boolean {
 }
 
 /** Nothing can run. Writes that down, lets the handler ask where there is one, and says whether the run can go on. */
-async function waitForPeople(run: DrivenRun, tools: ReadonlyMap<string, AnyTool>): Promise<boolean> {
+async function waitForPeople(run: DrivenRun, tools: readonly AskedTool[]): Promise<boolean> {
   const { driver } = run;
   const sleeps = driver.state.outstanding === 0 && nextWake(driver.state) !== undefined;
   if (driver.state.outstanding > 0 || sleeps) {

@@ -192,9 +192,8 @@ async function inTurn(visit: VisitRun, output: StoredOutput | Promise<StoredOutp
 function end(visit: VisitRun, output: StoredOutput | undefined, ms: number): Awaitable<StepEnd> {
   const { driver } = visit;
   const told = outputToTell(visit, output);
-  const { step, visit: at } = visit.place;
-  const ended: EventDraft<'step-end'> = { type: 'step-end', step };
-  if (at !== undefined) ended.visit = at;
+  const ended: EventDraft<'step-end'> = { type: 'step-end', step: visit.step };
+  if (visit.visit !== 0) ended.visit = visit.visit;
   if (output) ended.output = output;
   if (ms > 0) ended.ms = ms;
   if (told) ended.tell = true;

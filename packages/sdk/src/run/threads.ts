@@ -95,15 +95,18 @@ class Siblings implements Around {
 /** Advances a strand, and those it forks, as far as it goes. */
 export async function runThread(flow: Flow, thread: Thread, around: Around = flow): Promise<ThreadEnd> {
   const { instructions } = flow.run.driver.state.program;
+  const block = blockAround(flow, thread);
+  // For strands of a block that sets no limit itself.
+  const gate = block && block.concurrency === undefined ? flow.gate : undefined;
   for (;;) {
     if (flow.stopping) return flow.over ?? waiting;
     if (thread.next === exitTarget) return end(flow, { kind: 'complete' });
-    if (around.stopping || hasLeft(flow, thread)) return waiting;
+    if (block && (around.stopping || thread.next > block.end)) return waiting;
     const instruction = instructions[thread.next];
-    if (!instruction || isBranchEnd(flow, thread, instruction)) return 'done';
+    if (!instruction || (block && isBranchEnd(block, instruction))) return 'done';
     const visit = standsAlone(flow, instruction) ? visitOf(flow, thread, instruction, around) : undefined;
     const ended = visit
-      ? toThreadEnd(visit, await gated(visit, runGate(flow, thread)))
+      ? toThreadEnd(visit, await gated(visit, gate))
       : await runInstruction(flow, thread, instruction, around);
     if (ended === undefined) continue;
     return end(flow, ended);
@@ -125,9 +128,7 @@ function end(flow: Flow, ended: ThreadEnd): ThreadEnd {
 }
 
 /** Whether a forked strand has come to where its part of the block ends. */
-function isBranchEnd(flow: Flow, thread: Thread, { op, index }: Instruction): boolean {
-  const block = blockAround(flow, thread);
-  if (!block) return false;
+function isBranchEnd(block: ParallelInstruction | LoopInstruction, { op, index }: Instruction): boolean {
   return index === block.end || (op === 'branch' && block.op === 'parallel' && block.branches.includes(index + 1));
 }
 
@@ -173,12 +174,6 @@ async function runInstruction(
     const visit = visitOf(flow, thread, instruction, around);
     return { kind: 'failed', error: asStepError(visit, thrown).error, visit: undefined };
   }
-}
-
-/** The gate of the run, for strands of a block that sets no limit itself. */
-function runGate(flow: Flow, thread: Thread): Gate | undefined {
-  const block = blockAround(flow, thread);
-  return block && block.concurrency === undefined ? flow.gate : undefined;
 }
 
 /** Executes a step when the run and the client have a place for it. Waiting for people holds none. */

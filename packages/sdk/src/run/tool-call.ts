@@ -184,30 +184,26 @@ function beginAgain(visit: VisitRun, tool: AnyTool, call: CallState, n: number):
   return beginCall(visit, tool, call.args, n);
 }
 
-/** An attempt that is to be made. */
-interface Trial {
-  readonly number: number;
-  /** What an earlier attempt holds of a budget: a call without effects is counted by its receipt. */
-  readonly release?: (() => void) | undefined;
-  /** Gives back the place the tool's limits gave it. */
-  readonly leave?: () => void;
-}
-
-/** Hands the call to its tool as soon as the tool's limits allow it. */
+/**
+ * Hands the call to its tool as soon as the tool's limits allow it. `release`: gives back what an earlier attempt holds of
+ * a budget; a call without effects is counted by its receipt.
+ */
 function perform(
   visit: VisitRun,
   tool: AnyTool,
   call: CallState,
   n: number,
-  trial: Trial = { number: nextNumber(visit, tool, call, n) },
+  number: number = nextNumber(visit, tool, call, n),
+  release: (() => void) | undefined = undefined,
 ): Awaitable<CallResult | Answered> {
+  const attempt = new Attempt(visit, tool, call, n, number, release);
   // It may have been ended while a hook was asked about the call.
-  if (visit.ending) return notMade(trial);
-  return ToolLimits.limits(tool) ? performInTurn(visit, tool, call, n, trial) : performNow(visit, tool, call, n, trial);
+  if (visit.ending) return notMade(attempt);
+  return ToolLimits.limits(tool) ? performInTurn(attempt) : performNow(attempt);
 }
 
 /** The run ends, or the block: nothing new begins, and whoever drives the run next makes the call where it is to be made. */
-function notMade({ release }: Trial): Waiting {
+function notMade({ release }: Attempt): Waiting {
   release?.();
   return waiting;
 }
@@ -218,40 +214,26 @@ function nextNumber(visit: VisitRun, tool: AnyTool, call: CallState, n: number):
   return tool.retry || call.status === 'proposed' ? made + 1 : 1;
 }
 
-async function performInTurn(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: CallState,
-  n: number,
-  trial: Trial,
-): Promise<CallResult | Answered> {
-  const { runtime } = visit.run;
-  let leave: () => void;
+async function performInTurn(attempt: Attempt): Promise<CallResult | Answered> {
+  const { visit, tool } = attempt;
   try {
-    leave = await runtime.toolLimits.enter(tool, visit.driver.signal);
+    attempt.leave = await visit.run.runtime.toolLimits.enter(tool, visit.driver.signal);
   } catch {
-    return notMade(trial);
+    return notMade(attempt);
   }
   try {
-    if (visit.ending) return notMade(trial);
-    return await performNow(visit, tool, call, n, { ...trial, leave });
+    if (visit.ending) return notMade(attempt);
+    return await performNow(attempt);
   } finally {
-    leave();
+    attempt.leave();
   }
 }
 
 /** Intent before, receipt after. */
-function performNow(
-  visit: VisitRun,
-  tool: AnyTool,
-  call: CallState,
-  n: number,
-  trial: Trial,
-): Awaitable<CallResult | Answered> {
-  const isNew = isFirst(call, trial.number) && visit.driver.purse.limited;
-  const release = isNew ? reserve(visit, tool) : trial.release;
-  const announced = announce(visit, tool, call, trial.number);
-  const attempt = new Attempt(visit, tool, call, n, trial, release);
+function performNow(attempt: Attempt): Awaitable<CallResult | Answered> {
+  const { visit, tool, call, number } = attempt;
+  if (isFirst(call, number) && visit.driver.purse.limited) attempt.release = reserve(visit, tool);
+  const announced = announce(visit, tool, call, number);
   return announced ? announced.then(() => make(attempt)) : make(attempt);
 }
 
@@ -263,10 +245,11 @@ class Attempt implements GuardOptions<unknown, CallResult | Answered> {
   readonly n: number;
   readonly number: number;
   readonly context: CallContext;
-  readonly timeoutMs: number;
   /** Gives back what a budget holds for it. */
-  readonly release: (() => void) | undefined;
-  readonly leave: (() => void) | undefined;
+  release: (() => void) | undefined;
+  /** Gives back the place the tool's limits gave it. */
+  leave: (() => void) | undefined = undefined;
+  timeoutMs: number = defaultTimeoutMs;
   started = 0;
   ms = 0;
 
@@ -275,7 +258,7 @@ class Attempt implements GuardOptions<unknown, CallResult | Answered> {
     tool: AnyTool,
     call: CallState,
     n: number,
-    { number, leave }: Trial,
+    number: number,
     release: (() => void) | undefined,
   ) {
     this.visit = visit;
@@ -284,11 +267,16 @@ class Attempt implements GuardOptions<unknown, CallResult | Answered> {
     this.n = n;
     this.number = number;
     this.release = release;
-    this.leave = leave;
     this.context = new CallContext(visit, tool, call.call, n, number);
+  }
+
+  /** It is made now. */
+  start(): void {
+    this.started = performance.now();
+    const { timeoutMs = defaultTimeoutMs } = this.tool;
+    const left = this.visit.driver.purse.timeLeft();
     // No call outlives the budget; timers may come a little early.
-    const left = 1 + Math.ceil(visit.driver.purse.timeLeft() ?? Number.POSITIVE_INFINITY);
-    this.timeoutMs = Math.min(tool.timeoutMs ?? defaultTimeoutMs, left);
+    this.timeoutMs = left === undefined ? timeoutMs : Math.min(timeoutMs, 1 + Math.ceil(left));
   }
 
   onTimeout(): void {
@@ -307,7 +295,7 @@ class Attempt implements GuardOptions<unknown, CallResult | Answered> {
 function make(attempt: Attempt): Awaitable<CallResult | Answered> {
   // From here on a call with effects is counted by the record, one without them by its receipt.
   if (!attempt.tool.readOnly) attempt.release?.();
-  attempt.started = performance.now();
+  attempt.start();
   const { driver } = attempt.visit;
   if (isFinished(driver.state)) throw new Error('a finished run calls no tools');
   const made = invoke(attempt);
@@ -354,7 +342,7 @@ async function tryAgain(attempt: Attempt, failure: Failure): Promise<CallResult 
   const { visit, tool, call, n, number, release } = attempt;
   attempt.leave?.();
   if (await waitForNextAttempt(visit, tool, call.call, failure))
-    return perform(visit, tool, call, n, { number: number + 1, release });
+    return perform(visit, tool, call, n, number + 1, release);
   release?.();
   return waiting;
 }
@@ -379,7 +367,7 @@ function afterAttempt(attempt: Attempt, settled: Settled): Awaitable<CallResult 
   switch (settled.kind) {
     case 'again':
       return !tool.retry && number < maxAttempts && !visit.driver.purse.timeOver()
-        ? perform(visit, tool, call, n, { number: number + 1 })
+        ? perform(visit, tool, call, n, number + 1)
         : leaveUnknown(visit, call, settled);
     case 'unknown':
       return resolveUnknown(visit, tool, { ...call, status: 'started' }, n, settled.reason);

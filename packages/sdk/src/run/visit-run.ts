@@ -5,7 +5,7 @@ import { ClarificationUUID } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ModelMessage } from '../core/model.ts';
 import type { Instruction, Scope } from '../core/program.ts';
-import type { ClarificationRecord } from '../core/run-state.ts';
+import type { ClarificationRecord, RunState } from '../core/run-state.ts';
 import type { Visit } from '../core/visits.ts';
 import type { Audience } from '../core/clarification.ts';
 import type { Thread } from '../core/thread.ts';
@@ -14,6 +14,7 @@ import type { ClarificationRequest } from './hooks.ts';
 import type { Places } from './limits.ts';
 import type { Place } from './references.ts';
 import type { DrivenRun } from './runtime.ts';
+import type { StorageBackend } from '../storage/storage-backend.ts';
 
 /** What a strand runs in: the run, or a block of it. */
 export interface Around {
@@ -27,15 +28,13 @@ export interface Around {
  * One visit of one step, while it executes. Executing it again after a pause or a crash goes through the same code:
  * whatever the record holds already (model answers, tool calls, people's answers) is given back instead of done again.
  */
-export class VisitRun {
+export class VisitRun implements Place {
   readonly run: DrivenRun;
   readonly driver: Driver;
   readonly instruction: Instruction;
   readonly step: number;
   readonly visit: VisitId;
   readonly thread: Thread;
-  /** `step` and `visit` as events hold them. */
-  readonly place: { readonly step: number; readonly visit?: VisitId };
   readonly #around: Around | undefined;
   /** What it holds of the limits of steps at work. */
   places: Places | undefined;
@@ -63,7 +62,11 @@ export class VisitRun {
     this.visit = visit;
     this.thread = thread;
     this.#around = around;
-    this.place = visit === 0 ? { step: this.step } : { step: this.step, visit };
+  }
+
+  /** `step` and `visit` as events hold them. */
+  get place(): { readonly step: number; readonly visit?: VisitId } {
+    return this.visit === 0 ? { step: this.step } : { step: this.step, visit: this.visit };
   }
 
   /** Aborted when a strand beside this one failed and the block says that the others are to be aborted. */
@@ -81,16 +84,18 @@ export class VisitRun {
     return this.driver.ending || this.abort?.aborted === true;
   }
 
-  /** What names mean here; absent in plans whose steps are linked by output names. */
-  get scope(): Scope | undefined {
-    return 'scope' in this.instruction ? this.instruction.scope : undefined;
+  get storage(): StorageBackend {
+    return this.run.runtime.storage;
   }
 
-  /** Where references of this step are resolved. */
-  get at(): Place {
-    const { scope, thread } = this;
-    if (!scope) throw new Error('steps of this plan hold no references');
-    return { storage: this.run.runtime.storage, state: this.driver.state, thread, scope, step: this.step };
+  get state(): RunState {
+    return this.driver.state;
+  }
+
+  /** What names mean here. */
+  get scope(): Scope {
+    if ('scope' in this.instruction) return this.instruction.scope;
+    throw new Error('steps of this plan hold no references');
   }
 
   /** What the record holds of this visit. */

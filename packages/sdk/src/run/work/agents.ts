@@ -28,7 +28,7 @@ type ReAct = Extract<WorkStep, { kind: 'react-agent' }>;
 
 /** One model call: the answer as text, or in the step's schema. It goes through the ledger as the LLM tool. */
 export async function performLlm(visit: VisitRun, work: Llm): Promise<Performed> {
-  const task = await resolveText(visit.at, work.task);
+  const task = await resolveText(visit, work.task);
   const inputs = await stepInputs(visit, work.inputs);
   const refused = await askForStep(visit, work, { task }, '');
   if (refused) return refused;
@@ -95,7 +95,7 @@ async function valueIn(schema: Schema, answer: ModelAnswer, what: string): Promi
 
 /** One tool, its arguments settled by one model call. */
 export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAgent): Promise<Performed> {
-  const task = await resolveText(visit.at, work.task);
+  const task = await resolveText(visit, work.task);
   const inputs = await stepInputs(visit, work.inputs);
   const refused = await askForStep(visit, work, { task }, '');
   if (refused) return refused;
@@ -118,7 +118,7 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
 
 /** Several tools, in turns, until there is a result. */
 export async function performReAct(visit: VisitRun, work: ReAct): Promise<Performed> {
-  const task = await resolveText(visit.at, work.task);
+  const task = await resolveText(visit, work.task);
   const inputs = await stepInputs(visit, work.inputs);
   const refused = await askForStep(visit, work, { task }, '');
   if (refused) return refused;
@@ -146,7 +146,7 @@ export async function performReAct(visit: VisitRun, work: ReAct): Promise<Perfor
 async function stepInputs(visit: VisitRun, inputs: readonly unknown[]): Promise<readonly StepInput[]> {
   const found: StepInput[] = [];
   for (const [index, input] of inputs.entries()) {
-    const value = await resolve(visit.at, input);
+    const value = await resolve(visit, input);
     if (value === undefined) continue;
     found.push({ ...describeReference(input, index), value, text: textOf(value), summary: summaryOf(visit, input) });
   }
@@ -155,7 +155,7 @@ async function stepInputs(visit: VisitRun, inputs: readonly unknown[]): Promise<
 
 function summaryOf(visit: VisitRun, input: unknown): string | null {
   if (!isReference(input) || input.reference !== 'step' || input.path !== '' || input.full) return null;
-  const step = stepOf(visit.at.scope, input.name);
+  const step = stepOf(visit.scope, input.name);
   const { program } = visit.driver.state;
   const output = step === undefined ? undefined : valueSeen(program, visit.thread, visit.step, step);
   return output && isInMemory(output) ? output.summary : (output?.summary ?? null);

@@ -34,7 +34,7 @@ export async function performUserVerify(visit: VisitRun, work: Of<'user-verify'>
   const key = keyOf(visit, 'verify');
   const [asked] = visit.questions(key);
   if (!asked) {
-    const userGuidance = await resolveText(visit.at, work.message);
+    const userGuidance = await resolveText(visit, work.message);
     return ask(
       visit,
       key,
@@ -56,8 +56,8 @@ export async function performUserInput(visit: VisitRun, work: Of<'user-input'>):
   const key = keyOf(visit, 'input');
   const [asked] = visit.questions(key);
   if (asked) return asked.clarification.resolved ? answered(visit, asked.clarification.response, work.schema) : waiting;
-  const userGuidance = await resolveText(visit.at, work.message);
-  const options = work.options === undefined ? undefined : await resolve(visit.at, work.options);
+  const userGuidance = await resolveText(visit, work.message);
+  const options = work.options === undefined ? undefined : await resolve(visit, work.options);
   if (options !== undefined && !Array.isArray(options))
     throw wrongValue(visit, `offers ${shown(options)} to choose from`, 'a list');
   const fields = { userGuidance, argumentName: visit.instruction.output, source: 'User input step' };
@@ -73,7 +73,7 @@ export async function performWaitFor(visit: VisitRun, work: Of<'wait-for'>): Pro
   const key = keyOf(visit, 'wait-for');
   const [asked] = visit.questions(key);
   if (asked) return asked.clarification.resolved ? answered(visit, asked.clarification.response, work.schema) : waiting;
-  const userGuidance = await resolveText(visit.at, work.message);
+  const userGuidance = await resolveText(visit, work.message);
   return ask(
     visit,
     key,
@@ -116,7 +116,7 @@ export async function performSleep(visit: VisitRun, work: Of<'sleep'>): Promise<
   const { driver } = visit;
   let until = visit.stored?.until;
   if (until === undefined) {
-    const ms = await resolve(visit.at, work.ms);
+    const ms = await resolve(visit, work.ms);
     if (typeof ms !== 'number' || ms < 0)
       throw wrongValue(visit, `is to sleep for ${shown(ms)}`, 'milliseconds from 0');
     until = driver.now() + ms;
@@ -148,7 +148,7 @@ export async function askForStep(
   if (!asked) {
     // Nobody is asked only where it says so: what is neither true nor false is a mistake, and asked about.
     if (approval.when && (await approval.when(args)) === false) return undefined;
-    const userGuidance = await resolveText(visit.at, approval.message);
+    const userGuidance = await resolveText(visit, approval.message);
     const { audience, expiresIn, onExpiry } = approval;
     const clarification = UserVerificationClarification({ userGuidance, source: 'Step approval' });
     const call = visit.callId(1);

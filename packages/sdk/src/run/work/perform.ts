@@ -50,18 +50,21 @@ function invoke(
   tool: AnyTool,
   given: Readonly<Record<string, unknown>>,
 ): Awaitable<Performed> {
-  const args = resolveArgs(visit.at, given);
+  const args = resolveArgs(visit, given);
   return args instanceof Promise
     ? args.then((found) => invokeWith(visit, work, tool, found))
     : invokeWith(visit, work, tool, args);
 }
 
 function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
+  if (!work.approval && !work.retry) return callAndShape(visit, work, tool, args);
   if (!work.approval) return withRetry(visit, work, () => callAndShape(visit, work, tool, args));
   return askForStep(visit, work, args, hashJson(args)).then(
     (refused) => refused ?? withRetry(visit, work, () => callAndShape(visit, work, tool, args)),
   );
 }
+
+const giveResult = 'Give the result of the tool in the form asked for.';
 
 function callAndShape(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
   const called = callTool(visit, tool, args);
@@ -74,10 +77,8 @@ function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallR
   if (called === waiting) return waiting;
   if (!called.ok) return { kind: 'failed', error: called.error, soft: called.soft };
   const { value: raw } = called;
-  const shaped = shapeResult(visit, tool, raw, {
-    task: `Give the result of ${tool.name} in the form asked for.`,
-    schema: 'outputSchema' in work ? work.outputSchema : undefined,
-  });
+  const schema = 'outputSchema' in work ? work.outputSchema : undefined;
+  const shaped = shapeResult(visit, tool, raw, schema ? { task: giveResult, schema } : { task: giveResult });
   return shaped instanceof Promise
     ? shaped.then((result): Performed => ({ kind: 'output', raw, result }))
     : { kind: 'output', raw, result: shaped };
