@@ -358,15 +358,19 @@ function usageOf(state: RunState, step: number): StepUsage {
 
 /** The place of a call among the calls of its visit, from its id. */
 export function callPosition(callId: string): number {
+  if (callId.endsWith('.1')) return 0;
   return Number(callId.slice(callId.lastIndexOf('.') + 1)) - 1;
 }
 
-function callOf({ calls }: Visit, call: string, tool: string, args: JsonObject): CallState {
+function callOf(visit: Visit, call: string, tool: string, args: JsonObject): CallState {
+  const { calls } = visit;
   const position = callPosition(call);
   let found = calls[position];
   if (!found || found.call !== call) {
     found = { call, tool, args, status: 'proposed', outcome: undefined, attempts: 0 };
-    calls[position] = found;
+    // A list made with its first member takes no more room than it needs.
+    if (position === 0 && calls.length === 0) visit.calls = [found];
+    else calls[position] = found;
   }
   return found;
 }

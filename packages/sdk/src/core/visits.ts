@@ -11,7 +11,7 @@ export interface Visit {
   /** Whether it was asked and settled that the step runs. */
   begun: boolean;
   /** By their number within the visit, less one. A retry keeps what succeeded, so an id may name an earlier visit. */
-  readonly calls: (CallState | undefined)[];
+  calls: (CallState | undefined)[];
   /** The call that ended last. */
   lastCall: CallState | undefined;
   /** Stored answers of models, by their number within the visit: `m1`, or `2.m1` for one asked inside the second call. */

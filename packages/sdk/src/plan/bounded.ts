@@ -3,8 +3,17 @@ import { createContext, Script } from 'node:vm';
 /** What a check of a value came to. */
 type Checked = { readonly value: unknown } | { readonly issues: { message: string; path?: PropertyKey[] }[] };
 
-const script = new Script('work()');
-const place = createContext(Object.create(null) as { work?: () => unknown });
+interface Place {
+  work?: () => unknown;
+}
+
+/** A world of its own costs a megabyte: it is made for the first schema that comes from elsewhere. */
+let made: { readonly script: Script; readonly place: Place } | undefined;
+
+function world(): { readonly script: Script; readonly place: Place } {
+  made ??= { script: new Script('work()'), place: createContext(Object.create(null) as Place) as Place };
+  return made;
+}
 
 /**
  * Does work that a stranger's schema decides the length of, and ends it when it takes longer than `mostMs` milliseconds:
@@ -12,6 +21,7 @@ const place = createContext(Object.create(null) as { work?: () => unknown });
  * outside, and this is how it is told to.
  */
 export function within<T>(mostMs: number, work: () => T): T {
+  const { script, place } = world();
   place.work = work;
   try {
     return script.runInContext(place, { timeout: mostMs }) as T;

@@ -75,7 +75,7 @@ export function record(
     }));
     visit.raise(`tool:${call.call}`, requests, { audience: 'endUser', source: tool.name });
   }
-  return { ...call, status: 'ended', outcome };
+  return { call: call.call, tool: call.tool, args: call.args, status: 'ended', outcome, attempts: call.attempts };
 }
 
 function hasMembers(object: JsonObject): boolean {

@@ -38,11 +38,12 @@ describe('whether a driver is alive', () => {
   it('is not guessed by a thread that shares nothing with the driver but the process', async () => {
     const [, , thread] = parts(newOwner());
     const worker = new Worker(
-      "require('node:worker_threads').parentPort.postMessage(require('node:worker_threads').threadId)",
+      "require('node:worker_threads').parentPort.postMessage(String(globalThis[Symbol.for('portia-ts.thread')]))",
       { eval: true },
     );
     const other = await new Promise((resolve) => worker.once('message', resolve));
     await worker.terminate();
-    expect(String(other)).not.toBe(thread);
+    expect(other).not.toBe(thread);
+    expect(parts(newOwner())[2]).toBe(thread);
   });
 });

@@ -1,6 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { threadId } from 'node:worker_threads';
 import { hashText } from '../core/hash.ts';
 import type { DriverRecord } from '../storage/storage-backend.ts';
 
@@ -10,12 +9,20 @@ import type { DriverRecord } from '../storage/storage-backend.ts';
  */
 
 const liveKey: unique symbol = Symbol.for('portia-ts.live-drivers') as never;
+const threadKey: unique symbol = Symbol.for('portia-ts.thread') as never;
+/** What all copies of this package in one thread share; threads have a global object each. */
+const shelf = globalThis as { [liveKey]?: Set<string>; [threadKey]?: string };
 
-/** The drivers at work here: one set for all copies of this package in the process. */
+/** The drivers at work in this thread. */
 function live(): Set<string> {
-  const shelf = globalThis as { [liveKey]?: Set<string> };
   shelf[liveKey] ??= new Set();
   return shelf[liveKey];
+}
+
+/** Tells this thread from the others of its process. */
+function thisThread(): string {
+  shelf[threadKey] ??= globalThis.crypto.randomUUID().slice(0, 8);
+  return shelf[threadKey];
 }
 
 function readText(read: () => string): string {
@@ -62,7 +69,7 @@ let drivers = 0;
 export function newOwner(): string {
   drivers += 1;
   const { host, process, salt } = identity();
-  const owner = `${host}/${process}/${threadId}/${salt}${drivers.toString(36)}`;
+  const owner = `${host}/${process}/${thisThread()}/${salt}${drivers.toString(36)}`;
   live().add(owner);
   return owner;
 }
@@ -83,7 +90,7 @@ export function isAlive(driver: DriverRecord): boolean | undefined {
   const here = identity();
   if (ownerHost !== here.host || ownerProcess === undefined) return undefined;
   // Of another thread of this process only the heartbeat tells.
-  if (ownerProcess === here.process) return thread === String(threadId) ? live().has(driver.owner) : undefined;
+  if (ownerProcess === here.process) return thread === thisThread() ? live().has(driver.owner) : undefined;
   const [pid, start] = ownerProcess.split('.');
   return processExists(Number(pid), start ?? '');
 }

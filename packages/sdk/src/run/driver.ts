@@ -24,6 +24,9 @@ import { startGrace } from './guard.ts';
 import type { ModelGuard } from './model-hooks.ts';
 import { resolutionsOf } from './resolutions.ts';
 
+/** Never added to. */
+const none: RunEventBody[] = [];
+
 /** Events on their way into the record, and the status that is true with them. */
 interface Batch {
   readonly commit: Commit;
@@ -52,7 +55,7 @@ export class Driver {
   readonly #storage: StorageBackend;
   readonly #clock: Clock;
   readonly #bus: EventBus;
-  #pending: RunEventBody[] = [];
+  #pending: RunEventBody[] = none;
   #since = 0;
   /** What the store did not take: it is written again as it was, with its own time, before anything else. */
   #kept: Batch | undefined;
@@ -131,9 +134,13 @@ export class Driver {
   /** Makes something true. It is on record after the next {@link commit}. */
   emit(body: RunEventBody): void {
     // All events of one commit carry one time, so that folding the stored ones gives this very state.
-    if (this.#pending.length === 0) this.#since = this.#clock.now();
+    const first = this.#pending.length === 0;
+    if (first) this.#since = this.#clock.now();
     apply(this.state, body, this.#since);
-    this.#pending.push(body);
+    // Lists made whole take no more room than they need: most commits hold one event or two.
+    if (first) this.#pending = [body];
+    else if (this.#pending.length === 1) this.#pending = [this.#pending[0] as RunEventBody, body];
+    else this.#pending.push(body);
   }
 
   /** Whether anybody would hear of a notice. */
@@ -184,7 +191,7 @@ export class Driver {
       return;
     }
     const bodies = this.#pending;
-    this.#pending = [];
+    this.#pending = none;
     const commit = toCommit(this.state.seq + 1, this.#since, bodies);
     const { planId } = this.state;
     const asked = openMark(this.state);
@@ -192,26 +199,27 @@ export class Driver {
   }
 
   #write(batch: Batch, release: boolean): void | Promise<void> {
-    const keep = (error: unknown): never => {
-      this.#kept = batch;
-      this.released = false;
-      throw error;
-    };
     this.released = release;
     let written: boolean | Promise<boolean>;
     try {
       written = this.#storage.append(this.id, this.record.epoch, batch.commit, batch.status, release);
     } catch (error) {
-      return keep(error);
+      return this.#keep(batch, error);
     }
     if (!(written instanceof Promise)) return this.#written(written, batch);
     this.#writing = written
-      .catch(keep)
+      .catch((error: unknown) => this.#keep(batch, error))
       .then((ok) => this.#written(ok, batch))
       .finally(() => {
         this.#writing = undefined;
       });
     return this.#writing;
+  }
+
+  #keep(batch: Batch, error: unknown): never {
+    this.#kept = batch;
+    this.released = false;
+    throw error;
   }
 
   #written(ok: boolean, { commit, bodies, status, asked, planId }: Batch): void | Promise<void> {

@@ -36,13 +36,12 @@ function knownForm(value: unknown): Form {
  */
 export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefined> {
   const { references, fill } = knownForm(value);
-  const found: Awaitable<JsonValue | undefined>[] = [];
   let later = false;
-  for (const reference of references) {
+  const found = references.map((reference) => {
     const one = lookUp(at, reference);
     later ||= one instanceof Promise;
-    found.push(one);
-  }
+    return one;
+  });
   return later ? Promise.all(found).then(fill) : fill(found as (JsonValue | undefined)[]);
 }
 

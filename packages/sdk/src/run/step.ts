@@ -39,9 +39,8 @@ export function executeStep(visit: VisitRun): Awaitable<StepEnd> {
   const started = performance.now();
   const { instruction } = visit;
   if (visit.driver.watched) visit.driver.notice((at) => ({ at, type: 'step-start', ...visit.place }));
-  if (instruction.op !== 'agent' && !visit.run.runtime.hooks.beforeStepExecution) return workStep(visit, started);
-  const ended = instruction.op === 'agent' ? agentStep(visit, instruction, started) : askedStep(visit, started);
-  return ended.catch((thrown: unknown) => brokenOff(visit, thrown));
+  if (instruction.op === 'agent') return agentStep(visit, instruction, started);
+  return visit.run.runtime.hooks.beforeStepExecution ? askedStep(visit, started) : workStep(visit, started);
 }
 
 function brokenOff(visit: VisitRun, thrown: unknown): StepEnd {
@@ -68,19 +67,23 @@ export function isDriverTrouble(thrown: unknown): boolean {
 async function agentStep(visit: VisitRun, instruction: AgentInstruction, started: number): Promise<StepEnd> {
   const { condition, step, toolId } = instruction;
   const { tools, hooks } = visit.run.runtime;
-  const early = condition !== null || hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
-  if (early) return early;
-  const loading = loadInputs(visit);
-  const inputs = loading instanceof Promise ? await loading : loading;
-  if ('code' in inputs) return { kind: 'failed', error: inputs };
-  const tool = tools.getTool(toolId);
-  const result = await runToolAgent(visit, tool, inputs, step.task);
-  if (result === waiting) return waiting;
-  if (!result.ok) return { kind: 'failed', error: result.error };
-  const { task, structuredOutputSchema: schema } = step;
-  const shaped = shapeResult(visit, tool, result.value, { task, schema, calls: result.calls });
-  const ended = finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
-  return ended instanceof Promise ? await ended : ended;
+  try {
+    const early = condition !== null || hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
+    if (early) return early;
+    const loading = loadInputs(visit);
+    const inputs = loading instanceof Promise ? await loading : loading;
+    if ('code' in inputs) return { kind: 'failed', error: inputs };
+    const tool = tools.getTool(toolId);
+    const result = await runToolAgent(visit, tool, inputs, step.task);
+    if (result === waiting) return waiting;
+    if (!result.ok) return { kind: 'failed', error: result.error };
+    const { task, structuredOutputSchema: schema } = step;
+    const shaped = shapeResult(visit, tool, result.value, { task, schema, calls: result.calls });
+    const ended = finish(visit, shaped instanceof Promise ? await shaped : shaped, result.value, started);
+    return ended instanceof Promise ? await ended : ended;
+  } catch (thrown) {
+    return brokenOff(visit, thrown);
+  }
 }
 
 /** Asks the condition and the hook whether the step is to run; if not, says how the visit ended. */
@@ -138,7 +141,11 @@ async function askBeforeStep(visit: VisitRun): Promise<StepEnd | undefined> {
 
 /** A step of a builder plan that the hook is asked about. */
 async function askedStep(visit: VisitRun, started: number): Promise<StepEnd> {
-  return (await askBeforeStep(visit)) ?? workStep(visit, started);
+  try {
+    return (await askBeforeStep(visit)) ?? (await workStep(visit, started));
+  } catch (thrown) {
+    return brokenOff(visit, thrown);
+  }
 }
 
 /** A step of a builder plan. Each promise less counts: it is done for every step. */

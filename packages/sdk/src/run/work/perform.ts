@@ -7,7 +7,7 @@ import type { AnyTool } from '../../core/tool.ts';
 import type { Awaitable } from '../../storage/storage-backend.ts';
 import { shapeResult } from '../agents/step-result.ts';
 import { resolveArgs } from '../references.ts';
-import { type CallResult, callTool } from '../tool-call.ts';
+import { afterCall, type CallResult, makeCall, next } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 import { performLlm, performReAct, performSingleToolAgent } from './agents.ts';
@@ -50,10 +50,7 @@ function invoke(
   tool: AnyTool,
   given: Readonly<Record<string, unknown>>,
 ): Awaitable<Performed> {
-  const args = resolveArgs(visit, given);
-  return args instanceof Promise
-    ? args.then((found) => invokeWith(visit, work, tool, found))
-    : invokeWith(visit, work, tool, args);
+  return next(resolveArgs(visit, given), (args) => invokeWith(visit, work, tool, args));
 }
 
 function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
@@ -67,10 +64,9 @@ function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonOb
 const giveResult = 'Give the result of the tool in the form asked for.';
 
 function callAndShape(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
-  const called = callTool(visit, tool, args);
-  return called instanceof Promise
-    ? called.then((result) => shapeCall(visit, work, tool, result))
-    : shapeCall(visit, work, tool, called);
+  return next(makeCall(visit, tool, args), (known) =>
+    next(afterCall(visit, tool, args, 1, known), (called) => shapeCall(visit, work, tool, called)),
+  );
 }
 
 function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallResult): Awaitable<Performed> {
@@ -79,9 +75,7 @@ function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallR
   const { value: raw } = called;
   const schema = 'outputSchema' in work ? work.outputSchema : undefined;
   const shaped = shapeResult(visit, tool, raw, schema ? { task: giveResult, schema } : { task: giveResult });
-  return shaped instanceof Promise
-    ? shaped.then((result): Performed => ({ kind: 'output', raw, result }))
-    : { kind: 'output', raw, result: shaped };
+  return next(shaped, (result): Performed => ({ kind: 'output', raw, result }));
 }
 
 /**

@@ -9,7 +9,7 @@ import { dataBlock } from '../../model/data-block.ts';
 import { jsonOf } from '../../model/json-answer.ts';
 import { tool } from '../tool.ts';
 import { anyJson, argsOf, text } from './args.ts';
-import { type BrowserOptions, type BrowserPage, openBrowser } from './browser-session.ts';
+import type { BrowserOptions, BrowserPage } from './browser-session.ts';
 import { actionSchema, type BrowserAction, elementSelector, isPasswordField, viewPage } from './browser-turn.ts';
 import { webAddress } from './private-network.ts';
 
@@ -67,6 +67,8 @@ export function createBrowserTool<Out = string>(options: BrowserToolOptions<Out>
     timeoutMs,
     async run({ url = bound ?? '', task, task_data }, context) {
       const start = webAddress(url, options).href;
+      // What it stands on is loaded when a browser is wanted.
+      const { openBrowser } = await import('./browser-session.ts');
       const session = await openBrowser(options, context.endUser);
       const stop = (): void => void session.close().catch(() => {});
       let keepPage = false;

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ensureError } from '../../core/errors.ts';
-import { guardedLookup, type NetworkRules, webAddress } from './private-network.ts';
+import { guardedLookup } from './guarded-lookup.ts';
+import { type NetworkRules, webAddress } from './private-network.ts';
 
 /** A proxy of this process that a browser goes through. */
 export interface GuardedProxy {

@@ -1,7 +1,8 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
-import { guardedLookup, type NetworkRules, webAddress } from './private-network.ts';
+import { guardedLookup } from './guarded-lookup.ts';
+import { type NetworkRules, webAddress } from './private-network.ts';
 
 /** A request to an address that a model or a document named. */
 export interface GuardedRequest {

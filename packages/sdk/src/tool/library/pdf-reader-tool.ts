@@ -2,7 +2,6 @@ import { ToolHardError } from '../../core/errors.ts';
 import type { Tool } from '../../core/tool.ts';
 import { tool } from '../tool.ts';
 import { argsOf, text } from './args.ts';
-import { pdfText } from './pdf-text.ts';
 import { readFileInside } from './read-file-inside.ts';
 
 /** Options of {@link createPdfReaderTool}. */
@@ -37,6 +36,7 @@ export function createPdfReaderTool(options: PdfReaderToolOptions = {}): Tool<{ 
       const bytes = await readFileInside(options.root ?? process.cwd(), file_path, maxBytes);
       if (!Buffer.from(bytes.subarray(0, 1024)).includes('%PDF-'))
         throw new ToolHardError(`${JSON.stringify(file_path)} is not a PDF file`);
+      const { pdfText } = await import('./pdf-text.ts');
       return pdfText(bytes, file_path, { maxPages, maxCharacters }, signal);
     },
   });

@@ -1,9 +1,11 @@
-import { lookup as systemLookup } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { BlockList } from 'node:net';
 import { ToolHardError } from '../../core/errors.ts';
 
-const refused = new BlockList();
-for (const [net, prefix] of [
+// Loaded when an address is looked at: most programs that import the tools call none that fetches.
+const net = (): typeof import('node:net') => process.getBuiltinModule('node:net');
+
+/** Four-part networks that are not of the public internet. */
+const refusedFour = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -18,24 +20,35 @@ for (const [net, prefix] of [
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
-] as const)
-  refused.addSubnet(net, prefix, 'ipv4');
+] as const;
 
 // Of IPv6 only what is handed out to the public (2000::/3) is let through, and of that not the parts below: they stand
 // for an IPv4 address (6to4, Teredo), are for examples, or belong to nobody. NAT64 and mapped addresses are outside.
-const publicSix = new BlockList();
-publicSix.addSubnet('2000::', 3, 'ipv6');
-for (const [net, prefix] of [
+const refusedSix = [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
-] as const)
-  refused.addSubnet(net, prefix, 'ipv6');
+] as const;
+
+let known: { readonly refused: BlockList; readonly publicSix: BlockList } | undefined;
+
+function networks(): { readonly refused: BlockList; readonly publicSix: BlockList } {
+  if (known) return known;
+  const { BlockList } = net();
+  const refused = new BlockList();
+  for (const [address, prefix] of refusedFour) refused.addSubnet(address, prefix, 'ipv4');
+  for (const [address, prefix] of refusedSix) refused.addSubnet(address, prefix, 'ipv6');
+  const publicSix = new BlockList();
+  publicSix.addSubnet('2000::', 3, 'ipv6');
+  known = { refused, publicSix };
+  return known;
+}
 
 /** Whether an address is one of the public internet: not of this machine, a private network or a cloud's own service. */
 export function isPublicAddress(address: string): boolean {
-  const family = isIP(address);
+  const family = net().isIP(address);
+  const { refused, publicSix } = networks();
   if (family === 4) return !refused.check(address, 'ipv4');
   // A scope (`fe80::1%eth0`) is only ever part of a local address.
   return family === 6 && !address.includes('%') && publicSix.check(address, 'ipv6') && !refused.check(address, 'ipv6');
@@ -64,39 +77,24 @@ export function webAddress(address: string, rules: NetworkRules): URL {
   const { allowHosts } = rules;
   if (allowHosts && !allowHosts.some((allowed) => host === allowed || host.endsWith(`.${allowed}`)))
     throw new ToolHardError(`the host ${host} is not one this tool may reach`);
-  if (isIP(host) !== 0 && !isPublicAddress(host) && !mayBePrivate(url, rules)) throw privateHost(host);
+  if (net().isIP(host) !== 0 && !isPublicAddress(host) && !mayBePrivate(url, rules)) throw privateHost(host);
   return url;
 }
 
-/**
- * How the host of an address is looked up when it is connected to: a name that stands for a private address, be it one
- * of several, is refused. Since the connection goes to the very addresses that were judged, a name that changes in
- * between changes nothing.
- */
-export function guardedLookup(url: URL, rules: NetworkRules): LookupFunction {
-  return (name, options, done) => {
-    systemLookup(name, { ...options, all: true }, (error, addresses) => {
-      if (error) return done(error, []);
-      const bad = addresses.find(({ address }) => !isPublicAddress(address));
-      if (bad && !mayBePrivate(url, rules)) return done(privateHost(hostOf(url)), []);
-      const [first] = addresses;
-      if (options.all || !first) return done(null, addresses);
-      done(null, first.address, first.family);
-    });
-  };
-}
-
-function mayBePrivate(url: URL, { allowPrivateHosts = [] }: NetworkRules): boolean {
+/** Whether the rules let a host be reached although it is private. */
+export function mayBePrivate(url: URL, { allowPrivateHosts = [] }: NetworkRules): boolean {
   const host = hostOf(url);
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   return allowPrivateHosts.some((allowed) => allowed === host || allowed === `${host}:${port}`);
 }
 
-function hostOf(url: URL): string {
+/** The host of an address, without brackets and the dot at its end. */
+export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
 }
 
-function privateHost(host: string): ToolHardError {
+/** The error for a host that is not of the public internet. */
+export function privateHost(host: string): ToolHardError {
   return new ToolHardError(`the host ${short(host)} is private: this tool reaches only the public internet`, {
     hint: 'name the host in allowPrivateHosts if it is meant',
   });
