@@ -141,9 +141,7 @@ describe('a form', () => {
       c: [null, 2],
       d: '<>',
     });
-    expect(
-      filled(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } })),
-    ).toBeUndefined();
+    expect(filled(StepOutput('x', { path: 'a.b', optional: true }), lookupIn({ x: { a: 1 } }))).toBeUndefined();
   });
 
   it('gives JSON that has no references back as it was', () => {

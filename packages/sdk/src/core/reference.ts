@@ -184,18 +184,19 @@ export interface Form {
   readonly references: readonly Reference[];
   /**
    * The value with every reference in it replaced by what it stands for: once, whatever that looks like. `found` has
-   * what there is, in the order of the references.
+   * what there is, in the order of the references. What it gives is made anew each time.
    * @throws PortiaError `REFERENCE_MISSING` naming the step or input that has no value, unless the reference is optional.
    */
-  readonly fill: Fill;
+  fill(found: Found): JsonValue | undefined;
 }
 
-type Fill = (found: readonly (JsonValue | undefined)[]) => JsonValue | undefined;
+type Found = readonly (JsonValue | undefined)[];
 
-/** Reads a value with references at any depth. What it gives is made anew each time it is filled in. */
+/** Reads a value with references at any depth. */
 export function formOf(value: unknown): Form {
   const references: Reference[] = [];
-  return { references, fill: readForm(value, references) };
+  const part = readPart(value, references);
+  return { references, fill: (found) => part.fill(found) };
 }
 
 /** All references in a value, at any depth, in the order they stand. */
@@ -203,46 +204,97 @@ export function referencesIn(value: unknown): readonly Reference[] {
   return formOf(value).references;
 }
 
-function readForm(value: unknown, references: Reference[]): Fill {
+/** Parts of a form are small objects rather than functions: those of a long plan are gone through again and again. */
+interface Part {
+  fill(found: Found): JsonValue | undefined;
+}
+
+function readPart(value: unknown, references: Reference[]): Part {
   if (isReference(value)) {
-    if (value.reference === 'text') return readText(value, references);
-    const place = references.push(value) - 1;
-    return (found) => valueFor(value, found[place]);
+    if (value.reference !== 'text') return new Blank(value, references.push(value) - 1);
+    return new TextForm(value.parts.map((part) => (typeof part === 'string' ? part : readPart(part, references))));
   }
-  if (Array.isArray(value)) {
-    const items = value.map((item) => readForm(item, references));
-    return (found) => items.map((fill) => fill(found) ?? null);
-  }
-  if (isPlainObject(value)) return readObject(value, references);
-  if (value === undefined) return () => undefined;
-  let constant: JsonValue | undefined;
-  return () => {
-    constant ??= toJson(value, 'argument');
-    return constant;
-  };
-}
-
-function readText({ parts }: Text, references: Reference[]): Fill {
-  const fills = parts.map((part) => (typeof part === 'string' ? () => part : readForm(part, references)));
-  return (found) => fills.map((fill) => textOf(fill(found) ?? null)).join('');
-}
-
-function readObject(value: Record<string, unknown>, references: Reference[]): Fill {
+  if (Array.isArray(value)) return new ListForm(value.map((item) => readPart(item, references)));
+  if (!isPlainObject(value)) return new Constant(value);
   const keys = Object.keys(value);
-  const fills = keys.map((key) => readForm(value[key], references));
-  return (found) => {
+  return new ObjectForm(
+    keys,
+    keys.map((key) => readPart(value[key], references)),
+  );
+}
+
+class Constant implements Part {
+  readonly #value: unknown;
+
+  constructor(value: unknown) {
+    this.#value = value;
+  }
+
+  fill(): JsonValue | undefined {
+    return this.#value === undefined ? undefined : toJson(this.#value, 'argument');
+  }
+}
+
+class Blank implements Part {
+  readonly #reference: Reference;
+  readonly #place: number;
+
+  constructor(reference: Reference, place: number) {
+    this.#reference = reference;
+    this.#place = place;
+  }
+
+  fill(found: Found): JsonValue | undefined {
+    return valueFor(this.#reference, found[this.#place]);
+  }
+}
+
+class TextForm implements Part {
+  readonly #parts: readonly (string | Part)[];
+
+  constructor(parts: readonly (string | Part)[]) {
+    this.#parts = parts;
+  }
+
+  fill(found: Found): string {
+    return this.#parts.map((part) => (typeof part === 'string' ? part : textOf(part.fill(found) ?? null))).join('');
+  }
+}
+
+class ListForm implements Part {
+  readonly #items: readonly Part[];
+
+  constructor(items: readonly Part[]) {
+    this.#items = items;
+  }
+
+  fill(found: Found): JsonValue[] {
+    return this.#items.map((item) => item.fill(found) ?? null);
+  }
+}
+
+class ObjectForm implements Part {
+  readonly #keys: readonly string[];
+  readonly #parts: readonly Part[];
+
+  constructor(keys: readonly string[], parts: readonly Part[]) {
+    this.#keys = keys;
+    this.#parts = parts;
+  }
+
+  fill(found: Found): Record<string, JsonValue> {
     const filled: Record<string, JsonValue> = {};
-    for (let place = 0; place < keys.length; place += 1) {
-      const key = keys[place] as string;
-      const item = (fills[place] as Fill)(found);
-      if (item === undefined) continue;
+    for (let place = 0; place < this.#keys.length; place += 1) {
+      const key = this.#keys[place] as string;
+      const value = (this.#parts[place] as Part).fill(found);
+      if (value === undefined) continue;
       // This one name would set the prototype.
       if (key === '__proto__')
-        Object.defineProperty(filled, key, { value: item, enumerable: true, writable: true, configurable: true });
-      else filled[key] = item;
+        Object.defineProperty(filled, key, { value, enumerable: true, writable: true, configurable: true });
+      else filled[key] = value;
     }
     return filled;
-  };
+  }
 }
 
 function valueFor(reference: Reference, found: JsonValue | undefined): JsonValue | undefined {

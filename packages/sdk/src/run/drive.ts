@@ -19,6 +19,7 @@ import { driverTtlMs } from './driver-pool.ts';
 import { endUserOf } from './end-users.ts';
 import { HookTurns } from './hook-turns.ts';
 import type { Plans } from './plan-shelf.ts';
+import { preparedOf } from './prepared.ts';
 import { modelGuard } from './model-hooks.ts';
 import type { DrivenRun, Runtime } from './runtime.ts';
 
@@ -158,7 +159,8 @@ export async function driveTaken(
     for (const command of [...(stored?.commands ?? []), ...(options.commands ?? [])]) driver.deliver(command);
     const outputSchema = await outputSchemaOf(state, plan, options);
     const endUser = await endUserFor(runtime, state, options);
-    const run = { runtime, driver, plan, outputSchema, endUser, turns: new HookTurns() };
+    const prepared = preparedOf(state.program, runtime.tools);
+    const run = { runtime, driver, plan, prepared, outputSchema, endUser, turns: new HookTurns() };
     driver.guard = modelGuard(run);
     await work(run);
     if (driver.dirty) await driver.commit(true);

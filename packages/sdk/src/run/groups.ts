@@ -1,25 +1,12 @@
-import type { AgentInstruction, Instruction, Program } from '../core/program.ts';
+import type { AgentInstruction, Instruction } from '../core/program.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
-
-const known = new WeakMap<Program, WeakMap<ToolRegistry, readonly number[]>>();
 
 /**
  * For each step of a V1 plan, the first step of its group. Steps of one group follow each other, have no effects and
  * no conditions, and none reads what another of them makes: they may run at once, and each sees what it would have
  * seen in order.
  */
-export function groupsOf(program: Program, tools: ToolRegistry): readonly number[] {
-  const byTools = known.get(program) ?? new WeakMap<ToolRegistry, readonly number[]>();
-  known.set(program, byTools);
-  let groups = byTools.get(tools);
-  if (!groups) {
-    groups = findGroups(program.instructions, tools);
-    byTools.set(tools, groups);
-  }
-  return groups;
-}
-
-function findGroups(instructions: readonly Instruction[], tools: ToolRegistry): readonly number[] {
+export function findGroups(instructions: readonly Instruction[], tools: ToolRegistry): readonly number[] {
   const starts: number[] = [];
   const made = new Set<string>();
   let start = 0;

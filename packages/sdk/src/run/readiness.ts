@@ -1,5 +1,5 @@
 import type { RunError } from '../core/event.ts';
-import type { Instruction, Program } from '../core/program.ts';
+import type { Instruction } from '../core/program.ts';
 import type { AnyTool, ReadyResponse } from '../core/tool.ts';
 import { defaultTimeoutMs } from './call-outcome.ts';
 import { guard } from './guard.ts';
@@ -13,37 +13,24 @@ export interface AskedTool {
   readonly tool: AnyTool;
 }
 
-const known = new WeakMap<Program, WeakMap<ToolRegistry, readonly AskedTool[]>>();
-
 /**
  * The tools of a program that say whether they are ready, in the order of its steps.
  * @throws PortiaError `TOOL_NOT_FOUND` for one that nobody has; the run stays as it is.
  */
-export function resolveTools({ runtime: { tools }, driver }: DrivenRun): readonly AskedTool[] {
-  const { program } = driver.state;
-  const byTools = known.get(program) ?? new WeakMap<ToolRegistry, readonly AskedTool[]>();
-  known.set(program, byTools);
-  let asked = byTools.get(tools);
-  if (!asked) {
-    asked = program.instructions.flatMap((instruction) =>
-      toolsOf(instruction)
-        .map((named) => (typeof named === 'string' ? tools.getTool(named) : named))
-        .filter(({ ready }) => ready)
-        .map((tool) => ({ instruction, tool })),
-    );
-    byTools.set(tools, asked);
-  }
-  return asked;
+export function findAsked(instructions: readonly Instruction[], tools: ToolRegistry): readonly AskedTool[] {
+  return instructions.flatMap((instruction) =>
+    toolsOf(instruction)
+      .map((named) => (typeof named === 'string' ? tools.getTool(named) : named))
+      .filter(({ ready }) => ready)
+      .map((tool) => ({ instruction, tool })),
+  );
 }
 
 /**
  * Asks the tools that are still ahead whether they are ready. What they need from a person is raised as
  * clarifications, once; what a tool asked for and now has is resolved. Not ready without a question is an error.
  */
-export async function checkReadiness(
-  run: DrivenRun,
-  tools: readonly AskedTool[],
-): Promise<RunError | undefined> {
+export async function checkReadiness(run: DrivenRun, tools: readonly AskedTool[]): Promise<RunError | undefined> {
   const { next } = run.driver.state.root;
   const asked = new Set<string>();
   for (const { instruction, tool } of tools) {

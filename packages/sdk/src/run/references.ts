@@ -17,17 +17,31 @@ export interface Place {
   readonly step: number;
 }
 
-/** Parts of plans, which never change: read once. */
+/** A part of a plan where it stands: read, and what it refers to looked up in the program. */
+export interface Bound {
+  readonly form: Form;
+  readonly sources: readonly Source[];
+}
+
+interface Source {
+  readonly reference: Reference;
+  /** The instruction that makes it; absent for inputs, and for names that mean nothing here. */
+  readonly step: number | undefined;
+}
+
+/** Parts of plans never change: each is read once. */
 const known = new WeakMap<object, Form>();
 
-function knownForm(value: unknown): Form {
-  if (typeof value !== 'object' || value === null) return formOf(value);
-  let form = known.get(value);
-  if (!form) {
-    form = formOf(value);
-    known.set(value, form);
-  }
-  return form;
+/** Reads a part of a plan that stands in this scope. */
+export function bind(scope: Scope, value: unknown): Bound {
+  const isObject = typeof value === 'object' && value !== null;
+  const form = (isObject ? known.get(value) : undefined) ?? formOf(value);
+  if (isObject) known.set(value, form);
+  const sources = form.references.map((reference) => ({
+    reference,
+    step: reference.reference === 'step' ? stepOf(scope, reference.name) : undefined,
+  }));
+  return { form, sources };
 }
 
 /**
@@ -35,14 +49,20 @@ function knownForm(value: unknown): Form {
  * @throws PortiaError `REFERENCE_MISSING`.
  */
 export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefined> {
-  const { references, fill } = knownForm(value);
+  return fillIn(at, bind(at.scope, value));
+}
+
+/** The same for a part that was bound before. */
+export function fillIn(at: Place, { form, sources }: Bound): Awaitable<JsonValue | undefined> {
   let later = false;
-  const found = references.map((reference) => {
-    const one = lookUp(at, reference);
+  const found = sources.map((source) => {
+    const one = lookUp(at, source);
     later ||= one instanceof Promise;
     return one;
   });
-  return later ? Promise.all(found).then(fill) : fill(found as (JsonValue | undefined)[]);
+  return later
+    ? Promise.all(found).then((all) => form.fill(all))
+    : form.fill(found as readonly (JsonValue | undefined)[]);
 }
 
 /** The value as text. */
@@ -55,9 +75,8 @@ export function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>):
   return resolve(at, args) as Awaitable<Record<string, JsonValue>>;
 }
 
-function lookUp(at: Place, reference: Reference): Awaitable<JsonValue | undefined> {
+function lookUp(at: Place, { reference, step }: Source): Awaitable<JsonValue | undefined> {
   if (reference.reference === 'input') return inputOf(at, reference.name);
-  const step = stepOf(at.scope, reference.name);
   if (step === undefined) return reference.full ? [] : undefined;
   if (reference.full) {
     const values = valuesOf(at.thread, step).map((output) => full(at, output));

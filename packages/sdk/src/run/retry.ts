@@ -5,7 +5,6 @@ import type { PlanRunUUID } from '../core/ids.ts';
 import { isFinished, type RunState } from '../core/run-state.ts';
 import { drive } from './drive.ts';
 import type { PlanShelf } from './plan-shelf.ts';
-import { resolveTools } from './readiness.ts';
 import { advance, fail, tellEnd } from './runner.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -45,7 +44,7 @@ export async function retryRun(
       });
     }
     // A run whose tools are not here stays failed.
-    resolveTools(run);
+    run.prepared.askedTools();
     // Of this end nobody would be told later: the run goes on.
     await tellEnd(run);
     driver.emit({ type: 'run-retry', by: options.by ?? null, ...(budget && { budget: budgetToJson(budget) }) });

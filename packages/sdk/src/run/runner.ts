@@ -10,7 +10,7 @@ import { makeFinalOutput } from './agents/final-output.ts';
 import { expireClarifications } from './expiry.ts';
 import { handleInline } from './inline-handler.ts';
 import { planFirst } from './plan-first.ts';
-import { type AskedTool, checkReadiness, resolveTools } from './readiness.ts';
+import { type AskedTool, checkReadiness } from './readiness.ts';
 import type { Driver } from './driver.ts';
 import type { DrivenRun } from './runtime.ts';
 import { runView } from './hook-views.ts';
@@ -34,7 +34,7 @@ export async function advance(run: DrivenRun): Promise<void> {
     return;
   }
   if (isUnplanned(run.plan)) return planned(run);
-  const tools = resolveTools(run);
+  const tools = run.prepared.askedTools();
   if (!(await passGate(run, tools))) return;
   emitStart(run);
   return interpret(run, tools).catch((thrown: unknown) => {

@@ -14,6 +14,7 @@ import type { DriverPool } from './driver-pool.ts';
 import type { EventBus } from './event-bus.ts';
 import type { HookTurns } from './hook-turns.ts';
 import type { ExecutionHooks } from './hooks.ts';
+import type { Prepared } from './prepared.ts';
 import type { Gate, ToolLimits } from './limits.ts';
 
 /** What the engine works with: the doors, opened. */
@@ -42,6 +43,7 @@ export interface DrivenRun {
   readonly runtime: Runtime;
   readonly driver: Driver;
   readonly plan: Plan;
+  readonly prepared: Prepared;
   /** What the final output must fit. */
   readonly outputSchema: Schema | undefined;
   endUser: EndUser;

@@ -4,7 +4,6 @@ import { isInMemory, isMarker, type Output, serializeValue, textOf } from '../co
 import type { Variable } from '../core/plan.ts';
 import type { RunState } from '../core/run-state.ts';
 import type { StorageBackend } from '../storage/storage-backend.ts';
-import { groupsOf } from './groups.ts';
 import type { VisitRun } from './visit-run.ts';
 
 /** An input of a step with its value, fetched from agent memory where it stands there. */
@@ -47,29 +46,25 @@ class LoadedInput implements StepInput {
 export function loadInputs(visit: VisitRun): readonly StepInput[] | RunError | Promise<readonly StepInput[]> {
   const { state } = visit.driver;
   const { inputs } = state.header;
-  const found: (StepInput | Promise<StepInput>)[] = [];
-  const missing: string[] = [];
-  for (const variable of visit.instruction.step.inputs) {
-    const { name } = variable;
-    const output: Output | undefined = Object.hasOwn(inputs, name) ? inputs[name] : state.stepOutputs.get(name);
-    if (!output) {
-      missing.push(name);
-      continue;
-    }
-    const { summary } = output;
-    if (isInMemory(output)) {
-      const value = fullValue(visit.run.runtime.storage, state, output);
-      found.push(value.then((full) => new LoadedInput(variable, full, summary)));
-    } else {
-      found.push(new LoadedInput(variable, output.value, summary));
-    }
-  }
-  if (missing.length === 0)
-    return found.some((input) => input instanceof Promise) ? Promise.all(found) : (found as StepInput[]);
+  let missing = false;
+  let later = false;
+  const outputOf = (name: string): Output | undefined =>
+    Object.hasOwn(inputs, name) ? inputs[name] : state.stepOutputs.get(name);
+  const found = visit.instruction.step.inputs.map((variable) => {
+    const output = outputOf(variable.name);
+    missing ||= output === undefined;
+    if (!output || !isInMemory(output))
+      return new LoadedInput(variable, output?.value ?? null, output?.summary ?? null);
+    later = true;
+    const value = fullValue(visit.run.runtime.storage, state, output);
+    return value.then((full) => new LoadedInput(variable, full, output.summary));
+  });
+  if (!missing) return later ? Promise.all(found) : (found as LoadedInput[]);
+  const names = visit.instruction.step.inputs.map(({ name }) => name).filter((name) => !outputOf(name));
   const known = [...Object.keys(state.header.inputs), ...state.stepOutputs.keys()].join(', ') || 'none';
   return visit.error(
     'INPUT_MISSING',
-    `step ${visit.step} needs ${missing.join(', ')}, which nothing has given; there is: ${known}`,
+    `step ${visit.step} needs ${names.join(', ')}, which nothing has given; there is: ${known}`,
   );
 }
 
@@ -78,7 +73,7 @@ export function earlierOutputs(visit: VisitRun): readonly { readonly name: strin
   const { state } = visit.driver;
   const named = new Set(visit.instruction.step.inputs.map(({ name }) => name));
   // Steps that may run at once do not see each other, also when they happen to run in order.
-  const group = groupsOf(state.program, visit.run.runtime.tools)[visit.step] ?? visit.step;
+  const group = visit.run.prepared.groups[visit.step] ?? visit.step;
   for (let step = group; step < visit.step; step += 1) named.add(state.program.instructions[step]?.output ?? '');
   return [...state.stepOutputs]
     .filter(([name, output]) => !named.has(name) && !isMarker(output))

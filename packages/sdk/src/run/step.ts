@@ -65,15 +65,16 @@ export function isDriverTrouble(thrown: unknown): boolean {
 
 /** A step of a V1 plan: its condition, its tool by way of an agent, its output in its schema. */
 async function agentStep(visit: VisitRun, instruction: AgentInstruction, started: number): Promise<StepEnd> {
-  const { condition, step, toolId } = instruction;
-  const { tools, hooks } = visit.run.runtime;
+  const { condition, step } = instruction;
+  const { prepared, runtime } = visit.run;
   try {
-    const early = condition !== null || hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
+    const early =
+      condition !== null || runtime.hooks.beforeStepExecution ? await passGate(visit, condition) : undefined;
     if (early) return early;
     const loading = loadInputs(visit);
     const inputs = loading instanceof Promise ? await loading : loading;
     if ('code' in inputs) return { kind: 'failed', error: inputs };
-    const tool = tools.getTool(toolId);
+    const tool = prepared.tool(instruction);
     const result = await runToolAgent(visit, tool, inputs, step.task);
     if (result === waiting) return waiting;
     if (!result.ok) return { kind: 'failed', error: result.error };

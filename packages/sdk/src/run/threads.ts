@@ -7,7 +7,6 @@ import { asStepError } from './agents/one-shot.ts';
 import { isBudgetQuestion } from './budget.ts';
 import { itemsOf, steer, wayOut } from './control.ts';
 import { visitField } from './driver.ts';
-import { groupsOf } from './groups.ts';
 import { HookFailure } from './in-hook.ts';
 import { Gate, Places } from './limits.ts';
 import type { Awaitable } from '../storage/storage-backend.ts';
@@ -35,7 +34,6 @@ export class Flow implements Around {
   broken = false;
   /** Set by the strand that meets an exit first. */
   #exited = false;
-  #groups: readonly number[] | undefined;
   #gate: Gate | undefined;
 
   constructor(run: DrivenRun) {
@@ -46,14 +44,14 @@ export class Flow implements Around {
 
   /** The end of the group of steps, from this one on, that may run at once. */
   groupEnd(index: number): number {
-    const { runtime, driver } = this.run;
+    const { runtime, prepared } = this.run;
     const { beforeStepExecution, beforeToolCall, inPlanOrder } = runtime.hooks;
     // Hooks that decide whether and how a step runs see what the steps before it made.
     if (beforeStepExecution || beforeToolCall || inPlanOrder || runtime.config.maxConcurrency < 2) return index + 1;
-    this.#groups ??= groupsOf(driver.state.program, runtime.tools);
-    const start = this.#groups[index];
+    const { groups } = prepared;
+    const start = groups[index];
     let end = index + 1;
-    while (this.#groups[end] === start) end += 1;
+    while (groups[end] === start) end += 1;
     return end;
   }
 

@@ -105,9 +105,9 @@ export class VisitRun implements Place {
 
   /** The id of the n-th call of this visit, counted from 1. */
   callId(n: number): string {
-    const { key } = this.instruction;
-    // The first call of the first visit: what most steps make, in one piece.
-    return n === 1 && this.visit === 0 ? `${key}.0.1` : `${key}.${this.visit}.${n}`;
+    // Most steps make no other.
+    if (n === 1 && this.visit === 0) return this.run.prepared.firstCall(this.instruction);
+    return `${this.instruction.key}.${this.visit}.${n}`;
   }
 
   /** What was asked under this key so far. */

@@ -4,7 +4,7 @@ import { isFinished, type RunState } from '../core/run-state.ts';
 import { readState } from './answers.ts';
 import { drive } from './drive.ts';
 import type { PlanShelf } from './plan-shelf.ts';
-import { checkReadiness, resolveTools } from './readiness.ts';
+import { checkReadiness } from './readiness.ts';
 import type { Runtime } from './runtime.ts';
 
 /** How long to wait. */
@@ -49,7 +49,7 @@ export async function waitForReady(
 async function askTools(runtime: Runtime, plans: PlanShelf, id: PlanRunUUID, before: RunState): Promise<RunState> {
   try {
     return await drive(runtime, plans, id, async (run) => {
-      await checkReadiness(run, resolveTools(run));
+      await checkReadiness(run, run.prepared.askedTools());
     });
   } catch (error) {
     if (PortiaError.isInstance(error) && error.code === 'RUN_BUSY') return before;

@@ -99,7 +99,7 @@ export async function performSingleToolAgent(visit: VisitRun, work: SingleToolAg
   const inputs = await stepInputs(visit, work.inputs);
   const refused = await askForStep(visit, work, { task }, '');
   if (refused) return refused;
-  const tool = withTimeout(toolOf(visit, work.tool), work.timeoutMs);
+  const tool = withTimeout(toolOf(visit.run.runtime.tools, work.tool), work.timeoutMs);
   const model = visit.run.runtime.models.get(work.model ?? 'execution');
   const result = await runToolAgent(visit, tool, inputs, task, model);
   if (result === waiting) return waiting;
@@ -131,7 +131,7 @@ export async function performReAct(visit: VisitRun, work: ReAct): Promise<Perfor
       summary: summary ?? undefined,
     })),
     values: new Map(inputs.map(({ name, value }) => [name, value])),
-    tools: work.tools.map((tool) => withTimeout(toolOf(visit, tool), work.timeoutMs)),
+    tools: work.tools.map((tool) => withTimeout(toolOf(visit.run.runtime.tools, tool), work.timeoutMs)),
     outputSchema: work.outputSchema,
     allowClarifications: work.allowAgentClarifications,
     toolCallLimit: work.toolCallLimit,

@@ -6,18 +6,19 @@ import type { WorkInstruction, WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
 import type { Awaitable } from '../../storage/storage-backend.ts';
 import { shapeResult } from '../agents/step-result.ts';
-import { resolveArgs } from '../references.ts';
+import type { CallStep } from '../prepared.ts';
+import { fillIn } from '../references.ts';
 import { afterCall, type CallResult, makeCall, next } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 import { performLlm, performReAct, performSingleToolAgent } from './agents.ts';
 import { askForStep, performSleep, performUserInput, performUserVerify, performWaitFor } from './people.ts';
 import type { Performed } from './performed.ts';
-import { functionTool, toolOf, withTimeout } from './step-tools.ts';
 
 /** Does the work of a step of a builder plan. */
 export function performWork(visit: VisitRun): Awaitable<Performed> {
-  const { work } = visit.instruction as WorkInstruction;
+  const instruction = visit.instruction as WorkInstruction;
+  const { work } = instruction;
   switch (work.kind) {
     case 'user-verify':
       return performUserVerify(visit, work);
@@ -34,23 +35,16 @@ export function performWork(visit: VisitRun): Awaitable<Performed> {
     case 'react-agent':
       return withRetry(visit, work, () => performReAct(visit, work));
     case 'invoke-tool':
-      return invoke(visit, work, withTimeout(toolOf(visit, work.tool), work.timeoutMs), work.args);
     case 'function':
     case 'custom':
-      return invoke(visit, work, withTimeout(functionTool(visit, work), work.timeoutMs), work.args);
+      return invoke(visit, instruction, work);
   }
 }
 
-type CallStep = Extract<WorkStep, { kind: 'invoke-tool' | 'function' | 'custom' }>;
-
 /** Without a promise of its own wherever all is at hand: it is done for every step. */
-function invoke(
-  visit: VisitRun,
-  work: CallStep,
-  tool: AnyTool,
-  given: Readonly<Record<string, unknown>>,
-): Awaitable<Performed> {
-  return next(resolveArgs(visit, given), (args) => invokeWith(visit, work, tool, args));
+function invoke(visit: VisitRun, instruction: WorkInstruction, work: CallStep): Awaitable<Performed> {
+  const { tool, args } = visit.run.prepared.call(instruction, work);
+  return next(fillIn(visit, args), (filled) => invokeWith(visit, work, tool, filled as JsonObject));
 }
 
 function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {

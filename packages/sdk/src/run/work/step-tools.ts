@@ -1,33 +1,26 @@
 import type { WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
-import type { VisitRun } from '../visit-run.ts';
+import type { ToolRegistry } from '../../tool/registry.ts';
 
 /** The tool a step names, from the registry or as the plan brought it. @throws PortiaError `TOOL_NOT_FOUND`. */
-export function toolOf(visit: VisitRun, tool: string | AnyTool): AnyTool {
-  return typeof tool === 'string' ? visit.run.runtime.tools.getTool(tool) : tool;
+export function toolOf(tools: ToolRegistry, tool: string | AnyTool): AnyTool {
+  return typeof tool === 'string' ? tools.getTool(tool) : tool;
 }
-
-const made = new WeakMap<object, AnyTool>();
 
 type FunctionStep = Extract<WorkStep, { kind: 'function' | 'custom' }>;
 
 /** A function of a plan as a tool, so that its calls stand in the ledger like all others. */
-export function functionTool(visit: VisitRun, work: FunctionStep): AnyTool {
-  let tool = made.get(work);
-  if (!tool) {
-    const { name, readOnly, idempotent } = work;
-    const run = work.kind === 'function' ? work.function : work.run;
-    tool = {
-      id: `local_function_${run.name || name}`,
-      name,
-      description: `The function of step ${visit.instruction.key}`,
-      readOnly,
-      idempotent,
-      run,
-    };
-    made.set(work, tool);
-  }
-  return tool;
+export function functionTool(key: string, work: FunctionStep): AnyTool {
+  const { name, readOnly, idempotent } = work;
+  const run = work.kind === 'function' ? work.function : work.run;
+  return {
+    id: `local_function_${run.name || name}`,
+    name,
+    description: `The function of step ${key}`,
+    readOnly,
+    idempotent,
+    run,
+  };
 }
 
 const timed = new WeakMap<AnyTool, Map<number, AnyTool>>();
