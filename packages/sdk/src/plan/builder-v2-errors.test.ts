@@ -877,6 +877,23 @@ describe('options', () => {
     expect(told.build().steps).toHaveLength(7);
   });
 
+  it('refuse to refuse where no yes or no is asked for', () => {
+    const asked = { stepName: 's', message: 'x', onExpiry: 'refuse' };
+    const error = {
+      message: `step "s": onExpiry is 'refuse', and the question asks for no yes or no: there is nothing to refuse`,
+      hint: "give 'fail', or { default } with an answer",
+    };
+    expect(errorOf(() => builder().userInput(asked))).toMatchObject(error);
+    expect(errorOf(() => builder().userInput({ ...asked, options: [true, false] }))).toMatchObject(error);
+    expect(errorOf(() => builder().waitFor(asked))).toMatchObject(error);
+    const approval = { message: 'x', onExpiry: 'refuse' };
+    expect(
+      builder()
+        .llmStep({ ...base, approval })
+        .build().steps,
+    ).toHaveLength(1);
+  });
+
   it('refuse inputs that make no sense', () => {
     expect(errorOf(() => builder().input({ name: 'n', schema: z.number(), defaultValue: 'x' })).message).toMatch(
       /^the default of input "n" does not fit its schema: /,

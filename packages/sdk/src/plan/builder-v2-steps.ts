@@ -65,12 +65,19 @@ function issuesOf(schema: Schema, value: unknown): string | undefined {
 
 type Asking = Partial<Pick<UserInputStep, 'onExpiry' | 'options' | 'schema'> & StepOptions>;
 
-/** Refuses an answer for when nobody gives one that the question would not take, as far as it can be told now. */
+/** Refuses what is laid down for when nobody answers and the question would not take, as far as it can be told now. */
 export function checkExpiry(step: StepV2): void {
   const { onExpiry, approval, schema } = step as Asking;
   const where = `step ${JSON.stringify(step.name)}:`;
   if (isPlainObject(approval?.onExpiry))
     checkAnswer(approval.onExpiry.default, confirmation(), `${where} approval.onExpiry.default`);
+  if (onExpiry === 'refuse' && step.kind !== 'user-verify')
+    throw new PlanBuilderError(
+      `${where} onExpiry is 'refuse', and the question asks for no yes or no: there is nothing to refuse`,
+      {
+        hint: "give 'fail', or { default } with an answer",
+      },
+    );
   if (!isPlainObject(onExpiry)) return;
   const answer = checkAnswer(onExpiry.default, questionOf(step), `${where} onExpiry.default`);
   const issues = schema && issuesOf(schema, answer);

@@ -1,5 +1,4 @@
 import type { Audience, Clarification } from '../core/clarification.ts';
-import type { ExpiryPolicy } from '../core/event.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { PlanV2 } from '../core/plan-v2.ts';
 import type { RetryPolicy, Template } from '../core/plan-v2-steps.ts';
@@ -76,7 +75,7 @@ export interface Settings<Message, Steps, Inputs, When = never> {
 }
 
 /** An approval before a step does anything. */
-export interface Approval<Message, Steps, Inputs, When> extends Expiry<boolean> {
+export interface Approval<Message, Steps, Inputs, When> extends Expiry<boolean, 'refuse'> {
   readonly message: Message & Checked<Message, Steps, Inputs>;
   /** `operator` unless given. */
   readonly audience?: Audience | undefined;
@@ -84,12 +83,15 @@ export interface Approval<Message, Steps, Inputs, When> extends Expiry<boolean> 
   readonly when?: ((args: When) => boolean | Promise<boolean>) | undefined;
 }
 
-/** When a question stops waiting, and what happens then. `Answer` is what it takes for one. */
-export interface Expiry<Answer = JsonValue> {
+/**
+ * When a question stops waiting, and what happens then. `Answer` is what it takes for one; `No` is `'refuse'` where a yes
+ * or a no is asked for, and `never` where there is nothing to refuse.
+ */
+export interface Expiry<Answer, No extends 'refuse' = never> {
   /** Milliseconds; for ever unless given. */
   readonly expiresIn?: number | undefined;
   /** `fail` unless given. */
-  readonly onExpiry?: Exclude<ExpiryPolicy, object> | { readonly default: Answer } | undefined;
+  readonly onExpiry?: 'fail' | No | { readonly default: Answer } | undefined;
 }
 
 /** What a question takes for an answer: one of its options, and what its schema accepts. */

@@ -376,7 +376,14 @@ describe('questions', () => {
       .waitFor({ message: 'Payment', schema: Price, onExpiry: { default: cheap } })
       .waitFor({ message: 'Payment', onExpiry: { default: null } })
       .functionStep({ function: () => 1, approval: { message: 'x', onExpiry: { default: false } } })
+      .userInput({ message: 'What else?', onExpiry: 'fail' })
+      .userVerify({ message: 'Sure?', onExpiry: 'refuse' })
+      .functionStep({ function: () => 1, approval: { message: 'x', onExpiry: 'refuse' } })
       .build();
+    // @ts-expect-error there is nothing to refuse
+    base.userInput({ message: 'How many?', options: [50, 100], onExpiry: 'refuse' });
+    // @ts-expect-error there is nothing to refuse
+    base.waitFor({ message: 'Payment', schema: Price, onExpiry: 'refuse' });
     // @ts-expect-error 70 is no option
     base.userInput({ message: 'How many?', options: [50, 100], onExpiry: { default: 70 } });
     // @ts-expect-error an age is a number

@@ -236,7 +236,7 @@ export class PlanBuilderV2<
       readonly message: Message & Checked<Message, Steps, Inputs>;
       /** Who may answer; `endUser` unless given. */
       readonly audience?: Audience | undefined;
-    } & Expiry<boolean>,
+    } & Expiry<boolean, 'refuse'>,
   ): Next<Steps, Inputs, Exits, Final, Frame, Own, Name, true> {
     return this.#step('user-verify', options, {});
   }
