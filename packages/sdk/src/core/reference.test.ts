@@ -24,8 +24,8 @@ function lookupIn(values: Readonly<Record<string, JsonValue>>, asked: Reference[
 }
 
 function filled(value: unknown, lookup: Lookup): JsonValue | undefined {
-  const { references, fill } = formOf(value);
-  return fill(references.map(lookup));
+  const { references, content } = formOf(value);
+  return content.fill(references.map(lookup));
 }
 
 describe('references', () => {

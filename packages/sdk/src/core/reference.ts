@@ -182,6 +182,11 @@ export function isReference(value: unknown): value is Reference | Text {
 export interface Form {
   /** At any depth, in the order they stand. */
   readonly references: readonly Reference[];
+  readonly content: Content;
+}
+
+/** A value with blanks for references. Small objects rather than functions: a long plan has many, and uses them often. */
+export interface Content {
   /**
    * The value with every reference in it replaced by what it stands for: once, whatever that looks like. `found` has
    * what there is, in the order of the references. What it gives is made anew each time.
@@ -195,8 +200,7 @@ type Found = readonly (JsonValue | undefined)[];
 /** Reads a value with references at any depth. */
 export function formOf(value: unknown): Form {
   const references: Reference[] = [];
-  const part = readPart(value, references);
-  return { references, fill: (found) => part.fill(found) };
+  return { references, content: readContent(value, references) };
 }
 
 /** All references in a value, at any depth, in the order they stand. */
@@ -204,26 +208,21 @@ export function referencesIn(value: unknown): readonly Reference[] {
   return formOf(value).references;
 }
 
-/** Parts of a form are small objects rather than functions: those of a long plan are gone through again and again. */
-interface Part {
-  fill(found: Found): JsonValue | undefined;
-}
-
-function readPart(value: unknown, references: Reference[]): Part {
+function readContent(value: unknown, references: Reference[]): Content {
   if (isReference(value)) {
     if (value.reference !== 'text') return new Blank(value, references.push(value) - 1);
-    return new TextForm(value.parts.map((part) => (typeof part === 'string' ? part : readPart(part, references))));
+    return new TextForm(value.parts.map((part) => (typeof part === 'string' ? part : readContent(part, references))));
   }
-  if (Array.isArray(value)) return new ListForm(value.map((item) => readPart(item, references)));
+  if (Array.isArray(value)) return new ListForm(value.map((item) => readContent(item, references)));
   if (!isPlainObject(value)) return new Constant(value);
   const keys = Object.keys(value);
   return new ObjectForm(
     keys,
-    keys.map((key) => readPart(value[key], references)),
+    keys.map((key) => readContent(value[key], references)),
   );
 }
 
-class Constant implements Part {
+class Constant implements Content {
   readonly #value: unknown;
 
   constructor(value: unknown) {
@@ -235,24 +234,27 @@ class Constant implements Part {
   }
 }
 
-class Blank implements Part {
+class Blank implements Content {
   readonly #reference: Reference;
   readonly #place: number;
+  readonly #isWhole: boolean;
 
   constructor(reference: Reference, place: number) {
     this.#reference = reference;
     this.#place = place;
+    this.#isWhole = reference.path === '';
   }
 
   fill(found: Found): JsonValue | undefined {
-    return valueFor(this.#reference, found[this.#place]);
+    const value = found[this.#place];
+    return this.#isWhole && value !== undefined ? value : valueFor(this.#reference, value);
   }
 }
 
-class TextForm implements Part {
-  readonly #parts: readonly (string | Part)[];
+class TextForm implements Content {
+  readonly #parts: readonly (string | Content)[];
 
-  constructor(parts: readonly (string | Part)[]) {
+  constructor(parts: readonly (string | Content)[]) {
     this.#parts = parts;
   }
 
@@ -261,10 +263,10 @@ class TextForm implements Part {
   }
 }
 
-class ListForm implements Part {
-  readonly #items: readonly Part[];
+class ListForm implements Content {
+  readonly #items: readonly Content[];
 
-  constructor(items: readonly Part[]) {
+  constructor(items: readonly Content[]) {
     this.#items = items;
   }
 
@@ -273,11 +275,11 @@ class ListForm implements Part {
   }
 }
 
-class ObjectForm implements Part {
+class ObjectForm implements Content {
   readonly #keys: readonly string[];
-  readonly #parts: readonly Part[];
+  readonly #parts: readonly Content[];
 
-  constructor(keys: readonly string[], parts: readonly Part[]) {
+  constructor(keys: readonly string[], parts: readonly Content[]) {
     this.#keys = keys;
     this.#parts = parts;
   }
@@ -286,7 +288,7 @@ class ObjectForm implements Part {
     const filled: Record<string, JsonValue> = {};
     for (let place = 0; place < this.#keys.length; place += 1) {
       const key = this.#keys[place] as string;
-      const value = (this.#parts[place] as Part).fill(found);
+      const value = (this.#parts[place] as Content).fill(found);
       if (value === undefined) continue;
       // This one name would set the prototype.
       if (key === '__proto__')

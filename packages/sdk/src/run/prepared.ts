@@ -1,4 +1,6 @@
 import type { AgentInstruction, Instruction, Program, WorkInstruction, WorkStep } from '../core/program.ts';
+import type { RetryPolicy } from '../core/plan-v2-steps.ts';
+import type { Schema } from '../core/schema.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
 import { findGroups } from './groups.ts';
@@ -9,10 +11,15 @@ import { functionTool, toolOf, withTimeout } from './work/step-tools.ts';
 /** A step that makes one call, with arguments that the plan gives. */
 export type CallStep = Extract<WorkStep, { kind: 'invoke-tool' | 'function' | 'custom' }>;
 
-/** What such a step calls, and with what. */
+/** What such a step calls, and with what; what is looked at for every visit stands together. */
 export interface PreparedCall {
   readonly tool: AnyTool;
   readonly args: Bound;
+  /** What its result has to fit. */
+  readonly schema: Schema | undefined;
+  readonly approval: CallStep['approval'];
+  readonly retry: RetryPolicy | undefined;
+  readonly work: CallStep;
 }
 
 /**
@@ -22,7 +29,7 @@ export interface PreparedCall {
 export class Prepared {
   readonly #program: Program;
   readonly #tools: ToolRegistry;
-  readonly #calls: PreparedCall[] = [];
+  readonly #calls: (PreparedCall | null)[] = [];
   readonly #agentTools: AnyTool[] = [];
   readonly #firstCalls: string[] = [];
   #groups: readonly number[] | undefined;
@@ -45,14 +52,12 @@ export class Prepared {
     return this.#asked;
   }
 
-  /** @throws PortiaError `TOOL_NOT_FOUND`. */
-  call(instruction: WorkInstruction, work: CallStep): PreparedCall {
-    const { index } = instruction;
-    let call = this.#calls[index];
-    if (!call) {
-      const tool = work.kind === 'invoke-tool' ? toolOf(this.#tools, work.tool) : functionTool(instruction.key, work);
-      call = { tool: withTimeout(tool, work.timeoutMs), args: bind(instruction.scope, work.args) };
-      this.#calls[index] = call;
+  /** The call of a step that makes one; `null` for all others. @throws PortiaError `TOOL_NOT_FOUND`. */
+  call(instruction: WorkInstruction): PreparedCall | null {
+    let call = this.#calls[instruction.index];
+    if (call === undefined) {
+      call = prepareCall(instruction, this.#tools);
+      this.#calls[instruction.index] = call;
     }
     return call;
   }
@@ -76,6 +81,14 @@ export class Prepared {
     }
     return id;
   }
+}
+
+function prepareCall({ key, scope, work }: WorkInstruction, tools: ToolRegistry): PreparedCall | null {
+  if (work.kind !== 'invoke-tool' && work.kind !== 'function' && work.kind !== 'custom') return null;
+  const { approval, retry, timeoutMs } = work;
+  const tool = work.kind === 'invoke-tool' ? toolOf(tools, work.tool) : functionTool(key, work);
+  const schema = 'outputSchema' in work ? work.outputSchema : undefined;
+  return { tool: withTimeout(tool, timeoutMs), args: bind(scope, work.args), schema, approval, retry, work };
 }
 
 const known = new WeakMap<Program, WeakMap<ToolRegistry, Prepared>>();

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../core/json.ts';
 import { isInMemory, type Output, textOf } from '../core/output.ts';
 import type { Scope } from '../core/program.ts';
-import { type Form, formOf, isReference, type Reference } from '../core/reference.ts';
+import { type Content, type Form, formOf, isReference, type Reference } from '../core/reference.ts';
 import type { RunState } from '../core/run-state.ts';
 import { type Thread, valueSeen, valuesOf } from '../core/thread.ts';
 import type { Awaitable, StorageBackend } from '../storage/storage-backend.ts';
@@ -19,15 +19,17 @@ export interface Place {
 
 /** A part of a plan where it stands: read, and what it refers to looked up in the program. */
 export interface Bound {
-  readonly form: Form;
+  readonly content: Content;
   readonly sources: readonly Source[];
 }
 
-interface Source {
-  readonly reference: Reference;
-  /** The instruction that makes it; absent for inputs, and for names that mean nothing here. */
-  readonly step: number | undefined;
-}
+/** Where the value of a reference comes from; a name that means no step here has none. */
+type Source = { readonly input: string } | { readonly step: number | undefined; readonly full: boolean };
+
+const sourceOf = (scope: Scope, reference: Reference): Source =>
+  reference.reference === 'input'
+    ? { input: reference.name }
+    : { step: stepOf(scope, reference.name), full: reference.full };
 
 /** Parts of plans never change: each is read once. */
 const known = new WeakMap<object, Form>();
@@ -37,11 +39,8 @@ export function bind(scope: Scope, value: unknown): Bound {
   const isObject = typeof value === 'object' && value !== null;
   const form = (isObject ? known.get(value) : undefined) ?? formOf(value);
   if (isObject) known.set(value, form);
-  const sources = form.references.map((reference) => ({
-    reference,
-    step: reference.reference === 'step' ? stepOf(scope, reference.name) : undefined,
-  }));
-  return { form, sources };
+  const { content, references } = form;
+  return { content, sources: references.map((reference) => sourceOf(scope, reference)) };
 }
 
 /**
@@ -53,7 +52,7 @@ export function resolve(at: Place, value: unknown): Awaitable<JsonValue | undefi
 }
 
 /** The same for a part that was bound before. */
-export function fillIn(at: Place, { form, sources }: Bound): Awaitable<JsonValue | undefined> {
+export function fillIn(at: Place, { content, sources }: Bound): Awaitable<JsonValue | undefined> {
   let later = false;
   const found = sources.map((source) => {
     const one = lookUp(at, source);
@@ -61,8 +60,8 @@ export function fillIn(at: Place, { form, sources }: Bound): Awaitable<JsonValue
     return one;
   });
   return later
-    ? Promise.all(found).then((all) => form.fill(all))
-    : form.fill(found as readonly (JsonValue | undefined)[]);
+    ? Promise.all(found).then((all) => content.fill(all))
+    : content.fill(found as readonly (JsonValue | undefined)[]);
 }
 
 /** The value as text. */
@@ -75,10 +74,11 @@ export function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>):
   return resolve(at, args) as Awaitable<Record<string, JsonValue>>;
 }
 
-function lookUp(at: Place, { reference, step }: Source): Awaitable<JsonValue | undefined> {
-  if (reference.reference === 'input') return inputOf(at, reference.name);
-  if (step === undefined) return reference.full ? [] : undefined;
-  if (reference.full) {
+function lookUp(at: Place, source: Source): Awaitable<JsonValue | undefined> {
+  if ('input' in source) return inputOf(at, source.input);
+  const { step, full: all } = source;
+  if (step === undefined) return all ? [] : undefined;
+  if (all) {
     const values = valuesOf(at.thread, step).map((output) => full(at, output));
     return values.some((value) => value instanceof Promise) ? Promise.all(values) : (values as JsonValue[]);
   }

@@ -3,10 +3,9 @@ import { hashJson } from '../../core/hash.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RetryPolicy } from '../../core/plan-v2-steps.ts';
 import type { WorkInstruction, WorkStep } from '../../core/program.ts';
-import type { AnyTool } from '../../core/tool.ts';
 import type { Awaitable } from '../../storage/storage-backend.ts';
 import { shapeResult } from '../agents/step-result.ts';
-import type { CallStep } from '../prepared.ts';
+import type { PreparedCall } from '../prepared.ts';
 import { fillIn } from '../references.ts';
 import { afterCall, type CallResult, makeCall, next } from '../tool-call.ts';
 import type { VisitRun } from '../visit-run.ts';
@@ -18,7 +17,11 @@ import type { Performed } from './performed.ts';
 /** Does the work of a step of a builder plan. */
 export function performWork(visit: VisitRun): Awaitable<Performed> {
   const instruction = visit.instruction as WorkInstruction;
-  const { work } = instruction;
+  const call = visit.run.prepared.call(instruction);
+  return call ? invoke(visit, call) : performOther(visit, instruction.work);
+}
+
+function performOther(visit: VisitRun, work: WorkStep): Awaitable<Performed> {
   switch (work.kind) {
     case 'user-verify':
       return performUserVerify(visit, work);
@@ -29,45 +32,41 @@ export function performWork(visit: VisitRun): Awaitable<Performed> {
     case 'sleep':
       return performSleep(visit, work);
     case 'llm':
-      return withRetry(visit, work, () => performLlm(visit, work));
+      return withRetry(visit, work.retry, () => performLlm(visit, work));
     case 'single-tool-agent':
-      return withRetry(visit, work, () => performSingleToolAgent(visit, work));
+      return withRetry(visit, work.retry, () => performSingleToolAgent(visit, work));
     case 'react-agent':
-      return withRetry(visit, work, () => performReAct(visit, work));
-    case 'invoke-tool':
-    case 'function':
-    case 'custom':
-      return invoke(visit, instruction, work);
+      return withRetry(visit, work.retry, () => performReAct(visit, work));
+    default:
+      throw new Error(`a ${work.kind} step makes a call`);
   }
 }
 
 /** Without a promise of its own wherever all is at hand: it is done for every step. */
-function invoke(visit: VisitRun, instruction: WorkInstruction, work: CallStep): Awaitable<Performed> {
-  const { tool, args } = visit.run.prepared.call(instruction, work);
-  return next(fillIn(visit, args), (filled) => invokeWith(visit, work, tool, filled as JsonObject));
+function invoke(visit: VisitRun, call: PreparedCall): Awaitable<Performed> {
+  return next(fillIn(visit, call.args), (args) => invokeWith(visit, call, args as JsonObject));
 }
 
-function invokeWith(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
-  if (!work.approval && !work.retry) return callAndShape(visit, work, tool, args);
-  if (!work.approval) return withRetry(visit, work, () => callAndShape(visit, work, tool, args));
-  return askForStep(visit, work, args, hashJson(args)).then(
-    (refused) => refused ?? withRetry(visit, work, () => callAndShape(visit, work, tool, args)),
-  );
+function invokeWith(visit: VisitRun, call: PreparedCall, args: JsonObject): Awaitable<Performed> {
+  const { approval, retry, work } = call;
+  if (!approval && !retry) return callAndShape(visit, call, args);
+  const perform = (): Awaitable<Performed> => withRetry(visit, retry, () => callAndShape(visit, call, args));
+  return approval ? askForStep(visit, work, args, hashJson(args)).then((refused) => refused ?? perform()) : perform();
 }
 
 const giveResult = 'Give the result of the tool in the form asked for.';
 
-function callAndShape(visit: VisitRun, work: CallStep, tool: AnyTool, args: JsonObject): Awaitable<Performed> {
+function callAndShape(visit: VisitRun, call: PreparedCall, args: JsonObject): Awaitable<Performed> {
+  const { tool } = call;
   return next(makeCall(visit, tool, args), (known) =>
-    next(afterCall(visit, tool, args, 1, known), (called) => shapeCall(visit, work, tool, called)),
+    next(afterCall(visit, tool, args, 1, known), (result) => shapeCall(visit, call, result)),
   );
 }
 
-function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallResult): Awaitable<Performed> {
+function shapeCall(visit: VisitRun, { tool, schema }: PreparedCall, called: CallResult): Awaitable<Performed> {
   if (called === waiting) return waiting;
   if (!called.ok) return { kind: 'failed', error: called.error, soft: called.soft };
   const { value: raw } = called;
-  const schema = 'outputSchema' in work ? work.outputSchema : undefined;
   const shaped = shapeResult(visit, tool, raw, schema ? { task: giveResult, schema } : { task: giveResult });
   return next(shaped, (result): Performed => ({ kind: 'output', raw, result }));
 }
@@ -76,8 +75,11 @@ function shapeCall(visit: VisitRun, work: CallStep, tool: AnyTool, called: CallR
  * Tries again what failed without effect, as often as the step says. After a model failed, the work is gone through from
  * its beginning as after a crash: what is on record is given back, so that no call is made and no answer paid again.
  */
-function withRetry(visit: VisitRun, work: WorkStep, perform: () => Awaitable<Performed>): Awaitable<Performed> {
-  const policy = 'retry' in work ? work.retry : undefined;
+function withRetry(
+  visit: VisitRun,
+  policy: RetryPolicy | undefined,
+  perform: () => Awaitable<Performed>,
+): Awaitable<Performed> {
   return policy ? tryAgain(visit, policy, perform) : perform();
 }
 
