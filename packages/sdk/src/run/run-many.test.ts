@@ -211,4 +211,26 @@ describe('a batch', () => {
     process.off('unhandledRejection', listener);
     expect(stray).toEqual([]);
   });
+
+  it('whose items break off ends when all that was begun has come to rest', async () => {
+    let ended = 0;
+    const slow = tool({
+      id: 'double',
+      description: 'x',
+      argsSchema: z.object({ n: z.number() }),
+      readOnly: true,
+      async run({ n }) {
+        await sleep(20);
+        ended += 1;
+        return n;
+      },
+    });
+    const portia = clientOf({ tools: [slow], models: { execution } });
+    const source = function* () {
+      yield* items(2);
+      throw new Error('the table is gone');
+    };
+    await expect(portia.runMany(batchPlan, source(), {})).rejects.toThrow('the table is gone');
+    expect(ended).toBe(2);
+  });
 });

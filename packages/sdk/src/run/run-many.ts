@@ -68,29 +68,33 @@ export async function runMany(
   // The last item of a key: one that comes with the same key is next, and finds its run.
   const latest = new Map<string, Promise<void>>();
   let broken: { readonly by: unknown } | undefined;
-  for await (const item of items) {
-    if (signal?.aborted || broken) break;
-    counts.total += 1;
-    const full: BatchItem = {
-      ...item,
-      ...(labels && { labels: { ...labels, ...item.labels } }),
-      ...(budget && { budget: { ...budget, ...item.budget } }),
-    };
-    const run = (): Promise<void> => runOne(full, runItem, signal, counts, onItem);
-    const ahead = latest.get(full.runKey);
-    const running = (ahead ? ahead.then(() => (broken ? undefined : run())) : run())
-      .catch((error: unknown) => {
-        broken ??= { by: error };
-      })
-      .finally(() => {
-        inFlight.delete(running);
-        if (latest.get(full.runKey) === running) latest.delete(full.runKey);
-      });
-    inFlight.add(running);
-    latest.set(full.runKey, running);
-    if (inFlight.size >= concurrency) await Promise.race(inFlight);
+  try {
+    for await (const item of items) {
+      if (signal?.aborted || broken) break;
+      counts.total += 1;
+      const full: BatchItem = {
+        ...item,
+        ...(labels && { labels: { ...labels, ...item.labels } }),
+        ...(budget && { budget: { ...budget, ...item.budget } }),
+      };
+      const run = (): Promise<void> => runOne(full, runItem, signal, counts, onItem);
+      const ahead = latest.get(full.runKey);
+      const running = (ahead ? ahead.then(() => (broken ? undefined : run())) : run())
+        .catch((error: unknown) => {
+          broken ??= { by: error };
+        })
+        .finally(() => {
+          inFlight.delete(running);
+          if (latest.get(full.runKey) === running) latest.delete(full.runKey);
+        });
+      inFlight.add(running);
+      latest.set(full.runKey, running);
+      if (inFlight.size >= concurrency) await Promise.race(inFlight);
+    }
+  } finally {
+    // Also when the items break off: nothing runs on behind the back of whoever is told.
+    await Promise.all(inFlight);
   }
-  await Promise.all(inFlight);
   if (broken) throw broken.by;
   return counts;
 }
