@@ -189,7 +189,7 @@ export interface Form {
 export interface Content {
   /**
    * The value with every reference in it replaced by what it stands for: once, whatever that looks like. `found` has
-   * what there is, in the order of the references. What it gives is made anew each time.
+   * what there is, in the order of the references. What it gives is frozen, and made anew each time.
    * @throws PortiaError `REFERENCE_MISSING` naming the step or input that has no value, unless the reference is optional.
    */
   fill(found: Found): JsonValue | undefined;
@@ -270,8 +270,8 @@ class ListForm implements Content {
     this.#items = items;
   }
 
-  fill(found: Found): JsonValue[] {
-    return this.#items.map((item) => item.fill(found) ?? null);
+  fill(found: Found): readonly JsonValue[] {
+    return Object.freeze(this.#items.map((item) => item.fill(found) ?? null));
   }
 }
 
@@ -284,7 +284,7 @@ class ObjectForm implements Content {
     this.#parts = parts;
   }
 
-  fill(found: Found): Record<string, JsonValue> {
+  fill(found: Found): Readonly<Record<string, JsonValue>> {
     const filled: Record<string, JsonValue> = {};
     for (let place = 0; place < this.#keys.length; place += 1) {
       const key = this.#keys[place] as string;
@@ -295,7 +295,7 @@ class ObjectForm implements Content {
         Object.defineProperty(filled, key, { value, enumerable: true, writable: true, configurable: true });
       else filled[key] = value;
     }
-    return filled;
+    return Object.freeze(filled);
   }
 }
 

@@ -4,9 +4,12 @@ import { answerAndResume, clientOf } from '../../test/lib/engine.ts';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
 import { UserVerificationClarification } from '../core/clarification.ts';
+import { ToolHardError, ToolSoftError } from '../core/errors.ts';
 import type { PlanRun } from '../core/plan-run.ts';
+import type { Tool } from '../core/tool.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
+import { fakeClock } from '../testing/fake-clock.ts';
 import { scriptedModel } from '../testing/scripted-model.ts';
 import { tool } from '../tool/tool.ts';
 import type { ExecutionHooks } from './hooks.ts';
@@ -167,5 +170,94 @@ describe('a function that is to say yes or no, and says neither', () => {
     }
     const asked = 'NEED_CLARIFICATION';
     expect(states).toEqual([asked, 'COMPLETE', asked, asked, asked]);
+  });
+});
+
+describe('a call of a builder step', () => {
+  it('gets frozen arguments: it changes neither the record nor what its next attempt is given', async () => {
+    const given: unknown[] = [];
+    const plan = new PlanBuilderV2('frozen')
+      .functionStep({
+        args: { rows: [{ at: 1 }] },
+        readOnly: true,
+        retry: { maxAttempts: 2, delayMs: 0 },
+        function(args) {
+          given.push(structuredClone(args));
+          const isChanged =
+            Reflect.set(args, 'more', 1) || Reflect.set(args.rows, 1, 2) || Reflect.set(args.rows[0] ?? {}, 'at', 2);
+          if (given.length === 1) throw new ToolSoftError('busy');
+          return isChanged;
+        },
+      })
+      .build();
+    const run = await client().runPlan(plan);
+    expect([run.outputs.finalOutput?.value, given]).toEqual([false, [{ rows: [{ at: 1 }] }, { rows: [{ at: 1 }] }]]);
+  });
+
+  it('of a tool that is a class finds what is private to it, also with a time-out of the step', async () => {
+    class Clock implements Tool<never, number> {
+      readonly id = 'clock';
+      readonly name = 'Clock';
+      readonly description = 'Says what time it is';
+      readonly readOnly = true;
+      readonly #now = 12;
+      run(): number {
+        return this.#now;
+      }
+    }
+    const plan = new PlanBuilderV2('time').invokeToolStep({ tool: new Clock(), timeoutMs: 5_000 }).build();
+    const run = await client().runPlan(plan);
+    expect([run.error, run.outputs.finalOutput?.value]).toEqual([undefined, 12]);
+  });
+
+  it('has a signal that is let go of when the call has ended', async () => {
+    const signals: AbortSignal[] = [];
+    const stop = new AbortController();
+    const plan = new PlanBuilderV2('signals')
+      .parallel({ onFailure: 'abort', concurrency: 1 })
+      .branch()
+      .functionStep({ readOnly: true, function: (_args, { signal }) => signals.push(signal) })
+      .functionStep({ readOnly: true, function: (_args, { signal }) => signals.push(signal) })
+      .branch()
+      .functionStep({
+        readOnly: true,
+        function(_args, { signal }) {
+          signals.push(signal);
+          stop.abort();
+          throw new ToolHardError('no');
+        },
+      })
+      .endParallel()
+      .build();
+    await client().runPlan(plan, { signal: stop.signal });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, true]);
+  });
+
+  it('is not waited for between its attempts, nor is a sleep, when its block is aborted', async () => {
+    const plan = new PlanBuilderV2('abort')
+      .parallel({ onFailure: 'abort' })
+      .branch()
+      .functionStep({
+        readOnly: true,
+        retry: { maxAttempts: 2, delayMs: 60_000 },
+        function() {
+          throw new ToolSoftError('busy');
+        },
+      })
+      .branch()
+      .sleep({ ms: 1_900 })
+      .branch()
+      .functionStep({
+        readOnly: true,
+        async function() {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          throw new ToolHardError('no');
+        },
+      })
+      .endParallel()
+      .build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage() }), clock: fakeClock() });
+    const run = await portia.runPlan(plan);
+    expect([run.state, run.error?.message]).toEqual(['FAILED', 'no']);
   });
 });

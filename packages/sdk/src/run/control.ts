@@ -172,7 +172,7 @@ async function enterSubPlan(
   instruction: Extract<ControlInstruction, { op: 'sub-plan' }>,
 ): Promise<Move> {
   const { defaults, index } = instruction;
-  const bound = await resolveArgs(visit, instruction.inputs);
+  const bound = { ...(await resolveArgs(visit, instruction.inputs)) };
   for (const { name, schema } of instruction.checks) {
     const value = bound[name];
     if (value !== undefined && schema) bound[name] = await fittingInput(name, schema, value);

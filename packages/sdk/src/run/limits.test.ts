@@ -181,4 +181,51 @@ describe('a limit', () => {
     expect(at.slice(0, 3).every((when) => when < 60_000)).toBe(true);
     expect(at[3]).toBeGreaterThanOrEqual(60_000);
   });
+
+  it('holds nobody who is told to stop', async () => {
+    let end = (): void => {};
+    let begun = (): void => {};
+    const isUnderWay = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const busy = tool({
+      id: 'busy',
+      description: 'takes as long as it likes',
+      readOnly: true,
+      run: () =>
+        new Promise<string>((resolve) => {
+          end = () => resolve('done');
+          begun();
+        }),
+    });
+    const one = new PlanBuilderV2('one').invokeToolStep({ tool: { ...busy, maxConcurrency: 1 } }).build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage() }) });
+    const first = portia.runPlan(one);
+    await isUnderWay;
+    const stopped = await portia.runPlan(one, { signal: AbortSignal.timeout(20) });
+    expect(stopped.state).toBe('IN_PROGRESS');
+    end();
+    expect((await first).state).toBe('COMPLETE');
+    // The place it stood in the queue for went on to the next one.
+    const third = portia.resume({ planRunId: stopped.id });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    end();
+    expect((await third).state).toBe('COMPLETE');
+  });
+
+  it('per minute is not used up by those who were told to stop while they waited', async () => {
+    const clock = fakeClock(0);
+    let calls = 0;
+    const paced = tool({ id: 'paced', description: 'x', readOnly: true, run: () => (calls += 1) });
+    const one = new PlanBuilderV2('one').invokeToolStep({ tool: { ...paced, perMinute: 1 } }).build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage() }), clock });
+    await portia.runPlan(one);
+    const waits = portia.runPlan(one);
+    const stopped = await portia.runPlan(one, { signal: AbortSignal.timeout(20) });
+    expect([stopped.state, calls]).toEqual(['IN_PROGRESS', 1]);
+    await clock.advance(60_000);
+    expect([(await waits).state, calls]).toEqual(['COMPLETE', 2]);
+    await clock.advance(60_000);
+    expect((await portia.resume({ planRunId: stopped.id })).state).toBe('COMPLETE');
+  });
 });

@@ -52,6 +52,28 @@ export class Places {
   }
 }
 
+/** What is waited for, or the reason of the signal at once; `late` hears of what nobody waits for any more. */
+async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  late: (value: T) => void = () => {},
+): Promise<T> {
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } catch (error) {
+    void work.then(late, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 const minute = 60_000;
 
 /** Lets so many through in any minute, in the order they came. */
@@ -69,11 +91,12 @@ class Pace {
   pass(signal: AbortSignal): Promise<void> {
     const mine = this.#last.then(() => this.#wait(signal));
     this.#last = mine.catch(() => undefined);
-    return mine;
+    return unlessAborted(mine, signal);
   }
 
   async #wait(signal: AbortSignal): Promise<void> {
     for (;;) {
+      signal.throwIfAborted();
       const now = this.#clock.now();
       this.#passed = this.#passed.filter((at) => at > now - minute);
       if (this.#passed.length < this.#perMinute) {
@@ -107,9 +130,8 @@ export class ToolLimits {
   /** Resolves when the tool may be called; the way to say that the call has ended. Rejects when the signal is aborted. */
   async enter(tool: AnyTool, signal: AbortSignal): Promise<() => void> {
     const { gate, pace } = this.#limitOf(tool);
-    const leave = gate ? await gate.enter() : () => {};
+    const leave = gate ? await unlessAborted(gate.enter(), signal, (late) => late()) : () => {};
     try {
-      signal.throwIfAborted();
       await pace?.pass(signal);
       return leave;
     } catch (error) {

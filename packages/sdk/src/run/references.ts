@@ -70,8 +70,11 @@ export async function resolveText(at: Place, value: unknown): Promise<string> {
 }
 
 /** Resolved arguments; those that are optional and missing are left out. */
-export function resolveArgs(at: Place, args: Readonly<Record<string, unknown>>): Awaitable<Record<string, JsonValue>> {
-  return resolve(at, args) as Awaitable<Record<string, JsonValue>>;
+export function resolveArgs(
+  at: Place,
+  args: Readonly<Record<string, unknown>>,
+): Awaitable<Readonly<Record<string, JsonValue>>> {
+  return resolve(at, args) as Awaitable<Readonly<Record<string, JsonValue>>>;
 }
 
 function lookUp(at: Place, source: Source): Awaitable<JsonValue | undefined> {

@@ -17,7 +17,7 @@ import { knownPlan } from './plan-shelf.ts';
 import { CallContext, isRepeatable } from './tool-context.ts';
 import { ModelQuestion } from './model-hooks.ts';
 import { askAfterHook, askBeforeHook, outputAsShown, refused } from './tool-hooks.ts';
-import { type Failure, failureToRetry, waitForNextAttempt } from './tool-retry.ts';
+import { brokenOff, type Failure, failureToRetry, waitForNextAttempt } from './tool-retry.ts';
 import type { VisitRun } from './visit-run.ts';
 import { type Waiting, waiting } from './waiting.ts';
 
@@ -217,7 +217,7 @@ function nextNumber(visit: VisitRun, tool: AnyTool, call: CallState, n: number):
 async function performInTurn(attempt: Attempt): Promise<CallResult | Answered> {
   const { visit, tool } = attempt;
   try {
-    attempt.leave = await visit.run.runtime.toolLimits.enter(tool, visit.driver.signal);
+    attempt.leave = await visit.run.runtime.toolLimits.enter(tool, brokenOff(visit));
   } catch {
     return notMade(attempt);
   }
@@ -329,6 +329,7 @@ function readOutcome(attempt: Attempt, guarded: Guarded<unknown>): Awaitable<Cal
 function keep(attempt: Attempt, guarded: Guarded<unknown>, settled: Settled): Awaitable<CallResult | Answered> {
   const { visit, tool, number, context } = attempt;
   attempt.ms = Math.round(performance.now() - attempt.started);
+  context.close();
   const failure = tool.retry && failureToRetry(visit, tool, number, guarded, settled);
   if (!context.changedEndUser) return goOn(attempt, settled, failure);
   return context.saveEndUser().then(() => goOn(attempt, settled, failure));

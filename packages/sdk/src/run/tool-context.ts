@@ -22,6 +22,8 @@ export class CallContext implements ToolRunContext {
   readonly #n: number;
   readonly #attempt: number;
   #controller: AbortController | undefined;
+  /** Ends what its signal listens to. */
+  #unlisten: (() => void) | undefined;
   #timedOut = false;
   #key: string | undefined;
   #asked = 0;
@@ -73,12 +75,26 @@ export class CallContext implements ToolRunContext {
       const { driver } = this.#visit;
       if (this.#timedOut) controller.abort(new Error('the tool call timed out'));
       else if (driver.ending) controller.abort(driver.signal.reason);
-      else driver.whenEnding(() => controller.abort(driver.signal.reason));
-      const { abort } = this.#visit;
-      if (abort?.aborted) controller.abort(abort.reason);
-      else abort?.addEventListener('abort', () => controller.abort(abort.reason), { once: true });
+      else this.#listen(controller);
     }
     return this.#controller.signal;
+  }
+
+  #listen(controller: AbortController): void {
+    const { driver, abort } = this.#visit;
+    const ofRun = driver.whenEnding(() => controller.abort(driver.signal.reason));
+    const ofBlock = (): void => controller.abort(abort?.reason);
+    if (abort?.aborted) ofBlock();
+    else abort?.addEventListener('abort', ofBlock);
+    this.#unlisten = () => {
+      ofRun();
+      abort?.removeEventListener('abort', ofBlock);
+    };
+  }
+
+  /** The call is over: the run and its block outlive it, and are not to hold on to it. */
+  close(): void {
+    this.#unlisten?.();
   }
 
   model(name?: string | readonly string[]): Model {

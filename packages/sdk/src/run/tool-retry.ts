@@ -75,16 +75,25 @@ export async function waitForNextAttempt(
   call: string,
   failure: Failure,
 ): Promise<boolean> {
-  const { driver, run, abort } = visit;
+  const { driver } = visit;
   if (!tool.readOnly && !tool.idempotent) {
     driver.emit({ type: 'tool-call-retry', ...visit.place, call, reason: failure.reason });
     if (failure.pauseMs > 0) await driver.commit();
   }
+  return failure.pauseMs > 0 ? pause(visit, failure.pauseMs) : !visit.ending;
+}
+
+/** Lets time pass; `false` when the work is broken off meanwhile. */
+export async function pause(visit: VisitRun, ms: number): Promise<boolean> {
   try {
-    const signal = abort ? AbortSignal.any([driver.signal, abort]) : driver.signal;
-    if (failure.pauseMs > 0) await run.runtime.clock.sleep(failure.pauseMs, signal);
+    await visit.run.runtime.clock.sleep(ms, brokenOff(visit));
   } catch {
     return false;
   }
   return !visit.ending;
+}
+
+/** Aborted when the work of a step is broken off: the run ends, or the block it stands in. */
+export function brokenOff({ driver, abort }: VisitRun): AbortSignal {
+  return abort ? AbortSignal.any([driver.signal, abort]) : driver.signal;
 }

@@ -26,7 +26,7 @@ export interface ToolOptions {
 
 /** A copy of a tool with other fields; its functions still run on the original, so classes keep their `this`. */
 export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
-  const { ready, reconcile, close } = tool;
+  const { ready, reconcile, close, formOf } = tool;
   const copy: AnyTool = {
     ...tool,
     id: tool.id,
@@ -46,6 +46,7 @@ export function derive(tool: AnyTool, changes: Partial<AnyTool>): AnyTool {
     perMinute: tool.perMinute,
     ...(ready && { ready: (context) => ready.call(tool, context) }),
     ...(reconcile && { reconcile: (args, context) => reconcile.call(tool, args, context) }),
+    ...(formOf && { formOf: (question) => formOf.call(tool, question) }),
     ...(close && { close: () => close.call(tool) }),
     run: (args, context) => tool.run(args, context),
     ...changes,

@@ -14,6 +14,7 @@ import type { Schema } from '../../core/schema.ts';
 import { checked, wordsFor } from '../agents/step-result.ts';
 import { resolve, resolveText } from '../references.ts';
 import type { Performed } from './performed.ts';
+import { pause } from '../tool-retry.ts';
 import { stepApprovalKey, type VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 
@@ -126,12 +127,7 @@ export async function performSleep(visit: VisitRun, work: Of<'sleep'>): Promise<
   const left = until - driver.now();
   if (left <= 0) return done(null);
   if (left > longestNap) return waiting;
-  try {
-    await visit.run.runtime.clock.sleep(left, driver.signal);
-  } catch {
-    return waiting;
-  }
-  return done(null);
+  return (await pause(visit, left)) ? done(null) : waiting;
 }
 
 /** Asks for the approval of a step, where it wants one; gives what stands in its way, if anything does. */

@@ -8,6 +8,7 @@ import { shapeResult } from '../agents/step-result.ts';
 import type { PreparedCall } from '../prepared.ts';
 import { fillIn } from '../references.ts';
 import { afterCall, type CallResult, makeCall, next } from '../tool-call.ts';
+import { pause } from '../tool-retry.ts';
 import type { VisitRun } from '../visit-run.ts';
 import { waiting } from '../waiting.ts';
 import { performLlm, performReAct, performSingleToolAgent } from './agents.ts';
@@ -89,10 +90,10 @@ async function tryAgain(
   perform: () => Awaitable<Performed>,
 ): Promise<Performed> {
   let attempt = 1;
-  for (let failures = 0, pause = delayMs; ; pause *= backoff) {
+  for (let failures = 0, pauseMs = delayMs; ; pauseMs *= backoff) {
     const performed = await attemptOnce(visit, perform);
     if (performed === waiting || performed.kind !== 'failed' || !performed.soft) return performed;
-    if (attempt + failures >= maxAttempts || visit.driver.ending) return performed;
+    if (attempt + failures >= maxAttempts || visit.ending) return performed;
     if (performed.again) {
       failures += 1;
       attempt = 1;
@@ -101,11 +102,7 @@ async function tryAgain(
     } else {
       attempt += 1;
     }
-    try {
-      await visit.run.runtime.clock.sleep(pause, visit.driver.signal);
-    } catch {
-      return waiting;
-    }
+    if (!(await pause(visit, pauseMs))) return waiting;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { WorkStep } from '../../core/program.ts';
 import type { AnyTool } from '../../core/tool.ts';
+import { derive } from '../../tool/foreign.ts';
 import type { ToolRegistry } from '../../tool/registry.ts';
 
 /** The tool a step names, from the registry or as the plan brought it. @throws PortiaError `TOOL_NOT_FOUND`. */
@@ -32,7 +33,7 @@ export function withTimeout(tool: AnyTool, timeoutMs: number | undefined): AnyTo
   timed.set(tool, known);
   let derived = known.get(timeoutMs);
   if (!derived) {
-    derived = Object.create(tool, { timeoutMs: { value: timeoutMs, enumerable: true } }) as AnyTool;
+    derived = derive(tool, { timeoutMs });
     known.set(timeoutMs, derived);
   }
   return derived;
