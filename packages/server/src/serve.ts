@@ -102,7 +102,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const desks = new Map<string, SignInDesk>();
   let publicUrl = '';
   const desk = (organisation: string): SignInDesk => {
-    const known = desks.get(organisation) ?? new SignInDesk(organisation, secrets, () => publicUrl);
+    const known = desks.get(organisation) ?? new SignInDesk(organisation, secrets, log, () => publicUrl);
     desks.set(organisation, known);
     return known;
   };

@@ -27,7 +27,7 @@ export class SignInDesk {
   readonly doors: ServerDoors;
   readonly #servers = new Map<string, HttpServer>();
 
-  constructor(organisation: string, secrets: SqlSecrets, publicUrl: () => string) {
+  constructor(organisation: string, secrets: SqlSecrets, log: ServerLog, publicUrl: () => string) {
     const store = secrets.of(organisation);
     this.doors = {
       organisation,
@@ -38,7 +38,10 @@ export class SignInDesk {
         const spec: HttpServer = { ...server, secrets: store, ...(oauth && { oauth: { ...oauth, redirectUrl } }) };
         // Before it is listed: that may need somebody to sign in.
         if (oauth) this.#servers.set(spec.serverName, spec);
-        return Registry.fromStreamableHttpConnection(spec);
+        const tools = await Registry.fromStreamableHttpConnection(spec);
+        for (const { server: name, reason } of tools.skippedServers)
+          log.warn({ organisation, server: name, reason }, 'an MCP server is left out: its tools are missing');
+        return tools;
       },
     };
   }

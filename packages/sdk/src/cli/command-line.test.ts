@@ -348,3 +348,23 @@ describe('an unforeseen failure', () => {
     expect((await cli('tools', 'list', '--tools', 'fault.mjs')).err).toContain('fault.mjs');
   });
 });
+
+it('an optional MCP server that cannot be used is left out, and people are told; any other fails the command', async () => {
+  const gone = { command: process.execPath, args: ['-e', 'process.exit(1)'] };
+  const told = 'the MCP server "gone" cannot be used';
+  const list = (optional: boolean): ReturnType<typeof cli> => {
+    writeFileSync('mcp.json', JSON.stringify({ mcpServers: { gone: { ...gone, optional } } }));
+    return cli('tools', 'list', '--mcp-config', 'mcp.json');
+  };
+  const listed = await list(true);
+  expect([listed.code, listed.out]).toEqual([0, expect.stringContaining('calculator_tool')]);
+  expect(listed.err).toContain(`left out: ${told}`);
+  const checks = json((await cli('doctor', '--json', '--mcp-config', 'mcp.json')).out).checks;
+  expect(checks).toContainEqual({ name: 'tools', state: 'off', says: expect.stringContaining(told) });
+  const failed = await list(false);
+  expect([failed.code, failed.out]).toEqual([1, '']);
+  expect(failed.err).toContain('mark it optional: true');
+  const looked = json((await cli('doctor', '--json', '--mcp-config', 'mcp.json')).out).checks;
+  expect(looked).toContainEqual({ name: 'tools', state: 'problem', says: expect.stringContaining(told) });
+  expect(looked.map(({ name }: { name: string }) => name)).toContain('store');
+});

@@ -1,13 +1,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { plainLine } from '../clarify/plain-text.ts';
 import type { Portia, PortiaOptions } from '../client.ts';
 import type { Config } from '../config/config.ts';
 import { ensureError } from '../core/errors.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
-import type { Context } from './command.ts';
+import type { Context, Io } from './command.ts';
 import { type Input, usageError } from './input.ts';
+import { writeLines } from './output.ts';
 import { mustBeThere, ownSettings } from './store-settings.ts';
 
 /** Reads `.env` of the working directory into the environment, where there is one; what is set already stays. */
@@ -28,14 +30,17 @@ export async function configOf(input: Input, more: Readonly<Record<string, unkno
   return Config.fromDefault(await ownSettings(input, more));
 }
 
-/** The tools of a command, with those of its MCP servers. Closing them is the caller's: `closeTools`, or the client's. */
-export async function toolsOf(input: Input, config: Config): Promise<ToolRegistry> {
+/**
+ * The tools of a command, with those of its MCP servers; `tell` hears of each that is left out. Closing them is the
+ * caller's: `closeTools`, or the client's.
+ */
+export async function toolsOf(input: Input, config: Config, tell: (leftOut: string) => void): Promise<ToolRegistry> {
   const tools = await ownTools(input, config);
   const file = input.text('mcp-config');
-  return file === undefined ? tools : tools.plus(await mcpTools(file));
+  return file === undefined ? tools : tools.plus(await mcpTools(file, tell));
 }
 
-async function mcpTools(file: string): Promise<ToolRegistry> {
+async function mcpTools(file: string, tell: (leftOut: string) => void): Promise<ToolRegistry> {
   let config: string;
   try {
     config = readFileSync(file, 'utf8');
@@ -46,7 +51,16 @@ async function mcpTools(file: string): Promise<ToolRegistry> {
     );
   }
   const { McpToolRegistry } = await import('../tool/mcp/registry.ts');
-  return McpToolRegistry.fromConfig(config);
+  const tools = await McpToolRegistry.fromConfig(config);
+  for (const { reason } of tools.skippedServers) tell(`left out: ${reason}`);
+  for (const { server, name, reason } of tools.skipped)
+    tell(`left out: the tool ${JSON.stringify(name)} of the MCP server ${JSON.stringify(server)}: ${reason}`);
+  return tools;
+}
+
+/** Tells people what is left out. */
+export function tellOn({ err }: Io): (leftOut: string) => void {
+  return (leftOut) => writeLines(err, [plainLine(leftOut)]);
 }
 
 /** Those whose keys are set, all example tools, or those of a module. */
@@ -93,19 +107,19 @@ async function toolsOfModule(path: string): Promise<ToolRegistry> {
 
 /** The client of a command. Closing it is the caller's. */
 async function openClient(
-  { input, reads }: Pick<Context, 'input' | 'reads'>,
+  { input, io, reads }: Pick<Context, 'input' | 'io' | 'reads'>,
   options: Omit<PortiaOptions, 'config' | 'tools'> = {},
 ): Promise<Portia> {
   loadEnvironment(input);
   const { Portia } = await import('../client.ts');
   const config = await configOf(input);
   if (reads && input.text('storage') !== undefined) mustBeThere(config);
-  return new Portia({ config, tools: await toolsOf(input, config), ...options });
+  return new Portia({ config, tools: await toolsOf(input, config, tellOn(io)), ...options });
 }
 
 /** Opens a client, works with it and closes it. */
 export async function withClient<T>(
-  context: Pick<Context, 'input' | 'reads'>,
+  context: Pick<Context, 'input' | 'io' | 'reads'>,
   work: (portia: Portia) => Promise<T>,
   options?: Omit<PortiaOptions, 'config' | 'tools'>,
 ): Promise<T> {

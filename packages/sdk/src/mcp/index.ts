@@ -1,5 +1,5 @@
 // MCP servers as tools
-export { McpToolRegistry, type ConfigEnv, type SkippedTool } from '../tool/mcp/registry.ts';
+export { McpToolRegistry, type ConfigEnv, type SkippedServer, type SkippedTool } from '../tool/mcp/registry.ts';
 export type { McpServer } from '../tool/mcp/server.ts';
 export type { McpConfig, McpConfigServer } from '../tool/mcp/config.ts';
 export type { HttpServer, McpServerOptions, SamplingLimits, StdioServer } from '../tool/mcp/server-options.ts';

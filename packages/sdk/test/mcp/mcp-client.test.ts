@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -318,5 +319,60 @@ describe('over HTTP', () => {
     await expect(call(registry, 'mcp:remote:echo', { message: 'two' })).rejects.toThrow();
     await start(transport, port);
     expect(await call(registry, 'mcp:remote:echo', { message: 'three' })).toBe('Echo: three');
+  });
+});
+
+describe('several servers of which one cannot be used', () => {
+  const gone = { command: process.execPath, args: ['-e', 'setTimeout(() => process.exit(1), 1000)'] };
+  /** A server that writes down which process it is. */
+  function noting(file: string): { command: string; args: string[]; env: Record<string, string> } {
+    const { command, args = [], env = {} } = payments(worlds.fresh().url);
+    const note = `require('node:fs').writeFileSync(process.env.PID_FILE, String(process.pid)); import(process.argv[1])`;
+    return { command, args: ['-e', note, ...args], env: { ...env, PID_FILE: file } };
+  }
+  const isThere = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+
+  it('fail with the name of that one and how to go without it, and the others are closed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portia-mcp-'));
+    try {
+      const file = join(folder, 'pid');
+      const making = McpToolRegistry.fromConfig({ mcpServers: { good: noting(file), gone } });
+      await expect(making).rejects.toMatchObject({
+        code: 'MCP_FAILED',
+        message: expect.stringContaining('the MCP server "gone" cannot be used: '),
+        hint: expect.stringContaining('mark it optional: true'),
+      });
+      const pid = Number(readFileSync(file, 'utf8'));
+      await expect.poll(() => isThere(pid)).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('give the tools of the others where it is optional, and say which is left out and why', async () => {
+    const world = worlds.fresh();
+    const talker = createHttpServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await once(talker, 'listening');
+    try {
+      const { serverName: _, ...good } = payments(world.url);
+      const url = `http://127.0.0.1:${(talker.address() as AddressInfo).port}/mcp`;
+      const mcpServers = { talker: { url, optional: true }, good, gone: { ...gone, optional: true } };
+      const registry = await McpToolRegistry.fromConfig({ mcpServers });
+      open.push(registry);
+      expect(registry.has('mcp:good:create_refund')).toBe(true);
+      expect(registry.skippedServers).toEqual([
+        { server: 'talker', reason: expect.stringContaining('the MCP server "talker" cannot be used: ') },
+        { server: 'gone', reason: expect.stringContaining('the MCP server "gone" cannot be used: ') },
+      ]);
+      expect((await registry.refreshed()).skippedServers.map(({ server }) => server)).toEqual(['talker', 'gone']);
+    } finally {
+      talker.close();
+    }
   });
 });

@@ -57,7 +57,7 @@ async function look(input: Input): Promise<Check[]> {
       ...packageChecks(),
       ...keyChecks(config),
       modelCheck(config),
-      await toolCheck(input, config),
+      ...(await toolChecks(input, config)),
       await storeCheck(config),
     );
   } catch (error) {
@@ -128,10 +128,15 @@ function modelCheck({ models }: Config): Check {
   return { name: 'model', state: 'ok', says: modelNames(model) };
 }
 
-async function toolCheck(input: Input, config: Config): Promise<Check> {
-  const tools = await toolsOf(input, config);
-  await closeTools(tools);
-  return { name: 'tools', state: 'ok', says: tools.toolIds().join(', ') };
+async function toolChecks(input: Input, config: Config): Promise<Check[]> {
+  const leftOut: Check[] = [];
+  try {
+    const tools = await toolsOf(input, config, (says) => leftOut.push({ name: 'tools', state: 'off', says }));
+    await closeTools(tools);
+    return [{ name: 'tools', state: 'ok', says: tools.toolIds().join(', ') }, ...leftOut];
+  } catch (error) {
+    return [{ name: 'tools', state: 'problem', says: ensureError(error).message }];
+  }
 }
 
 async function storeCheck(config: Config): Promise<Check> {

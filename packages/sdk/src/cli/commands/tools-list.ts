@@ -5,7 +5,7 @@ import { argsJsonSchemaOf } from '../../tool/tool.ts';
 import { closeTools } from '../../tool/close-tools.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
+import { configOf, loadEnvironment, tellOn, toolsOf } from '../open-client.ts';
 import { placeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
 import { effectCell, effectOf } from '../view/plan-table.ts';
@@ -19,7 +19,7 @@ export const toolsListCommand: Command = {
   options: { ...toolOptions, ...placeOptions },
   async run({ input, io, json }) {
     loadEnvironment(input);
-    const registry = await toolsOf(input, await configOf(input));
+    const registry = await toolsOf(input, await configOf(input), tellOn(io));
     await closeTools(registry);
     const tools = [...(registry.has(llmToolId) ? registry : registry.withTool(llmTool))];
     if (json) {

@@ -23,6 +23,7 @@ describe('a configuration of MCP servers', () => {
         remote: { url: 'https://example.com/mcp', headers: { authorization: `Bearer ${variable('KEY')}` } },
         old: { type: 'sse', url: 'https://example.com/sse' },
         off: { command: 'x', disabled: true },
+        spare: { command: 'x', optional: true },
       },
     };
     const servers = serversOf(JSON.stringify(config), { HOME: '/home/ada', KEY: 's3cret' });
@@ -30,6 +31,7 @@ describe('a configuration of MCP servers', () => {
       { transport: 'stdio', serverName: 'files', args: ['-y', 'files', '/home/ada'], env: { KEY: 's3cret' } },
       { transport: 'http', serverName: 'remote', headers: { authorization: 'Bearer s3cret' } },
       { transport: 'sse', serverName: 'old' },
+      { transport: 'stdio', serverName: 'spare', optional: true },
     ]);
     expect(serversOf({ servers: { a: { command: 'a' } } }, {})).toHaveLength(1);
   });
@@ -42,6 +44,9 @@ describe('a configuration of MCP servers', () => {
     expect(problem({ mcpServers: { a: { command: 1 } } })).toContain('mcpServers.a.command is not a text');
     expect(problem({ mcpServers: { a: { command: 'a', args: 'b' } } })).toContain('mcpServers.a.args is not a list');
     expect(problem({ mcpServers: { a: { command: 'a', env: { B: 1 } } } })).toContain('mcpServers.a.env.B');
+    expect(problem({ mcpServers: { a: { command: 'a', optional: 'yes' } } })).toContain(
+      'optional is not true or false',
+    );
     expect(problem({ mcpServers: { a: { url: 'nowhere' } } })).toContain('mcpServers.a.url is not a web address');
     const missing = problem({ mcpServers: { a: { command: variable('NOT_SET') } } });
     expect(missing).toContain(

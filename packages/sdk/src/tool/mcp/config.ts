@@ -19,6 +19,8 @@ export interface McpConfigServer {
   readonly url?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly disabled?: boolean | undefined;
+  /** Its tools are left out while it cannot be used, where else all fails. */
+  readonly optional?: boolean | undefined;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -45,7 +47,9 @@ function parse(text: string): unknown {
 
 function serverOf(serverName: string, server: Readonly<Record<string, unknown>>, env: Env): McpServerSpec {
   const where = `mcpServers.${serverName}`;
-  const { command, url, type } = server;
+  const { command, url, type, optional } = server;
+  if (optional !== undefined && typeof optional !== 'boolean') throw invalid(`${where}.optional is not true or false`);
+  const common = { serverName, ...(optional !== undefined && { optional }) };
   const text = (value: unknown, name: string): string => {
     if (typeof value !== 'string' || value === '') throw invalid(`${where}.${name} is not a text`);
     return filledIn(value, `${where}.${name}`, env);
@@ -60,7 +64,7 @@ function serverOf(serverName: string, server: Readonly<Record<string, unknown>>,
     if (!Array.isArray(args)) throw invalid(`${where}.args is not a list`);
     return {
       transport: 'stdio',
-      serverName,
+      ...common,
       command: text(command, 'command'),
       args: args.map((item, index) => (item === '' ? '' : text(item, `args.${index}`))),
       env: texts(server['env'], 'env'),
@@ -72,7 +76,7 @@ function serverOf(serverName: string, server: Readonly<Record<string, unknown>>,
   if (!URL.canParse(address)) throw invalid(`${where}.url is not a web address`);
   return {
     transport: type === 'sse' ? 'sse' : 'http',
-    serverName,
+    ...common,
     url: address,
     headers: texts(server['headers'], 'headers'),
   };

@@ -18,6 +18,12 @@ export interface SkippedTool {
   readonly reason: string;
 }
 
+/** An `optional` server that could not be used, and why. */
+export interface SkippedServer {
+  readonly server: string;
+  readonly reason: string;
+}
+
 /**
  * The tools of MCP servers. The set is what the servers listed when it was made, and does not change: what was planned
  * and approved with it stays what it was. A server's sessions are kept behind it; {@link McpToolRegistry.refreshed}
@@ -30,11 +36,14 @@ export class McpToolRegistry extends ToolRegistry {
   readonly servers: ReadonlyMap<string, McpServer>;
   /** Tools that could not be taken in. */
   readonly skipped: readonly SkippedTool[];
+  /** Servers marked `optional` that could not be used, whose tools are missing; {@link refreshed} asks them again. */
+  readonly skippedServers: readonly SkippedServer[];
 
-  private constructor(servers: readonly McpServer[], tools: readonly AnyTool[], skipped: readonly SkippedTool[]) {
-    super(tools);
+  private constructor(servers: readonly McpServer[], listings: readonly Listing[]) {
+    super(listings.flatMap(({ tools }) => tools));
     this.servers = new Map(servers.map((server) => [server.name, server]));
-    this.skipped = skipped;
+    this.skipped = listings.flatMap(({ skipped }) => skipped);
+    this.skippedServers = listings.flatMap(({ skippedServer }) => skippedServer ?? []);
   }
 
   /**
@@ -62,6 +71,7 @@ export class McpToolRegistry extends ToolRegistry {
   /**
    * The tools of all servers of a configuration as other MCP hosts have it: `{ mcpServers: { name: { command, args } } }`,
    * as an object or its JSON. `${NAME}` in it stands for a variable of the environment. `options` hold for all servers.
+   * One server that cannot be used fails all, unless it is marked `optional`.
    * @throws PortiaError `CONFIG_INVALID` saying what is wrong where; `CONFIG_NOT_FOUND` for a variable that is not set;
    * and what the servers fail with.
    */
@@ -81,9 +91,7 @@ export class McpToolRegistry extends ToolRegistry {
   }
 
   static async #listed(servers: readonly McpServer[]): Promise<McpToolRegistry> {
-    const skipped: SkippedTool[] = [];
-    const tools = await Promise.all(servers.map((server) => toolsOf(server, skipped)));
-    return new McpToolRegistry(servers, tools.flat(), skipped);
+    return new McpToolRegistry(servers, await Promise.all(servers.map(listingOf)));
   }
 
   /** The same servers, on the same sessions, with the tools they list now. */
@@ -112,7 +120,30 @@ export interface ConfigEnv {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-async function toolsOf(server: McpServer, skipped: SkippedTool[]): Promise<AnyTool[]> {
+/** What came of asking a server for its tools. */
+interface Listing {
+  readonly tools: readonly AnyTool[];
+  readonly skipped: readonly SkippedTool[];
+  readonly skippedServer?: SkippedServer;
+}
+
+/** The tools of a server; none of one that cannot be used and need not be. Somebody who has to sign in is no such reason. */
+async function listingOf(server: McpServer): Promise<Listing> {
+  try {
+    return await toolsOf(server);
+  } catch (error) {
+    if (!PortiaError.isInstance(error) || error.code !== 'MCP_FAILED') throw error;
+    const { code, message: reason, hint, cause } = error;
+    if (server.spec.optional !== true) {
+      const leaveOut = 'mark it optional: true to go without its tools while it cannot be used';
+      throw new PortiaError({ code, message: reason, hint: hint ? `${hint}; ${leaveOut}` : leaveOut, cause });
+    }
+    await server.release();
+    return { tools: [], skipped: [], skippedServer: { server: server.name, reason } };
+  }
+}
+
+async function toolsOf(server: McpServer): Promise<Listing> {
   const { onlyTools, resourceTools: wanted = false } = server.spec;
   const listed = (await listOrKept(server)).filter(({ name }) => onlyTools?.(name) ?? true);
   const ids = toolIds(
@@ -120,6 +151,7 @@ async function toolsOf(server: McpServer, skipped: SkippedTool[]): Promise<AnyTo
     listed.map(({ name }) => name),
   );
   const tools: AnyTool[] = [];
+  const skipped: SkippedTool[] = [];
   const taken = new Set<string>();
   for (const info of listed) {
     try {
@@ -134,7 +166,7 @@ async function toolsOf(server: McpServer, skipped: SkippedTool[]): Promise<AnyTo
       skipped.push({ server: server.name, name: info.name, reason });
     }
   }
-  return wanted ? [...tools, ...resourceTools(server)] : tools;
+  return { tools: wanted ? [...tools, ...resourceTools(server)] : tools, skipped };
 }
 
 /** Where people must sign in first, the list that was kept is good enough until somebody has. */

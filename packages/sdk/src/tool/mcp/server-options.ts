@@ -5,6 +5,11 @@ import type { OAuthOptions } from './oauth-options.ts';
 export interface McpServerOptions {
   /** Milliseconds for connecting and for listing; 30,000 unless given. */
   readonly connectTimeoutMs?: number | undefined;
+  /**
+   * Whether a registry is made without the tools of this server when it cannot be reached or does not speak MCP; false
+   * unless given: then making the registry fails. What is left out stands in `skippedServers`.
+   */
+  readonly optional?: boolean | undefined;
   /** Milliseconds for a call of a tool; 60,000 unless given. Waiting for people does not count. */
   readonly toolCallTimeoutMs?: number | undefined;
   /** Only the tools for which it says yes become tools here; it is asked with the server's own name of the tool. */
