@@ -79,6 +79,7 @@ async function main() {
     run = await portia.resume({ planRun: run });
   }
   console.log(`${run.state}: ${run.outputs.finalOutput?.value}`);
+  console.log('Go on: docs/mcp.md, and docs/mcp-server.md for the other way round.');
   await portia.close();
 }
 

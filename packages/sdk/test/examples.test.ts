@@ -30,6 +30,7 @@ const stories: Readonly<Record<string, readonly string[]>> = {
     'The shop gives: mcp:shop:find_order, mcp:shop:refund',
     'MCP server shop: Why do you send A-7 back?\n  > too small',
     'COMPLETE: refund 1: 4200 cents (too small)',
+    'Go on: docs/mcp.md',
   ],
   'refund-approval.mjs': [
     'CLARIFICATION_FORBIDDEN',

@@ -16,7 +16,7 @@ export function waitingPage(): Page {
 const body = `
 <h1>Waiting for a person</h1>
 <form id="door" hidden>
-  <p>A key of an operator or a role, or a token of an end user. It is kept until this tab is closed.</p>
+  <p>A key of an admin, an operator or a role, or a token of an end user. It is kept until this tab is closed.</p>
   <label>Key <input id="key" type="password" autocomplete="off" required></label> <button>Show</button>
 </form>
 <p id="note" class="quiet" role="status"></p>
