@@ -4,6 +4,7 @@ import { PortiaError, ToolHardError, ToolSoftError } from '../core/errors.ts';
 import { isPlainObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { AnyTool, ReadyResponse, ToolReadyContext, ToolRunContext } from '../core/tool.ts';
 import { schemaFromJson } from '../plan/plan-record.ts';
+import { AnswerTooLong, readText } from './read-text.ts';
 import { ToolRegistry } from './registry.ts';
 import { tool } from './tool.ts';
 
@@ -21,6 +22,8 @@ export interface RemoteToolsOptions {
 const defaultSource = 'Portia remote tool';
 /** Milliseconds for everything but a call, which has the time of its tool. */
 const timeoutMs = 60_000;
+/** Bytes of an answer that are read: what a server of ours takes in a body. */
+const mostBytes = 32 * 1024 * 1024;
 
 /**
  * The tools that a server offers to runs that are driven elsewhere. A call happens there, once. When its answer is lost
@@ -162,9 +165,10 @@ class RemoteServer {
         signal,
         ...(json !== undefined && { body: JSON.stringify(json) }),
       });
-      text = await response.text();
+      text = await readText(response, mostBytes);
     } catch (cause) {
-      throw failed(`the server ${new URL(this.#endpoint).host} did not answer`, cause);
+      const said = cause instanceof AnswerTooLong ? `${cause.message}, which are not read` : 'did not answer';
+      throw failed(`the server ${new URL(this.#endpoint).host} ${said}`, cause);
     }
     try {
       return { status: response.status, body: JSON.parse(text) as unknown };

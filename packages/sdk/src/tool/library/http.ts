@@ -1,5 +1,6 @@
 import { ToolHardError, ToolSoftError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
+import { AnswerTooLong, readText } from '../read-text.ts';
 
 /** One request of a tool to a web service. */
 export interface ServiceRequest {
@@ -49,11 +50,11 @@ export async function askService(request: ServiceRequest): Promise<ServiceAnswer
       redirect: 'error',
       signal: AbortSignal.any([signal, timeout]),
     });
-    text = await readText(response, maxBytes, service);
+    text = await readText(response, maxBytes);
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted) throw new ToolSoftError(`${service} did not answer within ${timeoutMs / 1000} s`);
-    if (error instanceof ToolSoftError) throw error;
+    if (error instanceof AnswerTooLong) throw new ToolSoftError(`${service} ${error.message}`);
     throw new ToolSoftError(`${service} could not be reached: ${networkReason(error)}`);
   }
   refuseStatus(response.status, request);
@@ -76,19 +77,6 @@ function refuseStatus(status: number, { service, keyName }: ServiceRequest): voi
 function networkReason(error: unknown): string {
   const cause = error instanceof Error ? (error.cause as { readonly code?: unknown } | undefined) : undefined;
   return typeof cause?.code === 'string' ? cause.code : 'the request failed';
-}
-
-async function readText(response: Response, maxBytes: number, service: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  if (response.body) {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.byteLength;
-      if (size > maxBytes) throw new ToolSoftError(`${service} answered with more than ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Where keys come from: the option, else the environment at the time of the call. @throws ToolHardError without one. */

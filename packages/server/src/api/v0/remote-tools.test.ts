@@ -506,4 +506,25 @@ describe('the client of such tools', () => {
     });
     await expect(at(odd.url)).rejects.toMatchObject({ code: 'TOOL_FAILED' });
   });
+
+  it('reads no answer without end into its memory', { timeout: 60_000 }, async () => {
+    let sent = 0;
+    const endless = await overTheWire(async () => {
+      const body = new ReadableStream({
+        pull(controller) {
+          sent += 1;
+          // Far more than is read, and no more than a machine can hold.
+          if (sent > 200) controller.close();
+          else controller.enqueue(new Uint8Array(1024 * 1024).fill(32));
+        },
+      });
+      return new Response(body, { headers: { 'content-type': 'application/json' } });
+    });
+    await expect(remoteTools({ endpoint: endless.url })).rejects.toMatchObject({
+      code: 'TOOL_FAILED',
+      message: expect.stringContaining('answered with more than 33554432 bytes'),
+    });
+    expect(sent).toBeLessThan(100);
+    await endless.close();
+  });
 });
