@@ -1,7 +1,7 @@
 import { Config, type ConfigOptions, PortiaError } from 'portia-ts';
 import { isScope, type Scope } from './auth/principal.ts';
 import { type ApiKey, type ControlStore, defaultOrganisation } from './control/control-store.ts';
-import { openControl } from './control/open-control.ts';
+import { lookAtControl, openControl } from './control/open-control.ts';
 
 /** What is asked of {@link manageKeys}. */
 export type KeyRequest =
@@ -25,7 +25,8 @@ export type KeyAnswer = readonly (ApiKey & { readonly key?: string; readonly tok
  * @throws PortiaError `CONFIG_INVALID` for scopes and names that cannot be, `NOT_FOUND`.
  */
 export async function manageKeys(settings: ConfigOptions, request: KeyRequest): Promise<KeyAnswer> {
-  const control = await openControl(Config.fromDefault(settings));
+  const config = Config.fromDefault(settings);
+  const control = await (request.do === 'create' ? openControl(config) : lookAtControl(config));
   try {
     return await answer(control, request);
   } finally {

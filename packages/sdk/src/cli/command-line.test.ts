@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -222,6 +222,31 @@ describe('what is there', () => {
     });
   });
 
+  it('is looked at by doctor and keys list, which make none of what is not there', async () => {
+    const none = {
+      name: 'store',
+      state: 'off',
+      says: expect.stringContaining('none yet, the first run or plan makes'),
+    };
+    for (const storage of ['sqlite:a/x.db', 'disk:b']) {
+      const { code, out } = await cli('doctor', '--json', '--storage', storage);
+      expect([code, json(out).checks]).toEqual([0, expect.arrayContaining([expect.objectContaining(none)])]);
+      expect(await cli('keys', 'list', '--storage', storage)).toMatchObject({
+        code: 0,
+        err: expect.stringContaining('no keys here yet: portia-ts keys create makes one'),
+      });
+      expect(await cli('keys', 'revoke', 'key_1', '--storage', storage)).toMatchObject({ code: 1 });
+    }
+    expect(readdirSync('.')).toEqual([]);
+    vi.stubEnv('PORTIA_ENCRYPT_RUNS', 'true');
+    expect((await cli('doctor')).out).toMatch(/✗ store .*secretKey/);
+    vi.stubEnv('PORTIA_ENCRYPT_RUNS', undefined);
+    await cli('keys', 'create');
+    expect((await cli('keys', 'list')).out).toContain('made on the command line');
+    await cli('runs', 'list');
+    expect((await cli('doctor')).out).toContain('✓ store');
+  });
+
   it('calls one tool by hand, asks before effects, and refuses arguments that do not fit', async () => {
     const sum = await cli('tools', 'test', 'calculator_tool', '--args', '{"math_question":"6 * 7"}');
     expect([sum.code, json(sum.out)]).toEqual([0, 42]);
@@ -260,7 +285,7 @@ describe('what is there', () => {
     expect((await cli('doctor')).out).toContain('disk:from-env');
     expect((await cli('doctor', '--storage-dir', 'x')).out).toContain('disk:from-env');
     expect((await cli('doctor', '--storage', 'memory')).out).toContain('memory');
-    expect(existsSync('from-env')).toBe(true);
+    expect(existsSync('from-env')).toBe(false);
   });
 });
 

@@ -1,6 +1,9 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { ConfigOptions } from '../config/config-options.ts';
+import type { StorageChoice } from '../config/storage-choice.ts';
+import { ensureError, PortiaError } from '../core/errors.ts';
 import { loadServer } from '../server-package.ts';
 import { isPostgresUrl } from '../storage/postgres/url.ts';
 import { type Input, usageError } from './input.ts';
@@ -68,7 +71,36 @@ export async function ownSettings(input: Input, more: Readonly<Record<string, un
 
 /** @throws PortiaError `USAGE` for a file or a folder that is not there: opening it would make an empty store. */
 export function mustBeThere({ storage }: Config): void {
-  const place = storage.class === 'SQLITE' ? storage.file : storage.class === 'DISK' ? storage.dir : undefined;
-  if (place === undefined || place === ':memory:' || existsSync(place)) return;
+  const place = placeOf(storage);
+  if (place === undefined || existsSync(place)) return;
   throw usageError(`there is no store at ${place}`, 'name one that is there; nothing was made');
+}
+
+/** The file or the folder of a store that has one. */
+function placeOf(storage: StorageChoice): string | undefined {
+  const place = storage.class === 'SQLITE' ? storage.file : storage.class === 'DISK' ? storage.dir : undefined;
+  return place === ':memory:' ? undefined : place;
+}
+
+/**
+ * Whether opening a store would make it. @throws PortiaError `STORAGE_FAILED` where it could not be made, and what asking
+ * its database throws.
+ */
+export async function isYetToBeMade({ storage }: Config): Promise<boolean> {
+  if (storage.class === 'POSTGRES') {
+    const { isThere } = await import('../storage/postgres/is-there.ts');
+    return !(await isThere({ url: storage.url() }));
+  }
+  const place = placeOf(storage);
+  if (place === undefined || existsSync(place)) return false;
+  let folder = dirname(resolve(place));
+  while (!existsSync(folder)) folder = dirname(folder);
+  try {
+    if (!statSync(folder).isDirectory()) throw new Error('it is no folder');
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    const message = `it cannot be made in ${folder}: ${ensureError(cause).message}`;
+    throw new PortiaError({ code: 'STORAGE_FAILED', message, cause });
+  }
+  return true;
 }

@@ -12,12 +12,16 @@ export async function openControl(config: Config): Promise<ControlStore> {
     const { postgresSql } = await import('./postgres-sql.ts');
     return ControlStore.open(await postgresSql(storage.url()), config.secretKey);
   }
-  const inMemory = storage.class === 'MEMORY' || (storage.class === 'CUSTOM' && storage.name === 'memory');
-  const control = await ControlStore.open(
-    await sqliteSql(inMemory ? ':memory:' : controlFile(config)),
-    config.secretKey,
-  );
-  return control;
+  return ControlStore.open(await sqliteSql(isInMemory(config) ? ':memory:' : controlFile(config)), config.secretKey);
+}
+
+/** The same for what only looks: where there is none, an empty one that is kept nowhere. */
+export async function lookAtControl(config: Config): Promise<ControlStore> {
+  return ControlStore.open((await existing(config)) ?? (await sqliteSql(':memory:')), config.secretKey);
+}
+
+function isInMemory({ storage }: Config): boolean {
+  return storage.class === 'MEMORY' || (storage.class === 'CUSTOM' && storage.name === 'memory');
 }
 
 /** The organisations of a server, where there is one; nothing is made where there is none. */
@@ -38,7 +42,7 @@ async function existing(config: Config): Promise<Sql | undefined> {
     const { existingPostgresSql } = await import('./postgres-sql.ts');
     return existingPostgresSql(storage.url());
   }
-  if (storage.class !== 'SQLITE' && storage.class !== 'DISK') return undefined;
+  if (storage.class === 'CLOUD' || isInMemory(config)) return undefined;
   const file = controlFile(config);
   return existsSync(file) ? sqliteSql(file) : undefined;
 }

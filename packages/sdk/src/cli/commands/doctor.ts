@@ -12,6 +12,7 @@ import type { Input } from '../input.ts';
 import { configOf, loadEnvironment, toolsOf } from '../open-client.ts';
 import { modelOptions, placeOptions, toolOptions } from '../options.ts';
 import { writeJson, writeLines } from '../output.ts';
+import { isYetToBeMade } from '../store-settings.ts';
 import { pad } from '../view/text.ts';
 
 /** One thing that was looked at. */
@@ -140,7 +141,13 @@ async function toolChecks(input: Input, config: Config): Promise<Check[]> {
 }
 
 async function storeCheck(config: Config): Promise<Check> {
+  const { encryptRuns, secretKey } = config;
   try {
+    if (await isYetToBeMade(config)) {
+      // The key of one that will be encrypted is looked at all the same.
+      await openStorage({ storage: { class: 'MEMORY', name: 'memory' }, encryptRuns, secretKey });
+      return { name: 'store', state: 'off', says: `${config.storage.name}: none yet, the first run or plan makes it` };
+    }
     const storage = await openStorage(config);
     try {
       await storage.listRuns({ limit: 1 });

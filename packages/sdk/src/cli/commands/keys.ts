@@ -57,7 +57,7 @@ export const keysListCommand: Command = {
     const { io, json } = context;
     const keys = await ask(context, { do: 'list' });
     if (json) writeJson(io.out, { keys });
-    else if (keys.length === 0) writeLines(io.err, ['no keys here yet']);
+    else if (keys.length === 0) writeLines(io.err, ['no keys here yet: portia-ts keys create makes one']);
     else
       writeLines(
         io.out,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cli } from '../../../test/lib/command-line.ts';
 import { freshSchema, startPostgres, type TestPostgres } from '../../../test/lib/postgres.ts';
 import { fromCommit, toCommit } from '../../core/event.ts';
 import type { PlanRunUUID } from '../../core/ids.ts';
@@ -116,6 +117,20 @@ describe('postgres storage', () => {
       expect(plan).not.toMatch(/Seq Scan on run|Rows Removed by Filter: \d{3,}/);
     }
     await storage.close();
+  });
+
+  it('is looked at by doctor and made by none of that', async () => {
+    const schema = freshSchema();
+    const url = `${server.url}?schema=${schema}`;
+    const store = async (): Promise<unknown> => {
+      const { checks } = JSON.parse((await cli('doctor', '--json', '--no-env', '--storage', url)).out);
+      return checks.find(({ name }: { name: string }) => name === 'store');
+    };
+    expect(await store()).toMatchObject({ state: 'off', says: expect.stringContaining('none yet') });
+    const { rows } = await pool.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+    expect(rows).toEqual([]);
+    await (await postgresStorage(url)).close();
+    expect(await store()).toMatchObject({ state: 'ok' });
   });
 
   it('takes the schema from the address, too, and works for a user who may make none', async () => {
