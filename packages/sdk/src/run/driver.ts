@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { apply } from '../core/apply.ts';
 import type { Clock } from '../core/clock.ts';
 import { PortiaError } from '../core/errors.ts';
@@ -103,6 +104,8 @@ export class Driver {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
+      // Any number of calls may wait at once, for a limit or between attempts.
+      setMaxListeners(0, this.#controller.signal);
       if (this.cancelled || this.stopped) this.#controller.abort(this.#stopReason());
     }
     return this.#controller.signal;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Portia } from '../client.ts';
 import { Config } from '../config/config.ts';
-import { ToolHardError } from '../core/errors.ts';
+import { ToolHardError, ToolSoftError } from '../core/errors.ts';
 import { Plan } from '../core/plan.ts';
 import type { PlanV2 } from '../core/plan-v2.ts';
 import type { AnyTool } from '../core/tool.ts';
@@ -227,5 +227,35 @@ describe('a limit', () => {
     expect([(await waits).state, calls]).toEqual(['COMPLETE', 2]);
     await clock.advance(60_000);
     expect((await portia.resume({ planRunId: stopped.id })).state).toBe('COMPLETE');
+  });
+
+  it.each(['finish', 'abort'] as const)('makes no noise when many wait at once (%s)', async (onFailure) => {
+    const warnings: string[] = [];
+    const hear = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', hear);
+    let calls = 0;
+    const busy = tool({ id: 'busy', description: 'x', readOnly: true, run: (_args, { signal }) => signal.aborted });
+    const plan = new PlanBuilderV2('many')
+      .loop({ over: Array.from({ length: 20 }, (_, n) => n), concurrency: 20, onFailure })
+      .functionStep({
+        readOnly: true,
+        retry: { maxAttempts: 2, delayMs: 5 },
+        function(_args, { signal }) {
+          calls += 1;
+          if (calls <= 20) throw new ToolSoftError('busy');
+          return new Promise((resolve) => setTimeout(() => resolve(signal.aborted), 5));
+        },
+      })
+      .functionStep({
+        readOnly: true,
+        function: (_args, { signal }) => new Promise((resolve) => setTimeout(() => resolve(signal.aborted), 5)),
+      })
+      .invokeToolStep({ tool: { ...busy, maxConcurrency: 1 } })
+      .endLoop()
+      .build();
+    const run = await new Portia({ config: new Config({ storage: memoryStorage() }) }).runPlan(plan);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    process.off('warning', hear);
+    expect([run.state, warnings]).toEqual(['COMPLETE', []]);
   });
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PortiaError } from '../core/errors.ts';
 import type { RunError } from '../core/event.ts';
 import type { JsonValue } from '../core/json.ts';
@@ -83,6 +84,8 @@ class Siblings implements Around {
   constructor(around: Around, own: AbortSignal | undefined) {
     this.#around = around;
     this.abort = around.abort && own ? AbortSignal.any([around.abort, own]) : (own ?? around.abort);
+    // Any number of calls may listen at once.
+    if (this.abort) setMaxListeners(0, this.abort);
   }
 
   get stopping(): boolean {
