@@ -328,7 +328,14 @@ describe('a command line that is not understood', () => {
     [['run', 'x', '--tools', 'nowhere.mjs'], '--tools nowhere.mjs'],
     [['run', 'x', '--storage', 'paper:x'], 'CONFIG_INVALID'],
     [['run', 'x', '--model', 'gpt'], 'MODEL_UNKNOWN'],
-    [['run', 'x'], 'MODEL_KEY_MISSING'],
+    [
+      ['run', 'x'],
+      'set OPENAI_API_KEY, or the key of another provider, in the environment or in .env; npx portia-ts demo',
+    ],
+    [
+      ['run', 'x', '--model', 'groq/a'],
+      'set GROQ_API_KEY in the environment, or groqApiKey in the Config; npx portia-ts demo',
+    ],
     [['resume'], 'resume needs RUN_ID'],
     [['resume', 'prun-1'], 'ID_INVALID'],
     [['runs', 'list', '--state', 'WAITING'], 'there is no state "WAITING"'],

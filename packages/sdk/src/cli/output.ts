@@ -52,11 +52,17 @@ export function toldError(thrown: unknown): ToldError {
       message: `${error.name}: ${error.message}`,
       hint: 'this is a defect; PORTIA_DEBUG=1 shows where',
     };
-  const given =
-    error.code === 'TOOL_NOT_FOUND'
-      ? `${error.hint ?? ''}; --tools says which tools there are`.replace(/^; /, '')
-      : error.hint;
-  return { code: error.code, message: error.message, hint: hints[error.code] ?? given };
+  return { code: error.code, message: error.message, hint: hints[error.code] ?? hintOf(error) };
+}
+
+function hintOf({ code, hint, details }: PortiaError): string | undefined {
+  if (code === 'TOOL_NOT_FOUND') return `${hint ?? ''}; --tools says which tools there are`.replace(/^; /, '');
+  if (code !== 'MODEL_KEY_MISSING' || details?.['variables'] === undefined) return hint;
+  const set =
+    details['model'] === undefined
+      ? 'set OPENAI_API_KEY, or the key of another provider, in the environment or in .env'
+      : hint;
+  return `${set}; npx portia-ts demo needs no key`;
 }
 
 /** The streams of this process. */

@@ -489,7 +489,9 @@ describe('the models of a client', () => {
   it('need no key until one is asked', async () => {
     const error = await codeOf(modelSet(new Config()).get('planning').generate(ask('Hi')));
     expect(error.code).toBe('MODEL_KEY_MISSING');
-    expect(error.hint).toContain('OPENAI_API_KEY, ANTHROPIC_API_KEY');
+    expect(error.hint).toContain('OPENAI_API_KEY, ANTHROPIC_API_KEY or the key of another provider');
+    expect(error.hint).not.toContain('COHERE');
+    expect(error.details?.['variables']).toContain('MISTRAL_API_KEY');
     const ollama = await codeOf(
       modelSet(new Config({ llmProvider: 'ollama' }))
         .get('default')
