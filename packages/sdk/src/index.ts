@@ -3,6 +3,7 @@ export { Portia, type PortiaOptions, type QueryOptions, type ResolveOptions, typ
 export { Config, defaultConfig, type FeatureFlags } from './config/config.ts';
 export { type ConfigOptions, ExecutionAgentType, type ModelSetting, StorageClass } from './config/config-options.ts';
 export type { HandlerOptions, HandlerPrincipal } from './server-package.ts';
+export { importModule } from './import-module.ts';
 export { LLMProvider } from './model/providers.ts';
 export { version } from './version.ts';
 

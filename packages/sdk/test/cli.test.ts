@@ -410,31 +410,65 @@ describe.skipIf(script === undefined)('in a terminal', () => {
   });
 });
 
+describe('tools of a module in TypeScript', () => {
+  const library = (): string => JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href);
+
+  it('are taken as those of JavaScript, in a registry or a list', { timeout: 60_000 }, async () => {
+    const now = `import { tool, ToolRegistry } from ${library()};
+      const id: string = 'now';
+      const now = tool({ id, description: 'The time.', readOnly: true, run: (): string => 'noon' });\n`;
+    writeFileSync(join(cwd, 'list.ts'), `${now}export default [now];`);
+    writeFileSync(join(cwd, 'registry.mts'), `${now}export default new ToolRegistry([now]);`);
+    for (const file of ['list.ts', 'registry.mts']) {
+      const listed = await cli('tools', 'list', '--tools', file, '--json');
+      expect([listed.code, listed.stderr]).toEqual([0, '']);
+      expect(json(listed.stdout).tools).toContainEqual(expect.objectContaining({ id: 'now' }));
+    }
+  });
+
+  it('that cannot be made say why, and what to do about it', { timeout: 60_000 }, async () => {
+    writeFileSync(join(cwd, 'tools.ts'), `throw new Error('out of order' as string);`);
+    const thrown = await cli('tools', 'list', '--tools', 'tools.ts');
+    expect([thrown.code, thrown.stderr]).toEqual([2, expect.stringContaining('--tools tools.ts: out of order')]);
+    const wrong = `import { tool } from ${library()};\nexport default [tool({ id: '' as string })];`;
+    writeFileSync(join(cwd, 'tools.ts'), wrong);
+    const refused = await cli('tools', 'list', '--tools', 'tools.ts', '--json');
+    expect(json(refused.stderr).error).toMatchObject({ code: 'USAGE', hint: expect.stringContaining('give it an id') });
+  });
+});
+
 describe('mcp', () => {
-  it('serves plans to a host that starts it, and takes the tools of MCP servers', async () => {
-    const { Client } = await import('@modelcontextprotocol/client');
-    const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
-    const { everything } = await import('./lib/mcp-servers.ts');
-    const { command, args } = everything();
-    writeFileSync(join(cwd, 'mcp.json'), JSON.stringify({ mcpServers: { everything: { command, args } } }));
-    const plan = `import { PlanBuilderV2, StepOutput } from ${JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href)};
+  it.each(['plans.mjs', 'plans.ts'])(
+    'serves the plans of %s to a host, and takes the tools of MCP servers',
+    async (name) => {
+      const { Client } = await import('@modelcontextprotocol/client');
+      const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
+      const { everything } = await import('./lib/mcp-servers.ts');
+      const { command, args } = everything();
+      writeFileSync(join(cwd, 'mcp.json'), JSON.stringify({ mcpServers: { everything: { command, args } } }));
+      const plan = `import { PlanBuilderV2, StepOutput } from ${JSON.stringify(pathToFileURL(join(built, 'dist/index.js')).href)};
+      const sum${name.endsWith('.ts') ? ': string' : ''} = 'sum';
       export default { sum: new PlanBuilderV2('Sum')
         .userInput({ stepName: 'a', message: 'Which number?', options: [2, 4] })
-        .invokeToolStep({ stepName: 'sum', tool: 'mcp:everything:get_sum', args: { a: StepOutput('a'), b: 3 } })
+        .invokeToolStep({ stepName: sum, tool: 'mcp:everything:get_sum', args: { a: StepOutput('a'), b: 3 } })
         .build() };`;
-    writeFileSync(join(cwd, 'plans.mjs'), plan);
-    const client = new Client({ name: 'host', version: '1' }, { capabilities: { elicitation: {} } });
-    client.setRequestHandler('elicitation/create', ({ params }) => {
-      expect(params.message).toContain('Which number?');
-      return { action: 'accept', content: { answer: '4' } };
-    });
-    const options = ['--plans', 'plans.mjs', '--mcp-config', 'mcp.json', '--storage', 'memory', '--no-env'];
-    await client.connect(new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...options], cwd }));
-    try {
-      const { structuredContent } = await client.callTool({ name: 'run_sum', arguments: {} });
-      expect(structuredContent).toMatchObject({ state: 'COMPLETE', output: expect.stringContaining('7') });
-    } finally {
-      await client.close();
-    }
-  }, 60_000);
+      writeFileSync(join(cwd, name), plan);
+      const client = new Client({ name: 'host', version: '1' }, { capabilities: { elicitation: {} } });
+      client.setRequestHandler('elicitation/create', ({ params }) => {
+        expect(params.message).toContain('Which number?');
+        return { action: 'accept', content: { answer: '4' } };
+      });
+      const options = ['--plans', name, '--mcp-config', 'mcp.json', '--storage', 'memory', '--no-env'];
+      await client.connect(
+        new StdioClientTransport({ command: process.execPath, args: [main, 'mcp', ...options], cwd }),
+      );
+      try {
+        const { structuredContent } = await client.callTool({ name: 'run_sum', arguments: {} });
+        expect(structuredContent).toMatchObject({ state: 'COMPLETE', output: expect.stringContaining('7') });
+      } finally {
+        await client.close();
+      }
+    },
+    60_000,
+  );
 });

@@ -1,43 +1,7 @@
 import { execFile } from 'node:child_process';
 import { isAbsolute } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { PortiaError } from 'portia-ts';
-
-/** What a config module gives away. */
-export interface ConfigModule {
-  readonly default?: unknown;
-}
-
-/**
- * Loads a module of whoever runs the server.
- * @throws PortiaError `CONFIG_INVALID` with what is wrong in it, and where; `PACKAGE_MISSING` when TypeScript cannot be read.
- */
-export async function importModule(file: string): Promise<ConfigModule> {
-  try {
-    return (await import(pathToFileURL(file).href)) as ConfigModule;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_UNKNOWN_FILE_EXTENSION')
-      return importTypeScript(file);
-    throw await failureIn(`${file} cannot be loaded`, error, file);
-  }
-}
-
-/** Node reads TypeScript by itself from 22.18 on; before, jiti does. */
-async function importTypeScript(file: string): Promise<ConfigModule> {
-  const { createJiti } = await import('jiti').catch((cause: unknown) => {
-    throw new PortiaError({
-      code: 'PACKAGE_MISSING',
-      message: `this version of Node.js cannot read ${file} by itself, and the package jiti is not installed`,
-      hint: 'npm i jiti (or write portia.config.mjs)',
-      cause,
-    });
-  });
-  try {
-    return await createJiti(import.meta.url).import(file);
-  } catch (error) {
-    throw await failureIn(`${file} cannot be loaded`, error, file);
-  }
-}
 
 /** What went wrong in a config module: its own message, and the place in it where that can be told. */
 export async function failureIn(what: string, error: unknown, file: string): Promise<PortiaError> {

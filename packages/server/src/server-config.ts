@@ -5,10 +5,11 @@ import {
   type AnyTool,
   type ConfigOptions,
   type ExecutionHooks,
+  importModule,
   PortiaError,
   ToolRegistry,
 } from 'portia-ts';
-import { failureIn, importModule } from './config-module.ts';
+import { failureIn } from './config-module.ts';
 import type { ServerDoors } from './sign-ins.ts';
 
 /** What a server runs with: the default export of `portia.config.ts` (or `.mjs`, `.js`). */
@@ -45,8 +46,10 @@ export async function readServerConfig(folder: string, path?: string): Promise<S
   const file =
     path === undefined ? fileNames.map((name) => join(folder, name)).find(existsSync) : resolve(folder, path);
   if (file === undefined) return {};
-  const module = await importModule(file);
-  const config = module.default;
+  const { default: config } = await importModule(file).catch(async (error: unknown) => {
+    if (PortiaError.isInstance(error) && error.code === 'PACKAGE_MISSING') throw error;
+    throw await failureIn(`${file} cannot be loaded`, error, file);
+  });
   if (typeof config === 'function')
     return async (server) => checked(await called(config as ServerConfigOf, server, file), `the function in ${file}`);
   return checked(config, file);

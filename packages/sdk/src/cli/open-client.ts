@@ -1,6 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { plainLine } from '../clarify/plain-text.ts';
 import type { Portia, PortiaOptions } from '../client.ts';
 import type { Config } from '../config/config.ts';
@@ -10,6 +9,7 @@ import type { ToolRegistry } from '../tool/registry.ts';
 import type { Context, Io } from './command.ts';
 import { type Input, usageError } from './input.ts';
 import { writeLines } from './output.ts';
+import { defaultExportOf } from './own-module.ts';
 import { mustBeThere, ownSettings } from './store-settings.ts';
 
 /** Reads `.env` of the working directory into the environment, where there is one; what is set already stays. */
@@ -89,16 +89,11 @@ async function ownTools(input: Input, config: Config): Promise<ToolRegistry> {
 
 async function toolsOfModule(path: string): Promise<ToolRegistry> {
   const { ToolRegistry } = await import('../tool/registry.ts');
-  let module: { readonly default?: unknown };
-  try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
-  } catch (error) {
-    throw usageError(
-      `--tools ${path}: ${ensureError(error).message}`,
-      'give example, or a JavaScript module whose default export is a list of tools',
-    );
-  }
-  const tools = module.default;
+  const tools = await defaultExportOf(
+    'tools',
+    path,
+    'give example, or a module whose default export is a list of tools',
+  );
   if (typeof tools !== 'object' || tools === null || !(Symbol.iterator in tools)) {
     throw usageError(`--tools ${path}: the default export is not a list of tools`, 'export default [tool({ … })]');
   }

@@ -1,7 +1,4 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { defaultEndUserId } from '../../core/end-user.ts';
-import { ensureError } from '../../core/errors.ts';
 import { isPlainObject } from '../../core/json.ts';
 import type { AnyPlanV2 } from '../../plan/builder-programs.ts';
 import type { AnyPlan } from '../../run/create-run.ts';
@@ -9,6 +6,7 @@ import type { Command } from '../command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Input, usageError } from '../input.ts';
 import { withClient } from '../open-client.ts';
+import { defaultExportOf } from '../own-module.ts';
 import { modelOptions, storeOptions, toolOptions } from '../options.ts';
 
 /** Serves plans to the MCP host that started this process. */
@@ -54,15 +52,7 @@ export const mcpCommand: Command = {
 async function plansOf(input: Input): Promise<Readonly<Record<string, AnyPlan>>> {
   const path = input.text('plans');
   if (path === undefined) return {};
-  let module: { readonly default?: unknown };
-  try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
-  } catch (error) {
-    throw usageError(
-      `--plans ${path}: ${ensureError(error).message}`,
-      'give a JavaScript module: export default { name: plan }',
-    );
-  }
-  if (isPlainObject(module.default)) return module.default as Record<string, AnyPlan>;
+  const plans = await defaultExportOf('plans', path, 'give a module: export default { name: plan }');
+  if (isPlainObject(plans)) return plans as Record<string, AnyPlan>;
   throw usageError(`--plans ${path}: the default export is not plans by name`, 'export default { refund, report }');
 }
