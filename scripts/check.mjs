@@ -27,6 +27,7 @@ const full = [
     `attw ${manifest.name}`,
     tool('attw', '--pack', dir, '--profile', 'esm-only'),
   ]),
+  ['types for readers', node('scripts/check-types.mjs')],
   ['api', node('scripts/api-report.mjs', '--check')],
   ['docs', node('scripts/check-docs.mjs')],
 ];

@@ -12,7 +12,7 @@ import {
 } from '../core/clarification.ts';
 import { PortiaError } from '../core/errors.ts';
 import { handleClarification } from './clarification-handler.ts';
-import { TerminalClarificationHandler } from './terminal-handler.ts';
+import { TerminalClarificationHandler, type TerminalStreams } from './terminal-handler.ts';
 
 const open: { handler: TerminalClarificationHandler; input: PassThrough }[] = [];
 
@@ -147,6 +147,20 @@ describe('the terminal handler', () => {
     for (const typed of ['', 'maybe\n']) {
       expect((await ask(UserVerificationClarification({ userGuidance }), typed)).given).toEqual([]);
     }
+  });
+
+  it('writes to whatever takes text, and the streams of the process fit', async () => {
+    const own: TerminalStreams = { input: process.stdin, output: process.stdout };
+    expect(own.output).toBe(process.stdout);
+    const input = new PassThrough();
+    const written: string[] = [];
+    const handler = new TerminalClarificationHandler({ input, output: { write: (text) => written.push(text) } });
+    open.push({ handler, input });
+    input.end('maybe\ny\n');
+    const { given, onResolution } = answers();
+    await handler.handleUserVerification(UserVerificationClarification({ userGuidance }), onResolution);
+    expect(given).toEqual([true]);
+    expect(written.join('')).toContain('\nWhat now?\nYes or no? [y/N]: Please answer y or n.\n');
   });
 
   it('takes answers typed ahead, one a question, and asks one question at a time', async () => {

@@ -13,12 +13,25 @@ import { type JsonValue, sameJson } from '../core/json.ts';
 import type { ClarificationHandler, OnError, OnResolution } from './clarification-handler.ts';
 import { plainLine, plainText } from './plain-text.ts';
 
-/** Where {@link TerminalClarificationHandler} reads and writes. */
+/** What is used of a readable stream of Node. */
+interface TerminalInput {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string, listener: (...args: never[]) => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/** What is used of a writable stream of Node. */
+interface TerminalOutput {
+  write(text: string): unknown;
+}
+
+/** Where {@link TerminalClarificationHandler} reads and writes; told without the types of Node, which not everybody has. */
 export interface TerminalStreams {
-  /** `process.stdin` unless given. */
-  readonly input?: NodeJS.ReadableStream | undefined;
-  /** `process.stderr` unless given: stdout is for results. */
-  readonly output?: NodeJS.WritableStream | undefined;
+  /** A readable stream of Node; `process.stdin` unless given. */
+  readonly input?: TerminalInput | undefined;
+  /** A writable stream of Node, or whatever takes text; `process.stderr` unless given: stdout is for results. */
+  readonly output?: TerminalOutput | undefined;
 }
 
 /** Reads one line: an answer, or what to say before asking again. */
@@ -167,7 +180,9 @@ export class TerminalClarificationHandler implements ClarificationHandler {
 
   #open(): Interface {
     if (this.#terminal) return this.#terminal;
-    const { input = process.stdin, output = process.stderr } = this.#streams;
+    // readline asks for whole streams; without a terminal it uses no more of them than is declared here.
+    const input = (this.#streams.input ?? process.stdin) as NodeJS.ReadableStream;
+    const output = (this.#streams.output ?? process.stderr) as NodeJS.WritableStream;
     const isTerminal = (stream: object): boolean => 'isTTY' in stream && stream.isTTY === true;
     const terminal = createInterface({
       input,

@@ -36,7 +36,7 @@ describe('a cipher', () => {
 });
 
 describe('secret keys', () => {
-  const [first, second] = [newKey(), newKey()];
+  const [first, second] = [Buffer.from(newKey()), Buffer.from(newKey())];
 
   it('are read from base64, base64url and hexadecimal', () => {
     const sealed = new SecretKeys(first.toString('base64')).seal('secret', 'it');
@@ -57,7 +57,7 @@ describe('secret keys', () => {
     );
   });
 
-  it.each(['', 'hunter2', 'hunter2'.repeat(9), `${'é'.repeat(43)}=`, `${newKey().toString('hex')},`])(
+  it.each(['', 'hunter2', 'hunter2'.repeat(9), `${'é'.repeat(43)}=`, `${Buffer.from(newKey()).toString('hex')},`])(
     'are no secrets if they are %j, and the error does not show it',
     (text) => {
       let error: unknown;

@@ -7,7 +7,7 @@ const ivLength = 12;
 const tagLength = 16;
 
 /** A new key, made at random. */
-export function newKey(): Buffer {
+export function newKey(): Uint8Array {
   return randomBytes(keyLength);
 }
 
@@ -15,10 +15,10 @@ export function newKey(): Buffer {
 export class Cipher {
   /** Eight characters that tell keys apart, and nothing about the key. */
   readonly id: string;
-  readonly #key: Buffer;
-  readonly #ivKey: Buffer;
+  readonly #key: Uint8Array;
+  readonly #ivKey: Uint8Array;
 
-  constructor(key: Buffer) {
+  constructor(key: Uint8Array) {
     this.#key = key;
     this.id = createHash('sha256').update('portia-ts.key-id').update(key).digest('base64url').slice(0, 8);
     this.#ivKey = createHmac('sha256', key).update('portia-ts.iv').digest();
@@ -94,7 +94,7 @@ export class SecretKeys {
   }
 }
 
-function keyFrom(text: string, where: string): Buffer {
+function keyFrom(text: string, where: string): Uint8Array {
   const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64url');
   if (/^[\w+/=-]+$/.test(text) && key.length === keyLength) return key;
   throw new PortiaError({

@@ -34,7 +34,7 @@ import type { StorageBackend } from '../storage-backend.ts';
 import { exportLines } from '../transfer/export.ts';
 import { encryptedStorage } from './encrypted-storage.ts';
 
-const secretKey = newKey().toString('base64');
+const secretKey = Buffer.from(newKey()).toString('base64');
 let server: TestPostgres;
 let pool: pg.Pool;
 beforeAll(async () => {
@@ -155,7 +155,7 @@ describe('an encrypted store', () => {
     const raw = readFileSync(path).toString('latin1');
     expect(raw).toContain('ask');
     expect(raw).not.toContain(secret);
-    const wrong = encryptedStorage(await sqliteStorage(path), { secretKey: newKey().toString('hex') });
+    const wrong = encryptedStorage(await sqliteStorage(path), { secretKey: Buffer.from(newKey()).toString('hex') });
     expect(await codeOf(() => wrong.loadRun(first as never))).toBe('CONFIG_INVALID');
     await wrong.close();
     rmSync(folder, { recursive: true, force: true });

@@ -68,7 +68,7 @@ export class DataKeys {
   async #make(endUserId: string): Promise<Cipher> {
     const key = newKey();
     const cipher = new Cipher(key);
-    const wrapped = this.#secretKeys.seal(key.toString('base64url'), contextOf(endUserId));
+    const wrapped = this.#secretKeys.seal(Buffer.from(key).toString('base64url'), contextOf(endUserId));
     const record = EndUser({ externalId: recordId(endUserId), additionalData: { [cipher.id]: wrapped } });
     this.#keep(endUserId, await this.#store.saveEndUser(record));
     return cipher;

@@ -1,7 +1,6 @@
 import { PortiaError } from '../../core/errors.ts';
 import { PlanRunState } from '../../core/run-state.ts';
 import type { PlanRun } from '../../core/plan-run.ts';
-import type { McpServer } from './server.ts';
 import type { HttpServer } from './server-options.ts';
 import { type SignInFlow, SignIns, type WaitingRun } from './sign-ins.ts';
 
@@ -58,9 +57,14 @@ export function completeSignIn(
   return handleCallback(desks, url, options);
 }
 
+/** Where people sign in to a server; `undefined` for one that needs no sign-in. */
+interface SignInDesk {
+  readonly signIns: SignIns | undefined;
+}
+
 /** @throws PortiaError `SIGN_IN_FAILED`. */
 export async function handleCallback(
-  servers: readonly Pick<McpServer, 'signIns'>[],
+  servers: readonly SignInDesk[],
   callbackUrl: string | URL,
   options: CallbackOptions,
 ): Promise<CallbackResult> {
@@ -90,7 +94,7 @@ export async function handleCallback(
 }
 
 async function findFlow(
-  servers: readonly Pick<McpServer, 'signIns'>[],
+  servers: readonly SignInDesk[],
   state: string | null,
 ): Promise<{ readonly signIns: SignIns; readonly flow: SignInFlow }> {
   for (const { signIns } of servers) {
