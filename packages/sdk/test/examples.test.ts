@@ -23,6 +23,7 @@ const run = (name: string): Promise<Ended> =>
 const stories: Readonly<Record<string, readonly string[]>> = {
   'batch.mjs': ['complete: 1000,', "Verdicts: { 'in time': 690, overdue: 310 }"],
   'gold-purchase.mjs': [
+    'step_4: ask to confirm: Pay {total} {price.currency}?',
     'COMPLETE: "100000 is above the limit: please call us."\n  mails sent so far: 0',
     'COMPLETE: {"receipt":"50 ounces of gold"}\n  mails sent so far: 1',
   ],

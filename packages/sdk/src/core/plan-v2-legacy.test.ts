@@ -203,26 +203,3 @@ describe('conditions of the legacy form', () => {
     expect(tasks.every(({ toolId }, index) => toolId === (index === 1 ? 'local_function_made' : null))).toBe(true);
   });
 });
-
-describe('prettyPrint', () => {
-  it('shows the plan to people', () => {
-    const plan = new PlanBuilderV2('Buy')
-      .input({ name: 'day' })
-      .llmStep({ task: 'Think.' })
-      .finalOutput({ outputSchema: Price, summarize: true })
-      .build();
-    expect(plan.prettyPrint()).toBe(
-      [
-        'Task: Buy',
-        'Tools Available Summary: 0 portia tools, 1 other tools',
-        'Inputs:',
-        '    day: (No description)',
-        'Steps:',
-        '- Think.\n    Inputs: None\n    Tool ID: llm_tool\n    Output: $step_0_output',
-        'Summarize Plan Output: True',
-        'Final Output Schema: Price',
-      ].join('\n'),
-    );
-    expect(new PlanBuilderV2().llmStep({ task: 'x' }).build().prettyPrint()).toMatch(/\nSummarize Plan Output: False$/);
-  });
-});

@@ -10,9 +10,10 @@ import { checkReferences } from './plan-v2-check.ts';
 import { checkStep } from './plan-v2-fields.ts';
 import { decode, encode } from './plan-v2-json.ts';
 import { outputNameOf, toLegacyPlan } from './plan-v2-legacy.ts';
+import { printPlan } from './plan-v2-print.ts';
 import type { StepV2 } from './plan-v2-steps.ts';
 import { asJson, settleStep } from './plan-v2-values.ts';
-import { isSchema, type Schema, schemaName } from './schema.ts';
+import { isSchema, type Schema } from './schema.ts';
 
 /** Something a builder plan is given when it is run. */
 export interface PlanInputV2 {
@@ -179,16 +180,9 @@ export class PlanV2<out Steps = unknown, out Inputs = unknown, out Out = JsonVal
     return planChanges(this.shape, other instanceof PlanV2 ? other.shape : other);
   }
 
-  /** The plan for people, on several lines. */
+  /** The plan for people, on several lines: what it is given, and what each step does. */
   prettyPrint(): string {
-    const lines = [
-      this.toLegacyPlan()
-        .prettyPrint()
-        .replace(/\nStructured Output Schema: .*$/, ''),
-    ];
-    lines.push(`Summarize Plan Output: ${this.summarize ? 'True' : 'False'}`);
-    if (this.finalOutputSchema) lines.push(`Final Output Schema: ${schemaName(this.finalOutputSchema)}`);
-    return lines.join('\n');
+    return printPlan(this);
   }
 
   toString(): string {
