@@ -5,6 +5,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { tellWhile } from './lib/tell-while.mjs';
 import { isSource, packages, readJson, root, run, walk } from './lib/workspace.mjs';
 
 const toStderr = { stdio: ['ignore', 2, 2] };
@@ -23,10 +24,12 @@ function isInstalled() {
 
 export async function ensureInstalled() {
   if (isInstalled()) return;
-  process.stderr.write('Installing dependencies (npm ci) ...\n');
-  const args = ['ci', '--include=dev', '--loglevel=error'];
+  // Its progress bar would be drawn over what is said here; what it says of success is said here, too.
+  const args = ['ci', '--include=dev', '--loglevel=error', '--progress=false'];
   const npm = process.env.npm_execpath;
-  const code = npm ? await run(process.execPath, [npm, ...args], toStderr) : await run('npm', args, toStderr);
+  const [command, given] = npm ? [process.execPath, [npm, ...args]] : ['npm', args];
+  const quiet = { stdio: ['ignore', 'ignore', 2] };
+  const code = await tellWhile('Installing the packages, once: about a minute', () => run(command, given, quiet));
   if (code !== 0) throw new Error(`npm ci failed with exit code ${code}`);
 }
 
@@ -48,8 +51,8 @@ function isBuilt({ dir, manifest }) {
 export async function ensureBuilt() {
   await ensureInstalled();
   if (packages().every(isBuilt)) return;
-  process.stderr.write('Building ...\n');
-  const code = await run(process.execPath, [join(root, 'scripts/build.mjs')], toStderr);
+  const build = [join(root, 'scripts/build.mjs')];
+  const code = await tellWhile('Building', () => run(process.execPath, build, toStderr));
   if (code !== 0) throw new Error('the build failed');
 }
 
