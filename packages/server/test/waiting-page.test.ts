@@ -36,6 +36,8 @@ async function opened(key: string): Promise<{ readonly page: Page; readonly erro
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(`${wire.url}/`);
+  await page.getByText('Enter your key to see what waits for you').waitFor();
+  expect(await page.getByRole('status').textContent()).toBe('');
   await page.getByLabel('Key').fill(key);
   await page.getByRole('button', { name: 'Show' }).click();
   return { page, errors };
@@ -56,13 +58,19 @@ it.skipIf(executablePath === undefined)(
 
     const carl = await opened(await server.tokenOf('carl'));
     await carl.page.getByText('Why do you want your money back?').waitFor();
+    const said = await carl.page.getByRole('article').textContent();
+    expect(said).toContain('End usercarlAsked ofthe end user');
+    expect(said).not.toContain('Refund a customer');
     await carl.page.getByLabel('Answer').fill('<img src=x onerror=alert(1)>');
     await carl.page.getByRole('button', { name: 'Answer' }).click();
     await carl.page.getByText('Nothing waits for you.').waitFor();
     await asked(2);
 
     const operator = await opened(await server.key('operator'));
-    await operator.page.getByText('for operator').waitFor();
+    await operator.page.getByText('an operator', { exact: true }).waitFor();
+    expect(await operator.page.getByRole('article').textContent()).toMatch(
+      /PlanRefund a customerSteppay, with refundEnd usercarlAsked ofan operatorWaitingless than a minuteOpen untilit is answeredRunprun-/,
+    );
     expect(shop.paid).toEqual([]);
     await operator.page.getByRole('button', { name: 'Yes' }).click();
     await operator.page.getByText('Nothing waits for you.').waitFor();

@@ -13,6 +13,7 @@ import {
 } from '../core/clarification.ts';
 import { ClarificationUUID } from '../core/ids.ts';
 import type { JsonValue } from '../core/json.ts';
+import type { Step } from '../core/plan.ts';
 import type { AnyTool } from '../core/tool.ts';
 import type { ClarificationRequest } from './hooks.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
@@ -88,6 +89,9 @@ describe.each(Object.entries(kinds))('a question of kind %s', (category, { make,
       planRunId: waiting.id,
       source: 'Asker',
     });
+    const { items } = await portia.storage.listClarifications();
+    const { task } = plan.steps[0] as Step;
+    expect(items).toMatchObject([{ planId: plan.id, endUserId: 'ada', stepName: task, toolId: 'asker' }]);
     const refused = portia.resolveClarification({
       planRun: waiting,
       clarification: questionOf(waiting),

@@ -9,7 +9,7 @@ import { compile } from '../plan/compile.ts';
 import { inDollars, type ModelTotals } from '../core/usage.ts';
 import { planForReading, planningOf } from '../plan/plan-record.ts';
 import { PortiaError } from '../core/errors.ts';
-import { type ClarificationRecord, isFinished } from '../core/run-state.ts';
+import { type ClarificationRecord, isFinished, type RunState } from '../core/run-state.ts';
 import { readState } from '../run/answers.ts';
 import { eventsOf, notFound } from '../run/drive.ts';
 import { planIdOf } from './plan-now.ts';
@@ -31,8 +31,17 @@ export interface OpenStore {
   readonly forget: (externalId: string) => Promise<void>;
 }
 
-/** A clarification that waits for its answer, with its run. */
-export type WaitingClarification = Readonly<ClarificationRecord> & { readonly planRunId: PlanRunUUID };
+/** A clarification that waits for its answer, with its run and the step that asks. */
+export type WaitingClarification = Readonly<ClarificationRecord> & {
+  readonly planRunId: PlanRunUUID;
+  /** The plan the run goes by. */
+  readonly planId: PlanUUID;
+  readonly endUserId: string;
+  /** The name of the step, or its task where the plan gives it none; `null` for what belongs to the whole run. */
+  readonly stepName: string | null;
+  /** Tools of the step, parted by commas. */
+  readonly toolId: string | null;
+};
 
 /** What a client's store holds, for reading: plans, runs, their clarifications and tool calls, end users, large outputs. */
 export class Storage {
@@ -92,13 +101,16 @@ export class Storage {
   async listClarifications(query: ClarificationQuery = {}): Promise<Page<WaitingClarification>> {
     const { storage, plans } = await this.#open();
     const { items, cursor } = await storage.listClarifications(query);
-    const runs = new Map<PlanRunUUID, Promise<readonly ClarificationRecord[]>>();
+    const runs = new Map<PlanRunUUID, Promise<RunState | undefined>>();
     const found = await Promise.all(
       items.map(async ({ planRunId, id }) => {
-        const records = runs.get(planRunId) ?? readClarifications({ storage }, plans, planRunId);
-        runs.set(planRunId, records);
-        const record = (await records).find(({ clarification }) => clarification.id === id && !clarification.resolved);
-        return record && { ...record, planRunId };
+        const reading = runs.get(planRunId) ?? readOpenRun({ storage }, plans, planRunId);
+        runs.set(planRunId, reading);
+        const state = await reading;
+        const record = state?.clarifications.find(
+          ({ clarification }) => clarification.id === id && !clarification.resolved,
+        );
+        return state && record && { ...record, planRunId, ...placeOf(state, record) };
       }),
     );
     return pageOf(
@@ -190,17 +202,32 @@ export class Storage {
   }
 }
 
-/** The clarifications of a run; none where it has gone meanwhile. */
-async function readClarifications(
+/** Where something is asked, in words. */
+function placeOf(
+  { header, planId, program }: RunState,
+  { step }: ClarificationRecord,
+): Pick<WaitingClarification, 'planId' | 'endUserId' | 'stepName' | 'toolId'> {
+  const asking = program.instructions[step];
+  return {
+    planId,
+    endUserId: header.endUserId,
+    // Steps of a V1 plan have numbers for keys, and say themselves what they do.
+    stepName: asking ? (program.keepsVisits ? asking.key : asking.step.task) : null,
+    toolId: asking?.step.toolId ?? null,
+  };
+}
+
+/** A run that may still ask; undefined where it has ended or gone meanwhile. */
+async function readOpenRun(
   runtime: Parameters<typeof readState>[0],
   plans: PlanShelf,
   id: PlanRunUUID,
-): Promise<readonly ClarificationRecord[]> {
+): Promise<RunState | undefined> {
   try {
     const state = await readState(runtime, plans, id);
-    return isFinished(state) ? [] : state.clarifications;
+    return isFinished(state) ? undefined : state;
   } catch (error) {
-    if (PortiaError.isInstance(error) && error.code === 'PLAN_RUN_NOT_FOUND') return [];
+    if (PortiaError.isInstance(error) && error.code === 'PLAN_RUN_NOT_FOUND') return undefined;
     throw error;
   }
 }

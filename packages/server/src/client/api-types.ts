@@ -511,7 +511,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": {
-                            items: components["schemas"]["Clarification"][];
+                            items: components["schemas"]["WaitingClarification"][];
                             cursor: string | null;
                         };
                     };
@@ -1638,6 +1638,47 @@ export interface components {
             idempotencyKey: string;
         } & {
             [key: string]: unknown;
+        };
+        WaitingClarification: {
+            id: string;
+            planRunId: string;
+            /** @enum {string} */
+            category: "Action" | "Input" | "Multiple Choice" | "Value Confirmation" | "User Verification" | "Custom";
+            userGuidance: string;
+            argumentName?: string;
+            options?: components["schemas"]["Json"][];
+            actionUrl?: string;
+            requireConfirmation?: boolean;
+            name?: string;
+            data?: {
+                [key: string]: unknown;
+            };
+            step: number;
+            source: string | null;
+            /** @description endUser, operator or role:<name> */
+            audience: string;
+            raisedAt: number;
+            expiresAt: number | null;
+            approves: {
+                call: string;
+                argsHash: string;
+            } | null;
+            resolved: boolean;
+            response?: components["schemas"]["Json"];
+            resolvedBy: string | null;
+            resolvedAs: string | null;
+            via: string | null;
+            /** @description On whose behalf the run happens. */
+            endUserId: string;
+            /** @description What the run is about; null for keys that may not read plans. */
+            plan: {
+                /** @description What was asked, or the label of a plan in code. */
+                query: string;
+                /** @description The name of the step that asks, or its task. */
+                step: string | null;
+                /** @description Tools of the step, parted by commas. */
+                tool: string | null;
+            } | null;
         };
         PlanSummary: {
             id: string;

@@ -51,6 +51,6 @@ body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 button, input, select, textarea { font: inherit; padding: .3rem .6rem; }
 article { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
-.quiet { opacity: .7; font-size: .9rem; } .wrong { color: #c0392b; }
+.quiet { opacity: .7; font-size: .9rem; } .wrong { color: light-dark(#b3261e, #ff8a80); }
 code, pre { font: .9rem ui-monospace, monospace; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
 `;

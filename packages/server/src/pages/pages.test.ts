@@ -38,6 +38,8 @@ it('shows what is hidden in a question, so that people see what they approve', a
   const question = {
     id: 'clar-1',
     planRunId: 'prun-1',
+    endUserId: 'ad\u200ba',
+    plan: { query: 'Pay\u202e back', step: 'p\u200bay', tool: 'refund' },
     audience: 'operator',
     raisedAt: Date.now(),
     category: 'Multiple Choice',
@@ -58,5 +60,6 @@ it('shows what is hidden in a question, so that people see what they approve', a
   expect(shown).toContain(
     'May refund be called?\n{ "to": "\\u{202e}gro.elpmaxe\\u{202c}", "note": "\\u{200b}\\u{e0041}" }',
   );
-  expect(shown).toContain('No\\u{2066}thing');
+  for (const text of ['No\\u{2066}thing', 'ad\\u{200b}a', 'Pay\\u{202e} back', 'p\\u{200b}ay, with refund'])
+    expect(shown).toContain(text);
 });

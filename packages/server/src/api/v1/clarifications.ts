@@ -1,9 +1,16 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Audience, type ClarificationUUID, PortiaError } from 'portia-ts';
+import { type Audience, type ClarificationUUID, PortiaError, type Storage, type WaitingClarification } from 'portia-ts';
 import { capacityFor, forbidden, may, type Principal, rolesOf } from '../../auth/principal.ts';
 import type { AppContext, Env } from '../../http/context.ts';
 import { answer, body, pageOf, problems, RunIdParams, several, router } from './routes.ts';
-import { type ClarificationJson, ClarificationSchema, Json, PageQuerySchema, RunSchema } from './schemas.ts';
+import {
+  ClarificationSchema,
+  Json,
+  PageQuerySchema,
+  RunSchema,
+  type WaitingClarificationJson,
+  WaitingClarificationSchema,
+} from './schemas.ts';
 import { clarificationJson, runJson, visibleRun } from './visible.ts';
 
 const list = createRoute({
@@ -21,7 +28,7 @@ const list = createRoute({
       raisedBefore: z.coerce.number().int().optional().openapi({ description: 'Epoch milliseconds.' }),
     }),
   },
-  responses: { 200: answer(pageOf(ClarificationSchema), 'A page of open clarifications.'), ...problems },
+  responses: { 200: answer(pageOf(WaitingClarificationSchema), 'A page of open clarifications.'), ...problems },
 });
 
 const ofRun = createRoute({
@@ -101,9 +108,10 @@ type Filter = z.infer<(typeof list)['request']['query']>;
 async function openOnes(
   context: AppContext,
   { limit = 50, cursor, audience, label, endUserId, raisedBefore }: Filter,
-): Promise<{ items: ClarificationJson[]; cursor: string | null }> {
+): Promise<{ items: WaitingClarificationJson[]; cursor: string | null }> {
   const principal = context.get('principal');
-  const page = await context.get('tenant').portia.storage.listClarifications({
+  const { storage } = context.get('tenant').portia;
+  const page = await storage.listClarifications({
     audiences: audiencesFor(principal, audience),
     labels: label && Object.fromEntries(label.map(pair)),
     endUserId: principal.endUserId ?? endUserId,
@@ -112,8 +120,23 @@ async function openOnes(
     cursor,
   });
   return {
-    items: page.items.map((record) => clarificationJson(record.planRunId, record)),
+    items: await Promise.all(page.items.map((record) => waitingJson(storage, principal, record))),
     cursor: page.cursor ?? null,
+  };
+}
+
+/** Plans are for those who may list them; whoever is only asked sees whose run it is, as in the run itself. */
+async function waitingJson(
+  storage: Storage,
+  principal: Principal,
+  record: WaitingClarification,
+): Promise<WaitingClarificationJson> {
+  const { planRunId, planId, endUserId, stepName: step, toolId: tool } = record;
+  const plan = may(principal, 'read-all') ? await storage.getPlan(planId) : undefined;
+  return {
+    ...clarificationJson(planRunId, record),
+    endUserId,
+    plan: plan ? { query: plan.planContext.query, step, tool } : null,
   };
 }
 

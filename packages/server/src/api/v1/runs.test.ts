@@ -223,6 +223,12 @@ describe('a run on the server', () => {
     expect(await listed('?label=shop%3Da&audience=operator')).toEqual([]);
     expect(await listed('?endUserId=dora')).toEqual(['2 operator']);
     expect(await listed('?raisedBefore=1')).toEqual([]);
+    expect(await question(operator, '?audience=operator')).toMatchObject({
+      endUserId: 'dora',
+      plan: { query: 'Refund a customer', step: 'pay', tool: 'refund' },
+    });
+    // Whoever may not list plans is told of none.
+    expect(await question(carl, '')).toMatchObject({ endUserId: 'carl', plan: null });
     expect(await listed('', carl)).toEqual(['1 endUser']);
     expect(await listed('?audience=operator', carl)).toEqual([]);
     expect(await listed('?endUserId=dora', carl)).toEqual(['1 endUser']);

@@ -49,6 +49,12 @@ export interface ClarificationJson {
   via: string | null;
 }
 
+/** A clarification that waits for its answer, with what is needed to decide on it. */
+export interface WaitingClarificationJson extends ClarificationJson {
+  endUserId: string;
+  plan: { query: string; step: string | null; tool: string | null } | null;
+}
+
 /** A run with what it has made so far. */
 export interface RunJson {
   id: string;
@@ -163,31 +169,47 @@ export const OutputSchema: z.ZodType<OutputJson> = z
   })
   .openapi('Output');
 
-export const ClarificationSchema: z.ZodType<ClarificationJson> = z
+const clarificationFields = {
+  id: z.string(),
+  planRunId: z.string(),
+  category: z.enum(['Action', 'Input', 'Multiple Choice', 'Value Confirmation', 'User Verification', 'Custom']),
+  userGuidance: z.string(),
+  argumentName: z.string().optional(),
+  options: z.array(Json).optional(),
+  actionUrl: z.string().optional(),
+  requireConfirmation: z.boolean().optional(),
+  name: z.string().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
+  step: z.int(),
+  source: z.string().nullable(),
+  audience: z.string().openapi({ description: 'endUser, operator or role:<name>' }),
+  raisedAt: z.int(),
+  expiresAt: z.int().nullable(),
+  approves: z.object({ call: z.string(), argsHash: z.string() }).nullable(),
+  resolved: z.boolean(),
+  response: Json.optional(),
+  resolvedBy: z.string().nullable(),
+  resolvedAs: z.string().nullable(),
+  via: z.string().nullable(),
+};
+
+export const ClarificationSchema: z.ZodType<ClarificationJson> = z.object(clarificationFields).openapi('Clarification');
+
+/** See {@link WaitingClarificationJson}. */
+export const WaitingClarificationSchema: z.ZodType<WaitingClarificationJson> = z
   .object({
-    id: z.string(),
-    planRunId: z.string(),
-    category: z.enum(['Action', 'Input', 'Multiple Choice', 'Value Confirmation', 'User Verification', 'Custom']),
-    userGuidance: z.string(),
-    argumentName: z.string().optional(),
-    options: z.array(Json).optional(),
-    actionUrl: z.string().optional(),
-    requireConfirmation: z.boolean().optional(),
-    name: z.string().optional(),
-    data: z.record(z.string(), z.unknown()).optional(),
-    step: z.int(),
-    source: z.string().nullable(),
-    audience: z.string().openapi({ description: 'endUser, operator or role:<name>' }),
-    raisedAt: z.int(),
-    expiresAt: z.int().nullable(),
-    approves: z.object({ call: z.string(), argsHash: z.string() }).nullable(),
-    resolved: z.boolean(),
-    response: Json.optional(),
-    resolvedBy: z.string().nullable(),
-    resolvedAs: z.string().nullable(),
-    via: z.string().nullable(),
+    ...clarificationFields,
+    endUserId: z.string().openapi({ description: 'On whose behalf the run happens.' }),
+    plan: z
+      .object({
+        query: z.string().openapi({ description: 'What was asked, or the label of a plan in code.' }),
+        step: z.string().nullable().openapi({ description: 'The name of the step that asks, or its task.' }),
+        tool: z.string().nullable().openapi({ description: 'Tools of the step, parted by commas.' }),
+      })
+      .nullable()
+      .openapi({ description: 'What the run is about; null for keys that may not read plans.' }),
   })
-  .openapi('Clarification');
+  .openapi('WaitingClarification');
 
 /** See {@link RunJson}. */
 export const RunSchema: z.ZodType<RunJson> = z
