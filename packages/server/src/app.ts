@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { PortiaError, version } from 'portia-ts';
+import { apiTags } from './api/tags.ts';
 import { describeV0 } from './api/v0/document.ts';
 import { v0 } from './api/v0/index.ts';
 import { v1 } from './api/v1/index.ts';
@@ -56,9 +57,10 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
   if (corsOrigins) app.use('/api/*', crossOrigin(corsOrigins));
   // Nothing is read for somebody who is not known.
   app.use('/api/*', door, checkedAddress(), limitBody(limits.maxBodyBytes));
+  app.route('/api/v1', v1({ control, outbox, log }));
+  // The document has the routes in the order in which they are put into it.
   app.route('/api/v0', v0(control));
   describeV0(app);
-  app.route('/api/v1', v1({ control, outbox, log }));
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'apiKey',
     in: 'header',
@@ -69,6 +71,7 @@ export function createApp(options: AppOptions): OpenAPIHono<Env> {
     openapi: '3.1.0',
     info: { title: 'Portia for TypeScript', version },
     security: [{ key: [] }],
+    tags: apiTags.map((tag) => ({ ...tag })),
   });
   return app;
 }

@@ -90,5 +90,10 @@ it.skipIf(executablePath === undefined)('shows the API to browse', async () => {
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(`${wire.url}/docs`);
   await page.getByText('/api/v1/runs/{runId}/retry').first().waitFor();
+  const headings = (): Promise<string[]> => page.getByRole('heading', { level: 2 }).allTextContents();
+  expect((await headings()).at(0)).toBe('Runs');
+  expect((await headings()).at(-1)).toBe('Cloud protocol of Portia 0.9');
+  await page.getByLabel('Find').fill('webhooks');
+  expect(await headings()).toEqual(['Webhooks']);
   expect(errors).toEqual([]);
 });

@@ -56,11 +56,24 @@ function operation(path, method, described) {
   return details;
 }
 find.oninput = () => {
-  for (const details of list.querySelectorAll('details')) details.hidden = !details.dataset.text.includes(find.value.toLowerCase());
+  for (const section of list.children) {
+    const all = [...section.querySelectorAll('details')];
+    for (const details of all) details.hidden = !details.dataset.text.includes(find.value.toLowerCase());
+    section.hidden = all.every((details) => details.hidden);
+  }
 };
 fetch('/openapi.json').then((answer) => answer.json()).then((api) => {
   schemas = api.components.schemas;
+  const sections = new Map();
+  for (const { name, description } of api.tags) {
+    const section = element('section');
+    section.append(element('h2', name));
+    if (description) section.append(element('p', description, { className: 'quiet' }));
+    sections.set(name, section);
+    list.append(section);
+  }
   for (const [path, methods] of Object.entries(api.paths))
-    for (const [method, described] of Object.entries(methods)) list.append(operation(path, method, described));
+    for (const [method, described] of Object.entries(methods))
+      sections.get(described.tags[0]).append(operation(path, method, described));
 });
 `;

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Env } from '../../http/context.ts';
+import { v0Tag } from '../tags.ts';
 
 /** What the routes of `/api/v0` take and give, for the document of the API. The routes themselves look at what comes in. */
 
@@ -213,7 +214,7 @@ export function describeV0(app: OpenAPIHono<Env>): void {
       method: method.toLowerCase() as 'get',
       path: `/api/v0${path}`,
       summary,
-      tags: ['Clients of Portia 0.9'],
+      tags: [v0Tag],
       parameters: [...inPath, ...inQuery],
       ...(body && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
       ...(form && { requestBody: { required: true, content: { 'multipart/form-data': { schema: form } } } }),

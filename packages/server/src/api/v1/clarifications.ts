@@ -16,6 +16,7 @@ import { clarificationJson, runJson, visibleRun } from './visible.ts';
 const list = createRoute({
   method: 'get',
   path: '/clarifications',
+  tags: ['Clarifications'],
   summary: 'List what waits for a person, across runs',
   description:
     'Those that have waited longest first. A page may hold fewer than its limit and still have a cursor, where an ' +
@@ -34,6 +35,7 @@ const list = createRoute({
 const ofRun = createRoute({
   method: 'get',
   path: '/runs/{runId}/clarifications',
+  tags: ['Clarifications'],
   summary: 'List the clarifications of a run, answered ones included',
   request: { params: RunIdParams },
   responses: { 200: answer(z.object({ items: z.array(ClarificationSchema) }), 'The clarifications.'), ...problems },
@@ -42,6 +44,7 @@ const ofRun = createRoute({
 const resolve = createRoute({
   method: 'post',
   path: '/runs/{runId}/clarifications/{clarificationId}/answer',
+  tags: ['Clarifications'],
   summary: 'Answer a clarification',
   description:
     'Checked against the question, its audience and its expiry, and taken once: the same answer again is fine, another ' +

@@ -11,6 +11,7 @@ const EndUserParams = z.object({ endUserId: z.string().min(1).max(1_000) });
 const list = createRoute({
   method: 'get',
   path: '/end-users',
+  tags: ['End users'],
   summary: 'List end users',
   request: { query: PageQuerySchema },
   responses: { 200: answer(pageOf(EndUserSchema), 'A page of end users.'), ...problems },
@@ -19,6 +20,7 @@ const list = createRoute({
 const get = createRoute({
   method: 'get',
   path: '/end-users/{endUserId}',
+  tags: ['End users'],
   summary: 'Look at an end user',
   request: { params: EndUserParams },
   responses: { 200: answer(EndUserSchema, 'The end user.'), ...problems },
@@ -27,6 +29,7 @@ const get = createRoute({
 const put = createRoute({
   method: 'put',
   path: '/end-users/{endUserId}',
+  tags: ['End users'],
   summary: 'Save an end user',
   description:
     'additionalData is merged key by key (null marks a key as removed); other fields replace what was there.',
@@ -37,6 +40,7 @@ const put = createRoute({
 const erase = createRoute({
   method: 'delete',
   path: '/end-users/{endUserId}',
+  tags: ['End users'],
   summary: 'Erase an end user',
   description:
     'Destroys the key of the person, and with it the contents of all their runs, which have to be finished; revokes their ' +
@@ -51,6 +55,7 @@ const life = { usual: 3_600, most: 30 * 24 * 3_600 } as const;
 const token = createRoute({
   method: 'post',
   path: '/end-users/{endUserId}/tokens',
+  tags: ['End users'],
   summary: 'Make a token for an end user',
   description:
     "For the person's own browser or app: it sees that person's runs and answers what that person is asked, and " +
@@ -72,6 +77,7 @@ const token = createRoute({
 const revokeTokens = createRoute({
   method: 'delete',
   path: '/end-users/{endUserId}/tokens',
+  tags: ['End users'],
   summary: 'Revoke all tokens of an end user',
   request: { params: EndUserParams },
   responses: { 200: answer(z.object({ revoked: z.int() }), 'How many there were.'), ...problems },

@@ -24,6 +24,7 @@ const ApiKeySchema = z
 const list = createRoute({
   method: 'get',
   path: '/keys',
+  tags: ['Keys'],
   summary: 'List the keys of the organisation',
   responses: { 200: answer(z.object({ items: z.array(ApiKeySchema) }), 'The keys, without secrets.'), ...problems },
 });
@@ -31,6 +32,7 @@ const list = createRoute({
 const create = createRoute({
   method: 'post',
   path: '/keys',
+  tags: ['Keys'],
   summary: 'Make a key',
   request: {
     body: body(
@@ -52,6 +54,7 @@ const create = createRoute({
 const revoke = createRoute({
   method: 'delete',
   path: '/keys/{keyId}',
+  tags: ['Keys'],
   summary: 'Revoke a key, or a token of an end user',
   description: 'The tokens that were made with a key are refused with it.',
   request: { params: z.object({ keyId: z.string() }) },
@@ -61,6 +64,7 @@ const revoke = createRoute({
 const me = createRoute({
   method: 'get',
   path: '/me',
+  tags: ['Keys'],
   summary: 'Who is asking',
   responses: {
     200: answer(

@@ -8,6 +8,7 @@ import { type PlanJson, PageQuerySchema, PlanSchema, PlanSummarySchema } from '.
 const list = createRoute({
   method: 'get',
   path: '/plans',
+  tags: ['Plans'],
   summary: 'List plans, newest first',
   request: {
     query: PageQuerySchema.extend({ query: z.string().optional().openapi({ description: 'Exactly this.' }) }),
@@ -18,6 +19,7 @@ const list = createRoute({
 const registered = createRoute({
   method: 'get',
   path: '/registered-plans',
+  tags: ['Plans'],
   summary: 'List the plans of the config module',
   responses: {
     200: answer(
@@ -31,6 +33,7 @@ const registered = createRoute({
 const get = createRoute({
   method: 'get',
   path: '/plans/{planId}',
+  tags: ['Plans'],
   summary: 'Look at a plan',
   request: { params: z.object({ planId: z.string() }) },
   responses: { 200: answer(PlanSchema, 'The plan.'), ...problems },
@@ -39,6 +42,7 @@ const get = createRoute({
 const create = createRoute({
   method: 'post',
   path: '/plans',
+  tags: ['Plans'],
   summary: 'Make or store a plan, without running it',
   request: {
     body: body(

@@ -11,6 +11,7 @@ import { visibleStanding } from './visible.ts';
 const events = createRoute({
   method: 'get',
   path: '/runs/{runId}/events',
+  tags: ['Runs'],
   summary: 'Follow a run',
   description:
     'Server-sent events: what happened to the run, then what happens, until it ends. Each stored event has its number ' +

@@ -52,6 +52,7 @@ type Start = z.infer<typeof StartSchema>;
 const start = createRoute({
   method: 'post',
   path: '/runs',
+  tags: ['Runs'],
   summary: 'Start a run',
   description:
     'Give one of query, planId and plan. A worker drives the run; this answers as soon as it is stored. A query is planned ' +
@@ -67,6 +68,7 @@ const start = createRoute({
 const list = createRoute({
   method: 'get',
   path: '/runs',
+  tags: ['Runs'],
   summary: 'List runs',
   request: {
     query: PageQuerySchema.extend({
@@ -87,6 +89,7 @@ const list = createRoute({
 const get = createRoute({
   method: 'get',
   path: '/runs/{runId}',
+  tags: ['Runs'],
   summary: 'Look at a run',
   request: { params: RunIdParams },
   responses: { 200: answer(RunSchema, 'The run as it stands.'), ...problems },
@@ -95,6 +98,7 @@ const get = createRoute({
 const output = createRoute({
   method: 'get',
   path: '/runs/{runId}/outputs/{name}',
+  tags: ['Runs'],
   summary: 'Fetch a large output',
   request: { params: RunIdParams.extend({ name: z.string() }) },
   responses: { 200: answer(OutputSchema, 'The whole value.'), ...problems },
@@ -103,6 +107,7 @@ const output = createRoute({
 const cancel = createRoute({
   method: 'post',
   path: '/runs/{runId}/cancel',
+  tags: ['Runs'],
   summary: 'Cancel a run',
   request: { params: RunIdParams, body: optionalBody(z.strictObject({ reason: z.string().max(1_000).optional() })) },
   responses: { 200: answer(RunSchema, 'The run, cancelled.'), ...problems },
@@ -111,6 +116,7 @@ const cancel = createRoute({
 const retry = createRoute({
   method: 'post',
   path: '/runs/{runId}/retry',
+  tags: ['Runs'],
   summary: 'Retry a failed run',
   description: 'The run goes on from the failed step; outputs and calls that succeeded are kept. A worker drives it.',
   request: { params: RunIdParams, body: optionalBody(z.strictObject({ budget: BudgetSchema.optional() })) },

@@ -20,6 +20,7 @@ const ToolSchema = z
 const list = createRoute({
   method: 'get',
   path: '/tools',
+  tags: ['Tools'],
   summary: 'List the tools that plans on this server may use',
   responses: { 200: answer(z.object({ items: z.array(ToolSchema) }), 'The tools.'), ...problems },
 });

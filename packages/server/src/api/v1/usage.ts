@@ -44,6 +44,7 @@ const ToolCallSchema = z
 const usage = createRoute({
   method: 'get',
   path: '/runs/{runId}/usage',
+  tags: ['Runs'],
   summary: 'What a run took',
   description: 'Times, model calls, tokens and tool calls, by step and in total.',
   request: { params: RunIdParams },
@@ -56,6 +57,7 @@ const usage = createRoute({
 const toolCalls = createRoute({
   method: 'get',
   path: '/runs/{runId}/tool-calls',
+  tags: ['Runs'],
   summary: 'The effects ledger of a run',
   description: 'Its tool calls, in the order they were begun: arguments, outcome, and what is not known.',
   request: { params: RunIdParams },

@@ -12,6 +12,7 @@ const WebhookSchema = z
 const list = createRoute({
   method: 'get',
   path: '/webhooks',
+  tags: ['Webhooks'],
   summary: 'List webhooks',
   responses: {
     200: answer(z.object({ items: z.array(WebhookSchema) }), 'The webhooks, without secrets.'),
@@ -22,6 +23,7 @@ const list = createRoute({
 const add = createRoute({
   method: 'post',
   path: '/webhooks',
+  tags: ['Webhooks'],
   summary: 'Add a webhook',
   description: 'It is told of what happens from now on. The secret its messages are signed with is shown once.',
   request: {
@@ -40,6 +42,7 @@ const add = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/webhooks/{webhookId}',
+  tags: ['Webhooks'],
   summary: 'Remove a webhook',
   request: { params: z.object({ webhookId: z.string() }) },
   responses: { 204: { description: 'It is told nothing any more.' }, ...problems },
