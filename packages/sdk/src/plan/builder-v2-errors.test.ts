@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { Portia } from '../client.ts';
+import { Config } from '../config/config.ts';
 import { PlanBuilderError, PortiaError } from '../core/errors.ts';
 import { PlanV2 } from '../core/plan-v2.ts';
 import { FirstOf, type StepV2 } from '../core/plan-v2-steps.ts';
 import { Input, StepOutput, text } from '../core/reference.ts';
 import { withJsonSchema } from '../core/schema.ts';
+import { memoryStorage } from '../storage/memory/memory-storage.ts';
 import { tool } from '../tool/tool.ts';
 import { PlanBuilderV2 } from './builder-v2.ts';
 
@@ -936,6 +939,33 @@ describe('sub-plans', () => {
     const error = errorOf(() => builder().input({ name: 'city' }).addSubPlan({ plan: sub() }));
     expect(error.message).toBe('the sub-plan "Sub" has an input "city", and so has the plan');
     expect(error.hint).toContain('inputValues: { city: Input("city") }');
+  });
+
+  it('stand more than once in a plan, each with values of its own, which have to fit', async () => {
+    const twice = new PlanBuilderV2('twice')
+      .input({ name: 'n', schema: z.number() })
+      .functionStep({ stepName: 'double', args: { n: Input('n') }, readOnly: true, function: ({ n }) => n * 2 })
+      .build();
+    const plan = new PlanBuilderV2()
+      .addSubPlan({ stepName: 'one', plan: twice, inputValues: { n: 1 } })
+      .addSubPlan({ stepName: 'two', plan: twice, inputValues: { n: 20 } })
+      .functionStep({
+        args: { one: StepOutput('one'), two: StepOutput('two') },
+        readOnly: true,
+        function: ({ one, two }) => [one, two],
+      })
+      .build();
+    const portia = new Portia({ config: new Config({ storage: memoryStorage() }), plans: [plan] });
+    expect((await portia.runPlan(plan)).outputs.finalOutput?.value).toEqual([2, 40]);
+    expect((await portia.runPlan(plan, { planRunInputs: { n: 3 } })).outputs.finalOutput?.value).toEqual([6, 40]);
+    await portia.close();
+    expect(
+      errorOf(() =>
+        builder()
+          .input({ name: 'n' })
+          .addSubPlan({ plan: twice, inputValues: { n: 'x' } }),
+      ).message,
+    ).toContain('the default of input "n"');
   });
 
   it('are given values only for inputs they have', () => {

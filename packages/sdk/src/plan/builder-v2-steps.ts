@@ -143,7 +143,8 @@ export function checkOptions(what: string, options: unknown): void {
 
 /**
  * A plan inside another whose inputs are `existing`.
- * @throws PlanBuilderError for values of inputs the plan does not have, and for inputs whose names exist already.
+ * @throws PlanBuilderError for values of inputs the plan does not have, and for inputs without a value whose names exist
+ * already.
  */
 export function subPlanOf(
   options: {
@@ -174,21 +175,23 @@ export function subPlanOf(
   const inputs: PlanInputV2[] = [];
   for (const input of plan.planInputs) {
     const value = Object.hasOwn(given, input.name) ? given[input.name] : undefined;
-    if (value !== undefined && isBound(value)) {
+    const exposed = value === undefined || isBound(value) ? input : { ...input, defaultValue: value as JsonValue };
+    checkDefault(exposed);
+    const isTaken = existing.some(({ name }) => name === input.name);
+    // The same plan may stand here more than once, each time with values of its own.
+    if (value !== undefined && (isTaken || isBound(value))) {
       inputValues[input.name] = value;
       continue;
     }
-    if (existing.some(({ name }) => name === input.name)) {
+    if (isTaken) {
       throw new PlanBuilderError(
         `the sub-plan ${JSON.stringify(plan.label)} has an input ${JSON.stringify(input.name)}, and so has the plan`,
         {
-          hint: `rename one of them, or bind it: inputValues: { ${input.name}: Input(${JSON.stringify(input.name)}) }`,
+          hint: `give it a value, bind it, or rename one of them: inputValues: { ${input.name}: Input(${JSON.stringify(input.name)}) }`,
         },
       );
     }
     inputValues[input.name] = Input(input.name);
-    const exposed = value === undefined ? input : { ...input, defaultValue: value as JsonValue };
-    checkDefault(exposed);
     inputs.push(exposed);
   }
   return { plan, inputValues, inputs };

@@ -382,9 +382,10 @@ export class PlanBuilderV2<
   }
 
   /**
-   * Runs another plan as one step. Its inputs become inputs of this plan, except those that `inputValues` binds to
-   * references.
-   * @throws PlanBuilderError when an input of it has the name of one here, or `inputValues` names an input it has not.
+   * Runs another plan as one step. Its inputs become inputs of this plan, a value in `inputValues` their default; except those
+   * that `inputValues` binds to references, or gives a value although this plan has an input of that name.
+   * @throws PlanBuilderError when an input of it without a value has the name of one here, or `inputValues` names an
+   * input it has not.
    */
   addSubPlan<
     const Name extends string = never,
