@@ -164,8 +164,11 @@ export function checkStep(step: StepV2, index: number): void {
   }
   const names = known.map((field) => field.replace('?', ''));
   for (const field of Object.keys(record)) {
-    if (!names.includes(field))
-      throw new PlanBuilderError(`${where} has ${field}, which a step of kind ${record['kind']} does not have`);
+    if (names.includes(field)) continue;
+    const what = record['kind'] === 'loop' ? `a ${record['type']} loop` : `a step of kind ${record['kind']}`;
+    throw new PlanBuilderError(`${where} has ${field}, which ${what} does not have`, {
+      hint: `it may have ${names.filter((name) => !['kind', 'name', 'type'].includes(name)).join(', ')}`,
+    });
   }
   for (const [position, field] of known.entries())
     checkField(record, names[position] as string, field.endsWith('?'), fields, where);

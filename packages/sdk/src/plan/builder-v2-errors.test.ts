@@ -721,8 +721,8 @@ describe('options', () => {
     [
       'concurrency of a while',
       () => builder().loop({ while: one, concurrency: 2 }),
-      'has concurrency, which a step of kind loop does not have',
-      undefined,
+      'has concurrency, which a while loop does not have',
+      'it may have condition, args, ',
     ],
     [
       'negative concurrency',
@@ -820,7 +820,7 @@ describe('options', () => {
       'an option there is not',
       () => builder().llmStep({ ...base, stepname: 'x' }),
       'has stepname, which a step of kind llm does not have',
-      undefined,
+      'it may have task, ',
     ],
   ])('refuse %s', (_what, build, message, hint) => {
     const error = errorOf(build);
