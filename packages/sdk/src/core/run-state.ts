@@ -268,7 +268,9 @@ export function visibleOutputs(state: RunState): ReadonlyMap<string, Output> {
     }
   };
   lay(state.root);
-  return visible;
+  // An exit in a strand stands in the run's own outputs before those of the strands do.
+  const place = new Map(state.program.instructions.map(({ output, index }) => [output, index]));
+  return new Map([...visible].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b))));
 }
 
 /**

@@ -6,6 +6,7 @@ import { Config } from '../config/config.ts';
 import { UserVerificationClarification } from '../core/clarification.ts';
 import { ToolHardError, ToolSoftError } from '../core/errors.ts';
 import type { PlanRun } from '../core/plan-run.ts';
+import { StepOutput } from '../core/reference.ts';
 import type { Tool } from '../core/tool.ts';
 import { PlanBuilderV2 } from '../plan/builder-v2.ts';
 import { memoryStorage } from '../storage/memory/memory-storage.ts';
@@ -45,6 +46,22 @@ describe('the outcome of a builder run', () => {
       .build();
     const run = await client().runPlan(plan);
     expect([run.state, run.outputs.finalOutput?.value]).toEqual(['COMPLETE', 'enough']);
+  });
+
+  it('reads in the order of the plan, an exit among concurrent rounds too', async () => {
+    const plan = new PlanBuilderV2('exits')
+      .loop({ over: [1, 2, 3], stepName: 'n', concurrency: 3 })
+      .functionStep({ stepName: 'made', args: { n: StepOutput('n') }, readOnly: true, function: ({ n }) => n })
+      .if({ args: { n: StepOutput('n') }, condition: ({ n }) => n === 2 })
+      .exit({ message: 'enough' })
+      .endIf()
+      .endLoop()
+      .build();
+    const { outputs } = await client().runPlan(plan);
+    const names = Object.keys(outputs.stepOutputs);
+    expect(outputs.finalOutput?.value).toBe('enough');
+    expect(names).toContain('$step_3_output');
+    expect(names).toEqual([...names].sort());
   });
 
   it('of a step of one’s own that is idempotent needs no person when it fails: it is called again', async () => {
