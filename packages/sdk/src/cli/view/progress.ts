@@ -3,9 +3,9 @@ import type { ModelPurpose, RunEvent, RunNotice, StoredOutput } from '../../core
 import type { JsonValue } from '../../core/json.ts';
 import type { Plan } from '../../core/plan.ts';
 import { wholeRun } from '../../core/run-state.ts';
-import { llmToolId } from '../../plan/compile.ts';
 import type { ToolRegistry } from '../../tool/registry.ts';
 import type { Paint } from './paint.ts';
+import { type StepWords, stepWords } from './step-words.ts';
 import { cut, duration, pad, preview, textWidth } from './text.ts';
 
 type Signal = RunEvent | RunNotice;
@@ -33,6 +33,7 @@ const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
  */
 export class Progress {
   readonly #plan: Plan;
+  readonly #words: StepWords;
   readonly #tools: ToolRegistry;
   readonly #paint: Paint;
   readonly #nameWidth: number;
@@ -42,9 +43,10 @@ export class Progress {
 
   constructor(plan: Plan, tools: ToolRegistry, paint: Paint) {
     this.#plan = plan;
+    this.#words = stepWords(plan);
     this.#tools = tools;
     this.#paint = paint;
-    this.#nameWidth = Math.min(24, Math.max(0, ...plan.steps.map(({ output }) => textWidth(plainLine(output)))));
+    this.#nameWidth = Math.min(24, Math.max(0, ...this.#words.names.map((name) => textWidth(plainLine(name)))));
   }
 
   /** What an event says, in lines that stay. */
@@ -165,10 +167,10 @@ export class Progress {
     const planned = this.#plan.steps[step];
     if (!planned || this.#running.has(step)) return [];
     this.#mark(step, at);
-    const tool = plainLine(planned.toolId ?? llmToolId);
+    const tool = this.#words.toolOf(step);
     return [
       {
-        text: `  ${this.#paint.dim('·')} ${this.#place(step)}${this.#paint.dim(`${tool}: `)}${plainLine(planned.task)}`,
+        text: `  ${this.#paint.dim('·')} ${this.#place(step)}${tool ? this.#paint.dim(`${plainLine(tool)}: `) : ''}${plainLine(planned.task)}`,
         plainOnly: true,
       },
     ];
@@ -196,7 +198,7 @@ export class Progress {
     if (step === wholeRun)
       return `${pad('', String(this.#plan.steps.length).length * 2 + 1)}  ${pad('summing up', this.#nameWidth)}  `;
     const total = String(this.#plan.steps.length);
-    const name = plainLine(this.#plan.steps[step]?.output ?? '');
+    const name = plainLine(this.#words.names[step] ?? '');
     return `${String(step + 1).padStart(total.length)}/${total}  ${this.#paint.cyan(pad(cut(name, this.#nameWidth), this.#nameWidth))}  `;
   }
 
@@ -217,7 +219,8 @@ export class Progress {
   #taskOf(step: number): string {
     const planned = this.#plan.steps[step];
     if (!planned) return '';
-    const id = planned.toolId ?? llmToolId;
+    const id = this.#words.toolOf(step);
+    if (!id) return plainLine(planned.task);
     const name = this.#tools.has(id) ? this.#tools.getTool(id).name : id;
     return `${plainLine(name)}: ${plainLine(planned.task)}`;
   }

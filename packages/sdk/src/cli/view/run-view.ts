@@ -5,8 +5,8 @@ import type { Plan } from '../../core/plan.ts';
 import type { PlanRun } from '../../core/plan-run.ts';
 import { isFinished } from '../../core/run-state.ts';
 import type { ModelTotals } from '../../core/usage.ts';
-import { llmToolId } from '../../plan/compile.ts';
 import type { Paint, Style } from './paint.ts';
+import { none, stepWords } from './step-words.ts';
 import { type Cell, table } from './table.ts';
 import { count, dollars, duration, preview, wrap } from './text.ts';
 
@@ -45,8 +45,8 @@ export function usageTable(
     duration(usage.modelMs),
     usage.costUsd === null ? '?' : dollars(usage.costUsd),
   ];
-  const nameOf = (step: number | null): string =>
-    step === null ? 'final output' : `${step + 1} ${plan.steps[step]?.output ?? ''}`;
+  const { names } = stepWords(plan);
+  const nameOf = (step: number | null): string => (step === null ? 'final output' : `${step + 1} ${names[step] ?? ''}`);
   return table(
     [
       { title: 'model calls of', fills: true },
@@ -101,17 +101,18 @@ export function runLines(
   options: { readonly width: number; readonly paint: Paint },
 ): string[] {
   const { paint } = options;
+  const { title, labels, toolOf } = stepWords(plan);
   return [
     `${stateStyle(run.state, paint)(run.state)}  ${paint.bold(run.id)}`,
     `${plainLine(plan.planContext.query)}`,
     ...contextLines(run, paint),
     '',
     ...table(
-      [{ title: '#' }, { title: 'output', most: 24 }, { title: 'tool', most: 24 }, { title: 'value', fills: true }],
+      [{ title: '#' }, { title, most: 24 }, { title: 'tool', most: 24 }, { title: 'value', fills: true }],
       plan.steps.map((step, index): Cell[] => [
         { text: String(index + 1), style: paint.dim },
-        plainLine(step.output),
-        plainLine(step.toolId ?? llmToolId),
+        plainLine(labels[index] ?? step.output),
+        plainLine(toolOf(index) ?? none),
         valueCell(run, step.output, index, paint),
       ]),
       options,

@@ -1,5 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { Portia } from '../../client.ts';
+import { Config } from '../../config/config.ts';
 import {
   InputClarification,
   MultipleChoiceClarification,
@@ -9,13 +11,16 @@ import type { RunEvent, RunEventBody, RunNotice } from '../../core/event.ts';
 import { PlanRunUUID } from '../../core/ids.ts';
 import { Plan } from '../../core/plan.ts';
 import type { ClarificationRecord } from '../../core/run-state.ts';
+import { StepOutput } from '../../core/reference.ts';
 import { ledgerOf } from '../../core/tool-call.ts';
+import { PlanBuilderV2 } from '../../plan/builder-v2.ts';
 import { exampleToolRegistry } from '../../tool/library/registries.ts';
 import { ledgerTable, takeoverLines } from './ledger-table.ts';
 import { LiveView, type Paper } from './live-view.ts';
 import { colourPaint, plainPaint as paint, wantsColour } from './paint.ts';
 import { planTable } from './plan-table.ts';
 import { Progress } from './progress.ts';
+import { runLines } from './run-view.ts';
 import { questionLines } from './questions.ts';
 import { table } from './table.ts';
 import { cut, cutStyled, duration, listed, preview, textWidth, wrap } from './text.ts';
@@ -106,6 +111,49 @@ describe('the plan table', () => {
       steps: [{ task: 'x\u001b[1A\u202e', output: '$o' }],
     });
     expect(planTable(sly, exampleToolRegistry, { width: 120, paint }).join('\n')).toContain('x\\u001b[1A\\u202e');
+  });
+});
+
+describe('a builder plan', () => {
+  const made = new PlanBuilderV2('Buy')
+    .userInput({ stepName: 'ounces', message: 'How many ounces?' })
+    .invokeToolStep({ stepName: 'price', tool: 'calculator_tool', args: { math_question: '2 * 3' } })
+    .llmStep({ stepName: 'receipt', task: 'Write a receipt', inputs: [StepOutput('price')] })
+    .userVerify({ message: 'Keep it?' })
+    .build();
+
+  async function paused() {
+    const portia = new Portia({ config: new Config({ storage: 'memory' }), tools: exampleToolRegistry });
+    const run = await portia.runPlan(made, { planRunInputs: {} });
+    return { run, plan: await portia.storage.getPlan(run.planId) };
+  }
+
+  it('is shown by the names of its steps, and with tools only where it has some, before it runs', async () => {
+    expect(planTable((await paused()).plan, exampleToolRegistry, { width: 140, paint }).slice(2)).toEqual([
+      '  #  task                                                     tool             calls are  inputs  step',
+      '  1  User input (Text input): How many ounces?                –                –          –       ounces',
+      '  2  Use tool calculator_tool with args: math_question=2 * 3  calculator_tool  read-only  –       price',
+      '  3  Write a receipt                                          llm_tool         read-only  price   receipt',
+      '  4  User verification: Keep it?                              –                –          –       step_3',
+    ]);
+  });
+
+  it('is shown so in its runs and while it runs', async () => {
+    const { run, plan } = await paused();
+    const lines = runLines(run, plan, { width: 100, paint });
+    expect(lines.slice(lines.findIndex((line) => line.startsWith('  #')))).toEqual([
+      '  #  step                      tool             value',
+      '  1  ounces                    –                here',
+      '  2  price                     calculator_tool',
+      '  3  receipt                   llm_tool',
+      '  4  User verification: Keep…  –',
+    ]);
+    const progress = new Progress(plan, exampleToolRegistry, paint);
+    const start: RunEventBody = { type: 'run-start', epoch: 1, host: 'h', version: '1' };
+    expect(events(start).flatMap((event) => progress.take(event))).toMatchObject([
+      { text: '  · 1/4  ounces   User input (Text input): How many ounces?' },
+    ]);
+    expect(progress.live(1_000)[0]).toMatch(/ounces {3}0 ms {4}User input \(Text input\): How many ounces\?$/);
   });
 });
 
