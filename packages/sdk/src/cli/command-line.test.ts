@@ -34,7 +34,7 @@ const draft = (...steps: JsonObject[]): JsonObject => ({
 });
 
 /** A model that plans to read a poem and to review it, and two poems it may mean. */
-async function twoPoems(): Promise<void> {
+async function twoPoems(review: () => unknown = () => {}): Promise<void> {
   for (const folder of ['a', 'b']) {
     mkdirSync(folder);
     writeFileSync(join(folder, 'poem.txt'), `The poem of ${folder}`);
@@ -43,9 +43,11 @@ async function twoPoems(): Promise<void> {
     { task: 'Read poem.txt', tool_id: 'file_reader_tool', output: '$poem' },
     { task: 'Review it', tool_id: 'llm_tool', output: '$review', inputs: [{ name: '$poem', description: '' }] },
   );
-  server = await scriptedModelServer((request) => {
+  server = await scriptedModelServer(async (request) => {
     if (request.schema?.name === 'plan') return object(plan);
-    return request.tools ? toolCall('file_reader_tool', { filename: 'poem.txt' }) : text('Fine.');
+    if (request.tools) return toolCall('file_reader_tool', { filename: 'poem.txt' });
+    await review();
+    return text('Fine.');
   });
   vi.stubEnv('OPENAI_BASE_URL', server.baseUrl);
   vi.stubEnv('OPENAI_API_KEY', 'sk-only-for-tests');
@@ -113,6 +115,32 @@ describe('a run on the command line', () => {
     });
   });
 
+  it('that is driven elsewhere is left there by resume, which says where to look', async () => {
+    let goOn = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let isReviewing = false;
+    await twoPoems(() => {
+      isReviewing = true;
+      return held;
+    });
+    const run = json((await cli('run', 'q')).out);
+    await cli('clarifications', 'answer', run.id, run.outputs.clarifications[0].id, 'b/poem.txt');
+    const worked = cli('work', '--until-idle');
+    await vi.waitFor(() => expect(isReviewing).toBe(true), 5_000);
+    const place = ['--storage', 'sqlite:.portia/portia.db'];
+    const said = await cli('resume', run.id, ...place);
+    expect([said.code, said.out]).toEqual([4, '']);
+    expect(said.err).toContain(`run ${run.id} is being driven by another process, such as a worker, and goes on there`);
+    expect(said.err).toContain(`npx portia-ts runs show ${run.id} ${place.join(' ')};`);
+    expect(said.err).not.toContain('reused');
+    const asJson = await cli('resume', run.id, '--json');
+    expect(json(asJson.err)).toMatchObject({ error: { code: 'RUN_BUSY', hint: expect.stringContaining('runs show') } });
+    goOn();
+    expect(await worked).toMatchObject({ code: 0, err: expect.stringContaining('1 complete · 0 failed') });
+  });
+
   it('can be answered and resumed at once, cancelled, tried again, and driven by a worker', async () => {
     await twoPoems();
     const [first, second, third] = [await cli('run', 'q'), await cli('run', 'q', '--json'), await cli('run', 'q')].map(
@@ -133,7 +161,7 @@ describe('a run on the command line', () => {
     expect(await cli('runs', 'retry', second.id, '--json')).toMatchObject({ code: 4, out: '' });
 
     const answered = await answer(third);
-    expect(answered.err).toContain(`npx portia-ts resume ${third.id}`);
+    expect(answered.err).toContain(`where a worker runs, it goes on by itself; else: npx portia-ts resume ${third.id}`);
     const worked = await cli('work', '--until-idle', '--concurrency', '2');
     expect(worked).toMatchObject({ code: 0, err: expect.stringContaining('1 complete · 0 failed') });
     expect(json((await cli('work', '--until-idle', '--json')).out)).toEqual({

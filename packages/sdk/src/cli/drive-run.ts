@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { plainLine } from '../clarify/plain-text.ts';
 import type { Portia } from '../client.ts';
+import { PortiaError } from '../core/errors.ts';
+import type { RunEvent, RunNotice } from '../core/event.ts';
 import type { PlanRunUUID } from '../core/ids.ts';
 import type { Plan } from '../core/plan.ts';
 import type { PlanRun } from '../core/plan-run.ts';
@@ -8,7 +10,7 @@ import { isFinished } from '../core/run-state.ts';
 import { TerminalPerson } from './asking.ts';
 import type { Context } from './command.ts';
 import { nextCommand } from './command-text.ts';
-import { exitCodeOfRun } from './exit-codes.ts';
+import { exitCodeOfRun, exitCodes } from './exit-codes.ts';
 import { withClient } from './open-client.ts';
 import { writeError, writeJson, writeLines } from './output.ts';
 import { openQuestions } from './questions-of.ts';
@@ -54,22 +56,31 @@ export async function driveRun(
   const progress = new Progress(plan, portia.tools, err.paint);
   for (const event of past) progress.take(event);
   const last = past.findLast(({ type }) => type === 'run-end' || type === 'run-retry');
-  if (past.length > 0 && last?.type !== 'run-end' && !context.json) {
-    writeLines(err, takeoverLines(past, await portia.storage.getToolCalls(planRunId), err.paint));
-  }
+  const takesOver = past.length > 0 && last?.type !== 'run-end' && !context.json;
+  const reused = takesOver ? takeoverLines(past, await portia.storage.getToolCalls(planRunId), err.paint) : [];
   const paper = context.json ? { ...err, isLive: false, write: () => {} } : err;
   const quiet = context.input.text('log-level') === undefined && context.input.text('default-log-level') === undefined;
   const view = new LiveView(quiet ? paper : { ...paper, isLive: false, write: paper.write.bind(paper) }, progress);
   if (person) person.view = view;
   const following = new AbortController();
-  const followed = follow(portia, planRunId, past.at(-1)?.seq ?? 0, view, following.signal);
+  // Said once the run goes on from here: where it is driven elsewhere, nothing is taken over.
+  const begun = (): void => view.print(...reused.splice(0));
+  const followed = follow(portia, planRunId, past.at(-1)?.seq ?? 0, following.signal, (event) => {
+    begun();
+    view.take(event);
+  });
   try {
     const run = await begin(context.interrupt.signal);
+    begun();
     // What happened last is still on its way to the view.
     if (isFinished(run)) await Promise.race([followed, sleep(1_000)]);
     else await sleep(50);
     view.stop();
     return await reportRun(session, run);
+  } catch (error) {
+    if (!PortiaError.isInstance(error) || error.code !== 'RUN_BUSY') throw error;
+    view.stop();
+    return drivenElsewhere(context, planRunId);
   } finally {
     following.abort();
     view.stop();
@@ -78,14 +89,22 @@ export async function driveRun(
   }
 }
 
+/** Nothing is wrong: a worker, or another command, is faster. Says where to look. */
+function drivenElsewhere({ io, input, json }: Context, id: PlanRunUUID): number {
+  const message = `run ${id} is being driven by another process, such as a worker, and goes on there`;
+  const hint = `see how far it is with: ${nextCommand(input, ['runs show', id])}; should that process die, resume takes the run over`;
+  writeError(io.err, { code: 'RUN_BUSY', message, hint }, json);
+  return exitCodes.conflict;
+}
+
 async function follow(
   portia: Portia,
   id: PlanRunUUID,
   after: number,
-  view: LiveView,
   signal: AbortSignal,
+  take: (event: RunEvent | RunNotice) => void,
 ): Promise<void> {
-  for await (const event of portia.events(id, { after, signal })) view.take(event);
+  for await (const event of portia.events(id, { after, signal })) take(event);
 }
 
 /** Prints a run as it was left, and what to do next; gives the exit code. */

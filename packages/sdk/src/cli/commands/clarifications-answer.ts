@@ -89,7 +89,7 @@ async function told({ input, io, json }: Context, portia: Portia, run: PlanRun):
   const next =
     open > 0
       ? `${count(open, 'question')} still open: ${nextCommand(input, ['clarifications list', run.id])}`
-      : `${paint.dim('go on:')} ${nextCommand(input, ['resume', run.id], true)}`;
+      : `${paint.dim('where a worker runs, it goes on by itself; else:')} ${nextCommand(input, ['resume', run.id], true)}`;
   writeLines(io.err, [`${paint.green('✓')} answered`, `  ${next}`]);
   return exitCodes.complete;
 }
