@@ -207,7 +207,7 @@ function unsetModel(provider: LLMProvider | undefined): Model {
         : new PortiaError({
             code: 'MODEL_KEY_MISSING',
             message: 'a model is needed, and no key of a model provider is set',
-            hint: 'set OPENAI_API_KEY, ANTHROPIC_API_KEY or the key of another provider in the environment, or openaiApiKey and the like in the Config, or name a model of a server of your own: PORTIA_DEFAULT_MODEL=ollama/llama3.1',
+            hint: 'set OPENAI_API_KEY, ANTHROPIC_API_KEY or the key of another provider in the environment (in code: openaiApiKey and the like), or name a model of a server of your own: PORTIA_DEFAULT_MODEL=ollama/llama3.1',
             details: { variables },
           });
     },
