@@ -314,9 +314,9 @@ function valueFor(reference: Reference, found: JsonValue | undefined): JsonValue
   });
 }
 
+/** What stands at the path of a reference. */
 function follow(value: JsonValue, reference: Reference): JsonValue | undefined {
   const { path } = reference;
-  if (path === '') return value;
   if (reference.reference === 'step' && reference.full && Array.isArray(value)) {
     return value.map((item: JsonValue) => at(item, path) ?? null);
   }
