@@ -64,11 +64,12 @@ describe('a folder of secrets', () => {
     const dir = join(temporary(), 'secrets');
     try {
       const store = fileSecretStore({ dir, key });
-      await store.set('user/ada', 'tok_123');
-      await store.set('user/bob', 'tok_456');
+      await store.set('user/ada-lovelace', 'token_of_ada');
+      await store.set('user/bob-the-builder', 'token_of_bob');
       const files = readdirSync(dir).map((name) => join(dir, name));
       const all = files.map((file) => `${file}${readFileSync(file, 'utf8')}`).join();
-      expect(all).not.toMatch(/ada|bob|tok_/);
+      // Long enough not to stand in a text of random letters by chance.
+      expect(all).not.toMatch(/lovelace|the-builder|token_of/);
       expect(statSync(dir).mode & 0o077).toBe(0);
       expect(statSync(files[0] as string).mode & 0o077).toBe(0);
       renameSync(files[0] as string, files[1] as string);
