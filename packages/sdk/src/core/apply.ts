@@ -10,6 +10,7 @@ import {
   type CallState,
   type ClarificationRecord,
   initialState,
+  inPlanOrder,
   noModelUsage,
   noUsage,
   type RunHeader,
@@ -189,8 +190,7 @@ function isBehind({ program }: RunState, { lastStep }: Thread, step: number): bo
 
 /** The outputs read as if the steps had ended in order, and the last step's is the last one. */
 function putInOrder({ program, stepOutputs }: RunState): void {
-  const place = new Map(program.instructions.map(({ output, index }) => [output, index]));
-  const entries = [...stepOutputs].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b)));
+  const entries = inPlanOrder(program, stepOutputs);
   stepOutputs.clear();
   for (const [name, output] of entries) stepOutputs.set(name, output);
 }

@@ -269,8 +269,13 @@ export function visibleOutputs(state: RunState): ReadonlyMap<string, Output> {
   };
   lay(state.root);
   // An exit in a strand stands in the run's own outputs before those of the strands do.
-  const place = new Map(state.program.instructions.map(({ output, index }) => [output, index]));
-  return new Map([...visible].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b))));
+  return new Map(inPlanOrder(state.program, visible));
+}
+
+/** Outputs by their names, in the order of the steps that make them. */
+export function inPlanOrder({ instructions }: Program, outputs: ReadonlyMap<string, Output>): [string, Output][] {
+  const place = new Map(instructions.map(({ output, index }) => [output, index]));
+  return [...outputs].sort(([a], [b]) => Number(place.get(a)) - Number(place.get(b)));
 }
 
 /**

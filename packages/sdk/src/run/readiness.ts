@@ -6,6 +6,7 @@ import { guard } from './guard.ts';
 import type { ToolRegistry } from '../tool/registry.ts';
 import type { DrivenRun } from './runtime.ts';
 import { VisitRun } from './visit-run.ts';
+import { toolOf } from './work/step-tools.ts';
 
 /** A tool that says whether it is ready, where a program names it. */
 export interface AskedTool {
@@ -20,7 +21,7 @@ export interface AskedTool {
 export function findAsked(instructions: readonly Instruction[], tools: ToolRegistry): readonly AskedTool[] {
   return instructions.flatMap((instruction) =>
     toolsOf(instruction)
-      .map((named) => (typeof named === 'string' ? tools.getTool(named) : named))
+      .map((named) => toolOf(tools, named))
       .filter(({ ready }) => ready)
       .map((tool) => ({ instruction, tool })),
   );
